@@ -1,0 +1,21 @@
+# Installs the headers, both libraries, the CMake package and the pkg-config file.
+if(colloquy_libraries)
+    install(TARGETS ${colloquy_libraries} EXPORT colloquy
+        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+        LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+        RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+    set(package_directory ${CMAKE_INSTALL_LIBDIR}/cmake/colloquy)
+    install(EXPORT colloquy NAMESPACE colloquy:: FILE colloquyTargets.cmake DESTINATION ${package_directory})
+    configure_package_config_file(cmake/colloquyConfig.cmake.in ${PROJECT_BINARY_DIR}/package/colloquyConfig.cmake
+        INSTALL_DESTINATION ${package_directory})
+    write_basic_package_version_file(${PROJECT_BINARY_DIR}/package/colloquyConfigVersion.cmake
+        COMPATIBILITY SameMinorVersion)
+    install(FILES
+        ${PROJECT_BINARY_DIR}/package/colloquyConfig.cmake ${PROJECT_BINARY_DIR}/package/colloquyConfigVersion.cmake
+        DESTINATION ${package_directory})
+    configure_file(cmake/colloquy.pc.in ${PROJECT_BINARY_DIR}/package/colloquy.pc @ONLY)
+    install(FILES ${PROJECT_BINARY_DIR}/package/colloquy.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+endif()
+install(FILES api/cpic.h api/cmc.h api/wincpic.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(DIRECTORY api/sna api/colloquy DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+    FILES_MATCHING PATTERN "*.h" PATTERN "*.hpp")

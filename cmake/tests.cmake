@@ -1,0 +1,84 @@
+# One doctest binary per folder of tests/, registered under the folder's name as its ctest label. Each links only the
+# layers its subject may see, so a forbidden dependency fails to link.
+enable_testing()
+
+add_library(colloquy_test_main OBJECT tests/main.cpp)
+target_link_libraries(colloquy_test_main PUBLIC colloquy_doctest PRIVATE colloquy_warnings)
+
+# What sanitizers are told when ctest runs a test.
+set(test_environment
+    "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/cmake/tsan.supp:second_deadlock_stack=1"
+    "UBSAN_OPTIONS=print_stacktrace=1" "ASAN_OPTIONS=strict_string_checks=1:detect_stack_use_after_return=1")
+
+function(colloquy_test folder binary)
+    cmake_parse_arguments(PARSE_ARGV 2 test "OWN_MAIN" "" "LINKS")
+    file(GLOB sources CONFIGURE_DEPENDS tests/${folder}/*.cpp)
+    list(FILTER sources EXCLUDE REGEX "/headers_[a-z0-9]+\\.cpp$")
+    foreach(link IN LISTS test_LINKS)
+        if(NOT TARGET ${link})
+            set(sources "")
+        endif()
+    endforeach()
+    if(NOT sources)
+        return()
+    endif()
+    add_executable(${binary} ${sources})
+    target_link_libraries(${binary} PRIVATE
+        ${test_LINKS} colloquy_warnings colloquy_concurrent_queue colloquy_doctest)
+    if(NOT test_OWN_MAIN)
+        target_link_libraries(${binary} PRIVATE colloquy_test_main)
+    endif()
+    target_compile_definitions(${binary} PRIVATE COLLOQUY_TESTS_DIR="${PROJECT_SOURCE_DIR}/tests")
+    add_test(NAME ${binary} COMMAND ${binary})
+    set_tests_properties(${binary} PROPERTIES
+        LABELS ${folder} TIMEOUT 300 ENVIRONMENT "${test_environment}" WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+endfunction()
+
+colloquy_test(unit colloquy_unit LINKS colloquy_runtime)
+colloquy_test(schedule colloquy_schedule LINKS colloquy_runtime)
+colloquy_test(protocol colloquy_protocol LINKS colloquy_runtime)
+colloquy_test(transport colloquy_transport_test LINKS colloquy_runtime colloquy_transport PkgConfig::CARES)
+colloquy_test(api colloquy_api_test LINKS colloquy_static)
+colloquy_test(sim colloquy_sim OWN_MAIN LINKS colloquy_runtime colloquy_transport PkgConfig::CARES)
+
+# Headers that only compile after another header are broken for whoever includes them first.
+if(COLLOQUY_CHECK_HEADERS)
+    file(GLOB headers CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}
+        runtime/*.hpp runtime/wire/*.hpp transport/*.hpp
+        api/*.hpp api/*.h api/colloquy/*.hpp api/colloquy/*.h api/sna/*.h)
+    set(header_units "")
+    foreach(header IN LISTS headers)
+        string(MAKE_C_IDENTIFIER ${header} unit)
+        set(unit ${PROJECT_BINARY_DIR}/headers/${unit}.cpp)
+        file(CONFIGURE OUTPUT ${unit} CONTENT "#include \"${header}\"\n#include \"${header}\"  // once is enough\n")
+        list(APPEND header_units ${unit})
+    endforeach()
+    add_library(colloquy_headers_selfcontained OBJECT ${header_units})
+    target_include_directories(colloquy_headers_selfcontained PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/api)
+    target_link_libraries(colloquy_headers_selfcontained PRIVATE
+        colloquy_warnings colloquy_concurrent_queue colloquy_toml PkgConfig::CARES)
+    target_compile_options(colloquy_headers_selfcontained PRIVATE $<$<NOT:$<BOOL:${MSVC}>>:-O0 -g0>)
+endif()
+
+# The C headers are compiled as the strictest program would compile them; their static assertions are the test.
+function(colloquy_header_check name)
+    if(NOT EXISTS ${PROJECT_SOURCE_DIR}/tests/api/${name})
+        return()
+    endif()
+    cmake_path(GET name STEM stem)
+    add_library(colloquy_${stem} OBJECT tests/api/${name})
+    target_include_directories(colloquy_${stem} PRIVATE ${PROJECT_SOURCE_DIR}/api)
+    target_compile_options(colloquy_${stem} PRIVATE ${ARGN})
+endfunction()
+if(NOT MSVC)
+    set(strict_c -pedantic -Wall -Wextra -Wstrict-prototypes -Wshadow -Wconversion -Wundef -Werror)
+    colloquy_header_check(headers_c89.c -std=c89 ${strict_c} -Wdeclaration-after-statement)
+    colloquy_header_check(headers_c99.c -std=c99 ${strict_c})
+    colloquy_header_check(headers_cpp.cpp
+        -pedantic -Wall -Wextra -Wshadow -Wconversion -Wold-style-cast -Wundef -Werror)
+endif()
+
+if(Python3_Interpreter_FOUND)
+    add_test(NAME tidy COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/tidy.py)
+    set_tests_properties(tidy PROPERTIES LABELS tidy TIMEOUT 60)
+endif()
