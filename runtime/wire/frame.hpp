@@ -1,0 +1,190 @@
+// frame: the eight bytes before every payload of a link, and what may stand in them. docs/protocol.md has the tables.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "runtime/wire/big_endian.hpp"
+
+namespace colloquy::wire {
+
+inline constexpr std::size_t frame_header_size = 8;
+inline constexpr std::size_t frame_payload_max = 65535;
+inline constexpr std::size_t frame_size_max = frame_header_size + frame_payload_max;
+
+enum class frame_type : std::uint8_t {
+    hello = 0x01,
+    refuse = 0x02,
+    ping = 0x03,
+    pong = 0x04,
+    drain = 0x05,
+    close = 0x06,
+    data = 0x10,
+    response = 0x11,
+    signal = 0x12,
+    credit = 0x13,
+};
+
+namespace indicator {
+inline constexpr std::uint8_t begin = 0x80;              // BB: the payload starts with an attach section.
+inline constexpr std::uint8_t purging = 0x40;            // PRG: the error report purges; the RH cannot say so.
+inline constexpr std::uint8_t change_direction = 0x20;   // CD: the turn goes to the partner.
+inline constexpr std::uint8_t definite_response = 0x10;  // RQD: confirmation wanted.
+inline constexpr std::uint8_t fm_header = 0x08;          // FMH: the payload starts with an FMH-7.
+inline constexpr std::uint8_t reserved = 0x06;
+inline constexpr std::uint8_t conditional_end = 0x01;  // CEB: the conversation ends.
+}  // namespace indicator
+
+struct frame_header {
+    std::uint16_t length;  // of the payload
+    frame_type type;
+    std::uint8_t indicators;
+    std::uint32_t channel;  // 0 is the link itself
+
+    [[nodiscard]] constexpr bool has(std::uint8_t indicator_bits) const noexcept {
+        return (indicators & indicator_bits) == indicator_bits;
+    }
+    friend constexpr bool operator==(const frame_header&, const frame_header&) = default;
+};
+static_assert(sizeof(frame_header) == frame_header_size);
+
+inline void encode_header(std::byte* out, const frame_header& h) noexcept {
+    store_u64(out, (static_cast<std::uint64_t>(h.length) << 48) |
+                       (static_cast<std::uint64_t>(static_cast<std::uint8_t>(h.type)) << 40) |
+                       (static_cast<std::uint64_t>(h.indicators) << 32) | h.channel);
+}
+
+// Reads exactly eight bytes. Any eight bytes decode; check_header says whether they mean something.
+[[nodiscard]] inline frame_header decode_header(const std::byte* in) noexcept {
+    const std::uint64_t w = load_u64(in);
+    return {static_cast<std::uint16_t>(w >> 48), static_cast<frame_type>((w >> 40) & 0xFF),
+            static_cast<std::uint8_t>((w >> 32) & 0xFF), static_cast<std::uint32_t>(w & 0xFFFFFFFFU)};
+}
+
+// ---- channels ------------------------------------------------------------------------------------
+
+// Which end of the link chose a channel number: bit 0 of the number.
+enum class link_side : std::uint8_t { acceptor = 0, connector = 1 };
+
+// Index n of a side is channel (n + 1) * 2 + side, so 0 stays the link and 1 stays unused.
+inline constexpr std::uint32_t channel_index_max = 0x7FFFFFFE;
+
+[[nodiscard]] constexpr std::uint32_t make_channel(link_side side, std::uint32_t index) noexcept {
+    return ((index + 1) << 1) | static_cast<std::uint32_t>(side);
+}
+[[nodiscard]] constexpr link_side channel_side(std::uint32_t channel) noexcept {
+    return static_cast<link_side>(channel & 1U);
+}
+// Channels 0 and 1, which name no conversation, give an index no table reaches.
+[[nodiscard]] constexpr std::uint32_t channel_index(std::uint32_t channel) noexcept { return (channel >> 1) - 1U; }
+
+// ---- charge --------------------------------------------------------------------------------------
+
+// What a data frame costs of the credit its sender was granted: the overhead pays for the cells and headers that a
+// small frame occupies at the receiver, so that a flood of tiny frames is bounded like one of large frames.
+inline constexpr std::uint32_t frame_overhead_charge = 64;
+[[nodiscard]] constexpr std::uint32_t frame_charge(std::uint32_t payload) noexcept {
+    return payload + frame_overhead_charge;
+}
+
+// ---- validity ------------------------------------------------------------------------------------
+
+enum class frame_fault : std::uint8_t { none, type, channel, indicators, length };
+
+// A description for logs, in a few words.
+[[nodiscard]] constexpr const char* name(frame_fault fault) noexcept {
+    switch (fault) {
+        case frame_fault::none: return "no fault";
+        case frame_fault::type: return "unknown frame type";
+        case frame_fault::channel: return "frame type and channel do not belong together";
+        case frame_fault::indicators: return "impossible or reserved indicators";
+        case frame_fault::length: return "payload length not allowed for the frame type";
+    }
+    return "?";
+}
+
+inline constexpr std::size_t attach_grant_size = 4;        // u32 before the FMH-5 of a beginning frame
+inline constexpr std::size_t fmh5_size_min = 11;           // fixed part, length of the TP name, one character
+inline constexpr std::size_t fmh7_size = 7;
+inline constexpr std::size_t hello_size_min = 30;          // with a name of one character
+inline constexpr std::size_t hello_size_max = 1024;        // extensions included
+inline constexpr std::size_t reason_size_min = 3;          // code and an empty text
+inline constexpr std::size_t reason_size_max = 3 + 255;
+inline constexpr std::size_t ping_size = 8;
+
+namespace detail {
+
+struct frame_rule {
+    std::uint16_t length_min;
+    std::uint16_t length_max;
+    std::uint8_t indicators;  // those that may be set
+    bool known;
+    bool on_link;
+};
+
+constexpr std::array<frame_rule, 32> make_frame_rules() noexcept {
+    std::array<frame_rule, 32> rules{};
+    const auto set = [&rules](frame_type type, std::size_t low, std::size_t high, std::uint8_t bits, bool on_link) {
+        frame_rule& rule = rules[static_cast<std::size_t>(type)];
+        rule = {static_cast<std::uint16_t>(low), static_cast<std::uint16_t>(high), bits, true, on_link};
+    };
+    set(frame_type::hello, hello_size_min, hello_size_max, 0, true);
+    set(frame_type::refuse, reason_size_min, reason_size_max, 0, true);
+    set(frame_type::ping, ping_size, ping_size, 0, true);
+    set(frame_type::pong, ping_size, ping_size, 0, true);
+    set(frame_type::drain, 4, 4, 0, true);
+    set(frame_type::close, reason_size_min, reason_size_max, 0, true);
+    set(frame_type::data, 0, frame_payload_max, static_cast<std::uint8_t>(~indicator::reserved & 0xFF), false);
+    set(frame_type::response, 0, 0, indicator::conditional_end, false);
+    set(frame_type::signal, 0, 0, 0, false);
+    set(frame_type::credit, 4, 4, 0, false);
+    return rules;
+}
+inline constexpr std::array<frame_rule, 32> frame_rules = make_frame_rules();
+
+// For each combination of the indicators of data: the shortest payload it needs, or 0xFF when it is impossible.
+constexpr std::array<std::uint8_t, 256> make_data_length_min() noexcept {
+    namespace in = indicator;
+    std::array<std::uint8_t, 256> least{};
+    for (unsigned bits = 0; bits < 256; ++bits) {
+        const auto all = [bits](unsigned wanted) { return (bits & wanted) == wanted; };
+        const bool bad = (bits & in::reserved) != 0 || all(in::change_direction | in::conditional_end) ||
+                         (all(in::purging) && !all(in::fm_header)) || all(in::begin | in::fm_header) ||
+                         all(in::definite_response | in::fm_header);
+        least[bits] = static_cast<std::uint8_t>(bad                  ? 0xFF
+                                                : all(in::begin)     ? attach_grant_size + fmh5_size_min
+                                                : all(in::fm_header) ? fmh7_size
+                                                                     : 0);
+    }
+    return least;
+}
+inline constexpr std::array<std::uint8_t, 256> data_length_min = make_data_length_min();
+
+}  // namespace detail
+
+// Everything that can be known to be wrong from the header alone. Check it before the payload is even waited for.
+[[nodiscard]] constexpr frame_fault check_header(const frame_header& h) noexcept {
+    if (h.type == frame_type::data) [[likely]] {
+        const std::uint8_t least = detail::data_length_min[h.indicators];
+        if (h.channel >= 2 && least != 0xFF && h.length >= least) [[likely]] return frame_fault::none;
+        return h.channel < 2 ? frame_fault::channel : least == 0xFF ? frame_fault::indicators : frame_fault::length;
+    }
+    const auto type = static_cast<std::size_t>(h.type);
+    if (type >= detail::frame_rules.size() || !detail::frame_rules[type].known) return frame_fault::type;
+    const detail::frame_rule& rule = detail::frame_rules[type];
+    if (rule.on_link ? h.channel != 0 : h.channel < 2) return frame_fault::channel;
+    if ((h.indicators & static_cast<std::uint8_t>(~rule.indicators & 0xFF)) != 0) return frame_fault::indicators;
+    if (h.length < rule.length_min || h.length > rule.length_max) return frame_fault::length;
+    return frame_fault::none;
+}
+
+// The grant of a credit frame, whose four bytes check_header has assured. 0 is malformed: nobody grants nothing.
+[[nodiscard]] inline std::uint32_t decode_credit(const std::byte* payload) noexcept { return load_u32(payload); }
+inline void encode_credit(std::byte* out, std::uint32_t grant) noexcept { store_u32(out, grant); }
+
+// The last channel of the other side that the sender of drain will serve; 0 when it has served none.
+[[nodiscard]] inline std::uint32_t decode_drain(const std::byte* payload) noexcept { return load_u32(payload); }
+inline void encode_drain(std::byte* out, std::uint32_t last_channel) noexcept { store_u32(out, last_channel); }
+
+}  // namespace colloquy::wire
