@@ -109,4 +109,18 @@ decoded_error_log decode_error_log(std::span<const std::byte> in) noexcept {
     return {true, ll.size, body.subspan(2, product - 2), body.subspan(product + 2, message - 2)};
 }
 
+decoded_error decode_error(std::span<const std::byte> payload) noexcept {
+    const decoded_fmh7 head = decode_fmh7(payload);
+    decoded_error error{head.valid, head.report, {false, 0, {}, {}}};
+    if (!head.valid) return error;
+    std::span<const std::byte> rest = payload.subspan(fmh7_size);
+    if (head.report.log_follows) {
+        error.log = decode_error_log(rest);
+        error.valid = error.log.valid;
+        rest = rest.subspan(error.log.size);
+    }
+    if (!rest.empty()) error.valid = false;
+    return error;
+}
+
 }  // namespace colloquy::wire

@@ -55,10 +55,7 @@ struct decoded_fmh7 {
 
 // ---- error log: GDS variable 12E1 ----------------------------------------------------------------
 
-inline constexpr std::size_t log_data_size_max = 512;
-inline constexpr std::size_t product_set_size_max = 255;
-inline constexpr std::size_t error_log_overhead = 8;  // LL, ID, and two lengths
-inline constexpr std::size_t error_log_size_max = error_log_overhead + product_set_size_max + log_data_size_max;
+inline constexpr std::size_t error_log_size_max = error_payload_size_max - fmh7_size;
 
 // `message` is Latin-1 and becomes EBCDIC; `product_set` is written as it is. Bytes written, 0 when it does not fit.
 [[nodiscard]] std::size_t encode_error_log(std::span<std::byte> out, std::span<const std::byte> product_set,
@@ -73,5 +70,16 @@ struct decoded_error_log {
 
 // `in` starts at the record's LL and may go on behind it.
 [[nodiscard]] decoded_error_log decode_error_log(std::span<const std::byte> in) noexcept;
+
+// ---- the payload of a frame with FMH ---------------------------------------------------------------
+
+struct decoded_error {
+    bool valid;
+    error_report report;
+    decoded_error_log log;  // valid when report.log_follows
+};
+
+// The whole payload: FMH-7, the log record if it says so, and nothing else. Data goes on in a frame of its own.
+[[nodiscard]] decoded_error decode_error(std::span<const std::byte> payload) noexcept;
 
 }  // namespace colloquy::wire

@@ -81,11 +81,20 @@ inline constexpr std::uint32_t channel_index_max = 0x7FFFFFFE;
 
 // ---- charge --------------------------------------------------------------------------------------
 
-// What a data frame costs of the credit its sender was granted: the overhead pays for the cells and headers that a
+// What a data frame costs of the credit its sender was granted. The overhead pays for the cells and headers that a
 // small frame occupies at the receiver, so that a flood of tiny frames is bounded like one of large frames.
 inline constexpr std::uint32_t frame_overhead_charge = 64;
 [[nodiscard]] constexpr std::uint32_t frame_charge(std::uint32_t payload) noexcept {
     return payload + frame_overhead_charge;
+}
+
+// What a frame costs. Free are the frames of which a conversation can have only one on the way, because room for them
+// is fixed in every slot: empty ones (change of direction, confirmation, end), error reports that purge, and abends.
+[[nodiscard]] constexpr std::uint32_t frame_charge(const frame_header& h) noexcept {
+    if (h.type != frame_type::data || h.length == 0) return 0;
+    const bool report = h.has(indicator::fm_header);
+    if (report && (h.has(indicator::purging) || h.has(indicator::conditional_end))) return 0;
+    return frame_charge(std::uint32_t{h.length});
 }
 
 // ---- validity ------------------------------------------------------------------------------------
@@ -107,6 +116,11 @@ enum class frame_fault : std::uint8_t { none, type, channel, indicators, length 
 inline constexpr std::size_t attach_grant_size = 4;        // u32 before the FMH-5 of a beginning frame
 inline constexpr std::size_t fmh5_size_min = 11;           // fixed part, length of the TP name, one character
 inline constexpr std::size_t fmh7_size = 7;
+inline constexpr std::size_t log_data_size_max = 512;
+inline constexpr std::size_t product_set_size_max = 255;
+inline constexpr std::size_t error_log_overhead = 8;       // LL, ID, and two lengths
+inline constexpr std::size_t error_payload_size_max =      // FMH-7 and its log record
+    fmh7_size + error_log_overhead + product_set_size_max + log_data_size_max;
 inline constexpr std::size_t hello_size_min = 30;          // with a name of one character
 inline constexpr std::size_t hello_size_max = 1024;        // extensions included
 inline constexpr std::size_t reason_size_min = 3;          // code and an empty text
@@ -143,32 +157,56 @@ constexpr std::array<frame_rule, 32> make_frame_rules() noexcept {
 }
 inline constexpr std::array<frame_rule, 32> frame_rules = make_frame_rules();
 
-// For each combination of the indicators of data: the shortest payload it needs, or 0xFF when it is impossible.
-constexpr std::array<std::uint8_t, 256> make_data_length_min() noexcept {
+struct length_range {
+    std::uint16_t low;
+    std::uint16_t high;
+};
+
+// For each combination of the indicators of data: the payload lengths it allows; none at all when it is impossible. An
+// empty frame without indicators would say nothing and cost nothing, so there is none.
+constexpr std::array<length_range, 256> make_data_lengths() noexcept {
     namespace in = indicator;
-    std::array<std::uint8_t, 256> least{};
+    std::array<length_range, 256> lengths{};
     for (unsigned bits = 0; bits < 256; ++bits) {
         const auto all = [bits](unsigned wanted) { return (bits & wanted) == wanted; };
         const bool bad = (bits & in::reserved) != 0 || all(in::change_direction | in::conditional_end) ||
                          (all(in::purging) && !all(in::fm_header)) || all(in::begin | in::fm_header) ||
                          all(in::definite_response | in::fm_header);
-        least[bits] = static_cast<std::uint8_t>(bad                  ? 0xFF
-                                                : all(in::begin)     ? attach_grant_size + fmh5_size_min
-                                                : all(in::fm_header) ? fmh7_size
-                                                                     : 0);
+        std::size_t low = bits == 0 ? 1 : 0;
+        std::size_t high = frame_payload_max;
+        if (all(in::begin)) low = attach_grant_size + fmh5_size_min;
+        if (all(in::fm_header)) {
+            low = fmh7_size;
+            high = error_payload_size_max;
+        }
+        if (bad) {
+            low = 1;
+            high = 0;
+        }
+        lengths[bits] = {static_cast<std::uint16_t>(low), static_cast<std::uint16_t>(high)};
     }
-    return least;
+    return lengths;
 }
-inline constexpr std::array<std::uint8_t, 256> data_length_min = make_data_length_min();
+inline constexpr std::array<length_range, 256> data_lengths = make_data_lengths();
+
+constexpr bool impossible(length_range range) noexcept { return range.low > range.high; }
+
+// Whether a header that has the length fault is too long rather than too short.
+constexpr bool too_long(const frame_header& h) noexcept {
+    if (h.type == frame_type::data) return h.length > data_lengths[h.indicators].high;
+    const auto type = static_cast<std::size_t>(h.type);
+    return type < frame_rules.size() && h.length > frame_rules[type].length_max;
+}
 
 }  // namespace detail
 
 // Everything that can be known to be wrong from the header alone. Check it before the payload is even waited for.
 [[nodiscard]] constexpr frame_fault check_header(const frame_header& h) noexcept {
     if (h.type == frame_type::data) [[likely]] {
-        const std::uint8_t least = detail::data_length_min[h.indicators];
-        if (h.channel >= 2 && least != 0xFF && h.length >= least) [[likely]] return frame_fault::none;
-        return h.channel < 2 ? frame_fault::channel : least == 0xFF ? frame_fault::indicators : frame_fault::length;
+        const detail::length_range range = detail::data_lengths[h.indicators];
+        if (h.channel >= 2 && h.length >= range.low && h.length <= range.high) [[likely]] return frame_fault::none;
+        if (h.channel < 2) return frame_fault::channel;
+        return detail::impossible(range) ? frame_fault::indicators : frame_fault::length;
     }
     const auto type = static_cast<std::size_t>(h.type);
     if (type >= detail::frame_rules.size() || !detail::frame_rules[type].known) return frame_fault::type;

@@ -41,10 +41,7 @@ enum class reason : std::uint16_t {
 // What a receiver closes the link with when check_header finds this fault.
 [[nodiscard]] constexpr reason reason_of(const frame_header& h, frame_fault fault) noexcept {
     if (fault == frame_fault::none) return reason::none;
-    if (fault != frame_fault::length) return reason::protocol;
-    const auto type = static_cast<std::size_t>(h.type);
-    const bool known = type < detail::frame_rules.size() && detail::frame_rules[type].known;
-    return known && h.length > detail::frame_rules[type].length_max ? reason::oversized : reason::protocol;
+    return fault == frame_fault::length && detail::too_long(h) ? reason::oversized : reason::protocol;
 }
 
 // Payload of refuse and close: u16 reason | u8 n | n bytes of text. The text is cut at 255 bytes and to what `out`
