@@ -1,49 +1,68 @@
-// big_endian: integers in network byte order. Written with shifts, so alignment and the host's order do not matter; gcc
-// and clang turn each into one load or store and a byte swap.
+// big_endian: integers in network byte order at any alignment. Each compiles to one load or store and a byte swap.
 #pragma once
 
+#include <bit>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <type_traits>
 
 namespace colloquy::wire {
 
-[[nodiscard]] constexpr std::uint16_t load_u16(const std::byte* p) noexcept {
-    return static_cast<std::uint16_t>((std::to_integer<unsigned>(p[0]) << 8) | std::to_integer<unsigned>(p[1]));
+namespace detail {
+
+static_assert(std::endian::native == std::endian::little || std::endian::native == std::endian::big);
+
+template <std::unsigned_integral T>
+[[nodiscard]] constexpr T swap_bytes(T v) noexcept {
+    if constexpr (sizeof(T) == 2) {
+        return static_cast<T>((v << 8) | (v >> 8));
+    } else if constexpr (sizeof(T) == 4) {
+        return (v << 24) | ((v & 0xFF00U) << 8) | ((v >> 8) & 0xFF00U) | (v >> 24);
+    } else {
+        v = ((v & 0x00FF00FF00FF00FFU) << 8) | ((v >> 8) & 0x00FF00FF00FF00FFU);
+        v = ((v & 0x0000FFFF0000FFFFU) << 16) | ((v >> 16) & 0x0000FFFF0000FFFFU);
+        return (v << 32) | (v >> 32);
+    }
 }
 
-[[nodiscard]] constexpr std::uint32_t load_u32(const std::byte* p) noexcept {
-    return (std::to_integer<std::uint32_t>(p[0]) << 24) | (std::to_integer<std::uint32_t>(p[1]) << 16) |
-           (std::to_integer<std::uint32_t>(p[2]) << 8) | std::to_integer<std::uint32_t>(p[3]);
+// Its own inverse.
+template <std::unsigned_integral T>
+[[nodiscard]] constexpr T network_order(T v) noexcept {
+    return std::endian::native == std::endian::big ? v : swap_bytes(v);
 }
 
-[[nodiscard]] constexpr std::uint64_t load_u64(const std::byte* p) noexcept {
-    return (std::to_integer<std::uint64_t>(p[0]) << 56) | (std::to_integer<std::uint64_t>(p[1]) << 48) |
-           (std::to_integer<std::uint64_t>(p[2]) << 40) | (std::to_integer<std::uint64_t>(p[3]) << 32) |
-           (std::to_integer<std::uint64_t>(p[4]) << 24) | (std::to_integer<std::uint64_t>(p[5]) << 16) |
-           (std::to_integer<std::uint64_t>(p[6]) << 8) | std::to_integer<std::uint64_t>(p[7]);
+template <std::unsigned_integral T>
+[[nodiscard]] constexpr T load(const std::byte* p) noexcept {
+    if (std::is_constant_evaluated()) {
+        T v = 0;
+        for (std::size_t i = 0; i < sizeof(T); ++i) v = static_cast<T>((v << 8) | std::to_integer<T>(p[i]));
+        return v;
+    }
+    T v;
+    std::memcpy(&v, p, sizeof v);
+    return network_order(v);
 }
 
-constexpr void store_u16(std::byte* p, std::uint16_t v) noexcept {
-    p[0] = static_cast<std::byte>(v >> 8);
-    p[1] = static_cast<std::byte>(v & 0xFF);
+template <std::unsigned_integral T>
+constexpr void store(std::byte* p, T v) noexcept {
+    if (std::is_constant_evaluated()) {
+        for (std::size_t i = sizeof(T); i-- > 0; v = static_cast<T>(v >> 8)) p[i] = static_cast<std::byte>(v & 0xFF);
+        return;
+    }
+    v = network_order(v);
+    std::memcpy(p, &v, sizeof v);
 }
 
-constexpr void store_u32(std::byte* p, std::uint32_t v) noexcept {
-    p[0] = static_cast<std::byte>(v >> 24);
-    p[1] = static_cast<std::byte>((v >> 16) & 0xFF);
-    p[2] = static_cast<std::byte>((v >> 8) & 0xFF);
-    p[3] = static_cast<std::byte>(v & 0xFF);
-}
+}  // namespace detail
 
-constexpr void store_u64(std::byte* p, std::uint64_t v) noexcept {
-    p[0] = static_cast<std::byte>(v >> 56);
-    p[1] = static_cast<std::byte>((v >> 48) & 0xFF);
-    p[2] = static_cast<std::byte>((v >> 40) & 0xFF);
-    p[3] = static_cast<std::byte>((v >> 32) & 0xFF);
-    p[4] = static_cast<std::byte>((v >> 24) & 0xFF);
-    p[5] = static_cast<std::byte>((v >> 16) & 0xFF);
-    p[6] = static_cast<std::byte>((v >> 8) & 0xFF);
-    p[7] = static_cast<std::byte>(v & 0xFF);
-}
+[[nodiscard]] constexpr std::uint16_t load_u16(const std::byte* p) noexcept { return detail::load<std::uint16_t>(p); }
+[[nodiscard]] constexpr std::uint32_t load_u32(const std::byte* p) noexcept { return detail::load<std::uint32_t>(p); }
+[[nodiscard]] constexpr std::uint64_t load_u64(const std::byte* p) noexcept { return detail::load<std::uint64_t>(p); }
+
+constexpr void store_u16(std::byte* p, std::uint16_t v) noexcept { detail::store(p, v); }
+constexpr void store_u32(std::byte* p, std::uint32_t v) noexcept { detail::store(p, v); }
+constexpr void store_u64(std::byte* p, std::uint64_t v) noexcept { detail::store(p, v); }
 
 }  // namespace colloquy::wire
