@@ -21,9 +21,13 @@ template <std::unsigned_integral T>
     } else if constexpr (sizeof(T) == 4) {
         return (v << 24) | ((v & 0xFF00U) << 8) | ((v >> 8) & 0xFF00U) | (v >> 24);
     } else {
+#if defined(__GNUC__)
+        return __builtin_bswap64(v);  // gcc does not find the swap in a header that was just put together by shifts
+#else
         v = ((v & 0x00FF00FF00FF00FFU) << 8) | ((v >> 8) & 0x00FF00FF00FF00FFU);
         v = ((v & 0x0000FFFF0000FFFFU) << 16) | ((v >> 16) & 0x0000FFFF0000FFFFU);
         return (v << 32) | (v >> 32);
+#endif
     }
 }
 
