@@ -1,0 +1,287 @@
+// address on POSIX sockets.
+#include "transport/address.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+namespace colloquy::transport {
+
+static_assert(sizeof(sockaddr_in6) <= 120 && sizeof(sockaddr_un) <= 120 && alignof(sockaddr_in6) <= 8);
+
+namespace {
+
+template <class Socket_address>
+Socket_address read_as(const unsigned char* storage) noexcept {
+    Socket_address a{};
+    std::memcpy(&a, storage, sizeof a);
+    return a;
+}
+
+bool is_host_character(char c) noexcept {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+           c == '_';
+}
+
+std::string quoted(std::string_view text) {
+    std::string s = "\"";
+    s += text;
+    s += '"';
+    return s;
+}
+
+bool parse_port(std::string_view text, std::uint16_t& port) noexcept {
+    unsigned value = 0;
+    const char* const end = text.data() + text.size();
+    const auto [stop, failure] = std::from_chars(text.data(), end, value);
+    if (failure != std::errc{} || stop != end || value > 65535) {
+        return false;
+    }
+    port = static_cast<std::uint16_t>(value);
+    return true;
+}
+
+}  // namespace
+
+address address::from_system(const void* socket_address, std::size_t size) noexcept {
+    address a;
+    sa_family_t family = AF_UNSPEC;
+    if (size < offsetof(sockaddr, sa_family) + sizeof family) {
+        return a;
+    }
+    std::memcpy(&family, static_cast<const unsigned char*>(socket_address) + offsetof(sockaddr, sa_family),
+                sizeof family);
+    const std::size_t wanted = family == AF_INET ? sizeof(sockaddr_in) : family == AF_INET6 ? sizeof(sockaddr_in6) : 0;
+    if (wanted == 0 || size < wanted) {
+        return a;
+    }
+    std::memcpy(a.storage_, socket_address, wanted);
+    a.size_ = static_cast<std::uint32_t>(wanted);
+    return a;
+}
+
+bool address::parse_numeric(std::string_view host, std::uint16_t port, address& out) noexcept {
+    char text[INET6_ADDRSTRLEN + IF_NAMESIZE + 2];
+    if (host.empty() || host.size() >= sizeof text) {
+        return false;
+    }
+    std::memcpy(text, host.data(), host.size());
+    text[host.size()] = '\0';
+
+    sockaddr_in v4{};
+    if (::inet_pton(AF_INET, text, &v4.sin_addr) == 1) {
+        v4.sin_family = AF_INET;
+        v4.sin_port = htons(port);
+        out = from_system(&v4, sizeof v4);
+        return true;
+    }
+
+    sockaddr_in6 v6{};
+    if (char* const scope = std::strchr(text, '%'); scope != nullptr) {
+        *scope = '\0';
+        v6.sin6_scope_id = ::if_nametoindex(scope + 1);
+        if (v6.sin6_scope_id == 0) {
+            const char* const end = text + host.size();
+            const auto [stop, failure] = std::from_chars(scope + 1, end, v6.sin6_scope_id);
+            if (failure != std::errc{} || stop != end) {
+                return false;
+            }
+        }
+    }
+    if (::inet_pton(AF_INET6, text, &v6.sin6_addr) != 1) {
+        return false;
+    }
+    v6.sin6_family = AF_INET6;
+    v6.sin6_port = htons(port);
+    out = from_system(&v6, sizeof v6);
+    return true;
+}
+
+address address::loopback_ipv4(std::uint16_t port) noexcept {
+    sockaddr_in a{};
+    a.sin_family = AF_INET;
+    a.sin_port = htons(port);
+    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return from_system(&a, sizeof a);
+}
+
+address address::loopback_ipv6(std::uint16_t port) noexcept {
+    sockaddr_in6 a{};
+    a.sin6_family = AF_INET6;
+    a.sin6_port = htons(port);
+    a.sin6_addr = in6addr_loopback;
+    return from_system(&a, sizeof a);
+}
+
+address_family address::family() const noexcept {
+    if (size_ == sizeof(sockaddr_in)) {
+        return address_family::ipv4;
+    }
+    return size_ == sizeof(sockaddr_in6) ? address_family::ipv6 : address_family::none;
+}
+
+std::uint16_t address::port() const noexcept {
+    switch (family()) {
+        case address_family::ipv4: return ntohs(read_as<sockaddr_in>(storage_).sin_port);
+        case address_family::ipv6: return ntohs(read_as<sockaddr_in6>(storage_).sin6_port);
+        case address_family::none: break;
+    }
+    return 0;
+}
+
+void address::set_port(std::uint16_t port) noexcept {
+    const in_port_t wire = htons(port);
+    // Both families keep the port at the same place, which the system's own code relies on too.
+    static_assert(offsetof(sockaddr_in, sin_port) == offsetof(sockaddr_in6, sin6_port));
+    if (size_ != 0) {
+        std::memcpy(storage_ + offsetof(sockaddr_in, sin_port), &wire, sizeof wire);
+    }
+}
+
+bool address::is_loopback() const noexcept {
+    switch (family()) {
+        case address_family::ipv4: return (ntohl(read_as<sockaddr_in>(storage_).sin_addr.s_addr) >> 24) == 127;
+        case address_family::ipv6: {
+            const auto a = read_as<sockaddr_in6>(storage_);
+            return std::memcmp(&a.sin6_addr, &in6addr_loopback, sizeof in6addr_loopback) == 0;
+        }
+        case address_family::none: break;
+    }
+    return false;
+}
+
+std::string address::to_string() const {
+    char text[INET6_ADDRSTRLEN] = {};
+    endpoint where;
+    switch (family()) {
+        case address_family::ipv4: {
+            const auto a = read_as<sockaddr_in>(storage_);
+            ::inet_ntop(AF_INET, &a.sin_addr, text, sizeof text);
+            where.host = text;
+            break;
+        }
+        case address_family::ipv6: {
+            const auto a = read_as<sockaddr_in6>(storage_);
+            ::inet_ntop(AF_INET6, &a.sin6_addr, text, sizeof text);
+            where.host = text;
+            if (a.sin6_scope_id != 0) {
+                where.host += '%';
+                where.host += std::to_string(a.sin6_scope_id);
+            }
+            break;
+        }
+        case address_family::none: return "none";
+    }
+    where.port = port();
+    return format_endpoint(where);
+}
+
+bool operator==(const address& a, const address& b) noexcept {
+    if (a.size_ != b.size_) {
+        return false;
+    }
+    if (a.family() == address_family::ipv6) {
+        // The flow label is no part of the identity.
+        const auto x = read_as<sockaddr_in6>(a.storage_);
+        const auto y = read_as<sockaddr_in6>(b.storage_);
+        return std::memcmp(&x.sin6_addr, &y.sin6_addr, sizeof x.sin6_addr) == 0 && x.sin6_port == y.sin6_port &&
+               x.sin6_scope_id == y.sin6_scope_id;
+    }
+    if (a.family() == address_family::ipv4) {
+        const auto x = read_as<sockaddr_in>(a.storage_);
+        const auto y = read_as<sockaddr_in>(b.storage_);
+        return x.sin_addr.s_addr == y.sin_addr.s_addr && x.sin_port == y.sin_port;
+    }
+    return true;
+}
+
+bool parse_endpoint(std::string_view text, std::uint16_t default_port, endpoint& out, std::string& error) {
+    std::string_view host = text;
+    std::string_view port_text;
+    bool has_port = false;
+    address numeric;
+
+    if (text.empty()) {
+        error = "an address is empty; write host:port";
+        return false;
+    }
+    if (text.front() == '[') {
+        const std::size_t close = text.find(']');
+        if (close == std::string_view::npos) {
+            error = quoted(text) + " opens a bracket and does not close it; write [address]:port";
+            return false;
+        }
+        host = text.substr(1, close - 1);
+        const std::string_view rest = text.substr(close + 1);
+        if (!rest.empty() && rest.front() != ':') {
+            error = quoted(text) + " goes on after the bracket without ':'; write [address]:port";
+            return false;
+        }
+        has_port = !rest.empty();
+        port_text = has_port ? rest.substr(1) : rest;
+        if (!address::parse_numeric(host, 0, numeric) || numeric.family() != address_family::ipv6) {
+            error = quoted(host) + " in " + quoted(text) + " is not an IPv6 address; brackets are for those only";
+            return false;
+        }
+    } else if (const std::size_t colon = text.find(':'); colon != std::string_view::npos) {
+        if (text.find(':', colon + 1) != std::string_view::npos) {
+            if (!address::parse_numeric(text, 0, numeric)) {
+                error = quoted(text) + " has more than one ':' and is not an IPv6 address; write host:port";
+                return false;
+            }
+            if (default_port == 0) {
+                error = quoted(text) + " is an IPv6 address without a port; write [" + std::string{text} + "]:port";
+                return false;
+            }
+        } else {
+            host = text.substr(0, colon);
+            port_text = text.substr(colon + 1);
+            has_port = true;
+        }
+    }
+
+    if (host.empty()) {
+        error = quoted(text) + " has no host before ':'";
+        return false;
+    }
+    if (!numeric && !std::all_of(host.begin(), host.end(), is_host_character)) {
+        error = quoted(host) + " is not a host name; letters, digits, '-', '_' and '.' are allowed";
+        return false;
+    }
+    std::uint16_t port = default_port;
+    if (has_port && !parse_port(port_text, port)) {
+        error = quoted(port_text) + " in " + quoted(text) + " is not a port; ports are 0 to 65535";
+        return false;
+    }
+    if (!has_port && default_port == 0) {
+        error = quoted(text) + " has no port; write " + std::string{text} + ":port";
+        return false;
+    }
+    out.host.assign(host);
+    out.port = port;
+    return true;
+}
+
+std::string format_endpoint(const endpoint& where) {
+    const bool brackets = where.host.find(':') != std::string::npos;
+    std::string s;
+    s.reserve(where.host.size() + 8);
+    if (brackets) {
+        s += '[';
+    }
+    s += where.host;
+    if (brackets) {
+        s += ']';
+    }
+    s += ':';
+    s += std::to_string(where.port);
+    return s;
+}
+
+}  // namespace colloquy::transport
