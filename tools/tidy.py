@@ -12,7 +12,7 @@ from collections import defaultdict
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-CODE = {".hpp", ".cpp", ".h", ".c"}
+CODE = {".hpp", ".cpp", ".h", ".c", ".def", ".inc"}
 TEXT = CODE | {".py", ".sh", ".cmake", ".txt", ".md", ".json", ".toml", ".tsv", ".in", ".supp", ""}
 COLUMNS = 120
 # Tables and prose in Markdown, and data, may be wider.
