@@ -17,9 +17,9 @@ static_assert(sizeof(sockaddr_in6) <= 120 && sizeof(sockaddr_un) <= 120 && align
 
 namespace {
 
-template <class Socket_address>
-Socket_address read_as(const unsigned char* storage) noexcept {
-    Socket_address a{};
+template <class SocketAddress>
+SocketAddress read_as(const unsigned char* storage) noexcept {
+    SocketAddress a{};
     std::memcpy(&a, storage, sizeof a);
     return a;
 }

@@ -205,7 +205,7 @@ public:
         if (epoll_fd_.value < 0 || !waker_.valid()) {
             return false;
         }
-        spare_fd_ = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+        keep_spare();
         epoll_event event{};
         // Edge-triggered: each signal is an edge of its own, so the counter need not be read.
         event.events = EPOLLIN | EPOLLET;
@@ -839,6 +839,9 @@ private:
             return;
         }
         accept_pause_until_ = no_deadline;
+        if (spare_fd_ < 0) {
+            keep_spare();
+        }
         for (std::uint32_t i = 0; i < options_.listener_count_max; ++i) {
             if (listeners_[i].fd >= 0 && listeners_[i].paused) {
                 listeners_[i].paused = false;
@@ -858,9 +861,12 @@ private:
         if (fd >= 0) {
             ::close(fd);
         }
-        spare_fd_ = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+        keep_spare();
         return fd >= 0;
     }
+
+    // May fail when another thread has taken the number meanwhile; tried again after the pause that follows.
+    void keep_spare() noexcept { spare_fd_ = ::open("/dev/null", O_RDONLY | O_CLOEXEC); }
 
     std::uint32_t serve_listener(std::uint32_t index, std::uint32_t budget) noexcept {
         listening& l = listeners_[index];

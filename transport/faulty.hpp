@@ -2,6 +2,7 @@
 //
 // When to use: tests run the same suites over {epoll} and {faulty(epoll)}. Everything it does could happen on a real
 // network; what is not lossy (short reads and writes, delays, spurious wakes, stalls) must not change any outcome.
+// It allocates and locks where it likes: it is for tests, and hides no race of the reactor below, which runs alone too.
 // Lossy faults (reset, half_close) hit only streams chosen by inject() or by a chance given in the options.
 #pragma once
 
@@ -9,6 +10,7 @@
 #include <memory>
 #include <vector>
 
+#include "runtime/atom.hpp"
 #include "transport/reactor.hpp"
 
 namespace colloquy::transport {
@@ -72,12 +74,23 @@ public:
 
 private:
     struct lane;
+    struct accept_relay;
+    struct connect_relay;
+
+    [[nodiscard]] bool chance(std::uint32_t bit, std::uint32_t per_mille) noexcept;
+    lane* lane_of(stream where) noexcept;
+    void open_lane(stream where) noexcept;
+    void clear_lane(lane& l) noexcept;
+    std::uint32_t look_at_lane(lane& l) noexcept;
 
     reactor& inner_;
     fault_options options_;
-    std::unique_ptr<lane[]> lanes_;   // one per stream slot of `inner_`
-    std::uint64_t random_;            // the driver's
-    std::uint64_t held_back_ = 0;     // lanes that poll() has to look at again
+    std::unique_ptr<lane[]> lanes_;  // one per stream slot of `inner_`
+    std::vector<std::unique_ptr<accept_relay>> accepts_;
+    std::vector<std::unique_ptr<connect_relay>> connects_;
+    std::uint64_t random_;           // the driver's
+    runtime::atom<std::uint32_t> held_back_;  // set when a lane wants to be looked at by the next poll
+    bool lanes_wait_ = false;                 // the last look left lanes to look at again
 };
 
 }  // namespace colloquy::transport
