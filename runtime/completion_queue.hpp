@@ -138,6 +138,8 @@ private:
 // finds the flag taken is told "empty" and tries again. That is the price for needing no memory and no credits.
 // ABA: an index is not enqueued again before it was dequeued, and links are followed by one consumer at a time.
 // Reclamation: nodes are slots, and slots are never freed.
+// Items and the queue's end are relaxed atomics that the links and the flag order: as cheap as plain memory, and the
+// schedule tests can hand out stale ones.
 template <template <class> class Atom = atom>
 class intrusive_completion_queue {
 public:
@@ -154,7 +156,8 @@ public:
     // Any thread. The item's slot must not be in the queue.
     void enqueue(std::uint64_t item, [[maybe_unused]] std::uint32_t producer_hint) noexcept {
         const std::uint32_t node = slot_of(item);
-        items_[node] = item;
+        // relaxed: published with the link.
+        items_[node].store_relaxed(item);
         append(node, node);
     }
 
@@ -166,7 +169,8 @@ public:
         }
         for (std::size_t i = 0; i < n; ++i) {
             const std::uint32_t node = slot_of(items[i]);
-            items_[node] = items[i];
+            // relaxed: published with the link.
+            items_[node].store_relaxed(items[i]);
             if (i + 1 < n) {
                 // relaxed: published with the whole chain by append().
                 next_[node].store_relaxed(slot_of(items[i + 1]) + 1);
@@ -209,7 +213,7 @@ private:
     }
 
     [[nodiscard]] bool pop(std::uint64_t& item) noexcept {
-        std::uint32_t node = oldest_;
+        std::uint32_t node = oldest_.load_relaxed();
         // acquire[completion-link]: sees the item of the node that the link leads to.
         std::uint32_t link = next_[node].load_acquire();
         if (node == stub_) {
@@ -217,7 +221,7 @@ private:
                 return false;
             }
             node = link - 1;
-            oldest_ = node;
+            oldest_.store_relaxed(node);
             link = next_[node].load_acquire();
         }
         if (link == 0) {
@@ -232,17 +236,17 @@ private:
                 return false;
             }
         }
-        oldest_ = link - 1;
-        item = items_[node];
+        oldest_.store_relaxed(link - 1);
+        item = items_[node].load_relaxed();
         return true;
     }
 
     const std::uint32_t stub_;
     lazy_array<Atom<std::uint32_t>> next_;
-    lazy_array<std::uint64_t> items_;
-    alignas(cache_line) Atom<std::uint32_t> newest_;     // producers
+    lazy_array<Atom<std::uint64_t>> items_;
+    alignas(cache_line) Atom<std::uint32_t> newest_;        // producers
     alignas(cache_line) Atom<std::uint32_t> consuming_{0};  // consumers
-    std::uint32_t oldest_;                               // the holder of `consuming_`
+    Atom<std::uint32_t> oldest_;                            // the holder of `consuming_`
 };
 
 }  // namespace colloquy::runtime
