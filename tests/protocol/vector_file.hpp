@@ -1,5 +1,5 @@
-// vector_file: reads golden vectors. A file is blocks separated by blank lines; a block is lines of "key value" that begin
-// with "vector NAME" and end with one or more "hex" lines, which may carry a comment after '#'.
+// vector_file: reads golden vectors. A file is blocks separated by blank lines; a block is lines of "key value" that
+// begin with "vector NAME" and end with one or more "hex" lines, which may carry a comment after '#'.
 #pragma once
 
 #include <cstddef>

@@ -1,6 +1,7 @@
-// Golden vectors. Goal: the bytes of docs/protocol.md stay what they are. Method: each vector names the fields and has the
-// bytes; the fields are encoded and must give the bytes, the bytes are decoded and must give the fields. Malformed vectors
-// have bytes and the answer a receiver gives. Decoders get exact-size heap copies, so a sanitizer sees any overread.
+// Golden vectors. Goal: the bytes of docs/protocol.md stay what they are. Method: each vector names the fields and has
+// the bytes; the fields are encoded and must give the bytes, the bytes are decoded and must give the fields. Malformed
+// vectors have bytes and the answer a receiver gives. Decoders get exact-size heap copies, so a sanitizer sees any
+// overread.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -47,20 +48,22 @@ struct type_name {
     const char* name;
     wire::frame_type type;
 };
-constexpr type_name type_names[] = {
-    {"hello", wire::frame_type::hello}, {"refuse", wire::frame_type::refuse}, {"ping", wire::frame_type::ping},
-    {"pong", wire::frame_type::pong},   {"drain", wire::frame_type::drain},   {"close", wire::frame_type::close},
-    {"data", wire::frame_type::data},   {"response", wire::frame_type::response},
-    {"signal", wire::frame_type::signal}, {"credit", wire::frame_type::credit}};
+constexpr type_name type_names[] = {{"hello", wire::frame_type::hello},   {"refuse", wire::frame_type::refuse},
+                                    {"ping", wire::frame_type::ping},     {"pong", wire::frame_type::pong},
+                                    {"drain", wire::frame_type::drain},   {"close", wire::frame_type::close},
+                                    {"data", wire::frame_type::data},     {"response", wire::frame_type::response},
+                                    {"signal", wire::frame_type::signal}, {"credit", wire::frame_type::credit}};
 
 struct indicator_name {
     const char* name;
     std::uint8_t bit;
 };
-constexpr indicator_name indicator_names[] = {
-    {"BB", wire::indicator::begin},  {"PRG", wire::indicator::purging}, {"CD", wire::indicator::change_direction},
-    {"RQD", wire::indicator::definite_response}, {"FMH", wire::indicator::fm_header},
-    {"CEB", wire::indicator::conditional_end}};
+constexpr indicator_name indicator_names[] = {{"BB", wire::indicator::begin},
+                                              {"PRG", wire::indicator::purging},
+                                              {"CD", wire::indicator::change_direction},
+                                              {"RQD", wire::indicator::definite_response},
+                                              {"FMH", wire::indicator::fm_header},
+                                              {"CEB", wire::indicator::conditional_end}};
 
 wire::frame_header header_of(const golden_vector& v) {
     wire::frame_header h{};
@@ -211,10 +214,14 @@ std::vector<std::vector<std::size_t>> all_cuts(std::size_t size) {
 
 const char* fault_name(wire::record_fault fault) {
     switch (fault) {
-        case wire::record_fault::none: return "none";
-        case wire::record_fault::length: return "length";
-        case wire::record_fault::id: return "id";
-        case wire::record_fault::map_name: return "map_name";
+        case wire::record_fault::none:
+            return "none";
+        case wire::record_fault::length:
+            return "length";
+        case wire::record_fault::id:
+            return "id";
+        case wire::record_fault::map_name:
+            return "map_name";
     }
     return "?";
 }
@@ -359,8 +366,7 @@ TEST_SUITE("protocol") {
             std::size_t size = wire::fmh7_size;
             const bytes product_set = test::parse_hex(v.text("product_set"));
             if (log_follows) {
-                const std::size_t n =
-                    wire::encode_error_log(std::span{out}.subspan(size), product_set, v.text("log"));
+                const std::size_t n = wire::encode_error_log(std::span{out}.subspan(size), product_set, v.text("log"));
                 REQUIRE(n != 0);
                 bytes tight(n - 1);
                 CHECK(wire::encode_error_log(tight, product_set, v.text("log")) == 0);
