@@ -1,6 +1,6 @@
 /*
- * Compiles the C headers as the oldest program would: C89, pedantic, every warning an error. The compiler is the test; no
- * function here runs.
+ * Compiles the C headers as the oldest program would: C89, pedantic, every warning an error. The compiler is the test;
+ * no function here runs.
  */
 #include <stddef.h>
 

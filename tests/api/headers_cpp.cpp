@@ -1,5 +1,5 @@
-// Compiles the C headers as C++, after names such as windows.h would have defined. The compiler is the test; no function
-// here runs.
+// Compiles the C headers as C++, after names such as windows.h would have defined. The compiler is the test; no
+// function here runs.
 #include <cstddef>
 
 // What windows.h leaves behind; wincpic.h must neither need nor fight it.
