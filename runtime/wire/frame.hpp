@@ -88,8 +88,8 @@ inline constexpr std::uint32_t frame_overhead_charge = 64;
     return payload + frame_overhead_charge;
 }
 
-// What a frame costs. Free are the frames of which a turn brings only a few, because room for them is fixed in every slot:
-// empty ones (change of direction, confirmation, end), error reports that purge, and abends.
+// What a frame costs. Free are the frames of which a turn brings only a few, because room for them is fixed in every
+// slot: empty ones (change of direction, confirmation, end), error reports that purge, and abends.
 [[nodiscard]] constexpr std::uint32_t frame_charge(const frame_header& h) noexcept {
     if (h.type != frame_type::data || h.length == 0) return 0;
     const bool report = h.has(indicator::fm_header);
