@@ -54,7 +54,7 @@ stage() {
     passed=$((passed + ${counts% *}))
     failed=$((failed + ${counts#* }))
     if [ "${counts#* }" != 0 ]; then
-        grep -nE 'ERROR:|FAILED|\*\*\*|SUMMARY: |runtime error|COLLOQUY_SEED' "$log" | tail -n 30 >&2
+        grep -E 'ERROR:|\*\*\*|SUMMARY: |runtime error|COLLOQUY_SEED|^[A-Za-z_./]+:[0-9]+: ' "$log" | head -n 40 >&2
     fi
     echo "$name: ${counts% *} passed, ${counts#* } failed (build $built s, tests $((SECONDS - start - built)) s; $log)"
 }
