@@ -104,8 +104,9 @@ public:
         return acquire_or_park(waiter, deadline, [] { return true; });
     }
 
-    // As above. `still_wanted` runs after the caller is counted as a sleeper and before it sleeps, so whatever it looks
-    // at (the drive token) is either seen by it or announced by a poke. If it answers false the caller leaves awake.
+    // As above. `still_wanted` runs before each sleep, when the caller is counted as a sleeper already, so whatever it
+    // looks at (the drive token) is either seen by it or announced by a poke. If it answers false the caller leaves
+    // awake.
     template <class W, class StillWanted>
         requires Waiter<W, Atom>
     [[nodiscard]] park_result acquire_or_park(W& waiter, std::uint64_t deadline, StillWanted&& still_wanted) noexcept {
@@ -114,10 +115,10 @@ public:
         if (announce_or_take() == park_result::permit) {
             return park_result::permit;
         }
-        if (!still_wanted()) {
-            return leave(park_result::declined);
-        }
         for (;;) {
+            if (!still_wanted()) {
+                return leave(park_result::declined);
+            }
             if (!waiter.wait(epoch_, seen, deadline)) {
                 return leave(park_result::timeout);
             }
@@ -138,7 +139,9 @@ public:
         return poke(1, waiter) != 0;
     }
 
-    // Any thread. Wakes every sleeper without a permit; tells how many were poked.
+    // Any thread. Pokes as many as sleep now and are not poked yet; tells how many. A poke is for any sleeper, so one
+    // that comes later may take it; who must notice a flag for sure looks at it in its recheck, which runs again after
+    // each wake-up.
     template <class W>
         requires Waiter<W, Atom>
     std::uint32_t poke_all(W& waiter) noexcept {

@@ -1,6 +1,6 @@
 // explore: runs a scenario once a seed, and stops at the first seed that fails.
 //
-// COLLOQUY_SCHEDULE_SEEDS   seeds a scenario (default 20000; 300 where a switch is a thread switch)
+// COLLOQUY_SCHEDULE_SEEDS   seeds a scenario (default 50000, a million in all; 300 where a switch is a thread switch)
 // COLLOQUY_SEED             replays that one seed in each scenario
 #pragma once
 
@@ -48,7 +48,7 @@ template <class Scenario>
 template <class Scenario>
 void check_all(Scenario&& scenario) {
     const auto one = number_from_environment("COLLOQUY_SEED");
-    const auto many = number_from_environment("COLLOQUY_SCHEDULE_SEEDS").value_or(fibers::cheap ? 20'000 : 300);
+    const auto many = number_from_environment("COLLOQUY_SCHEDULE_SEEDS").value_or(fibers::cheap ? 50'000 : 300);
     const exploration result = explore_seeds(one.value_or(1), one ? 1 : many, scenario);
     INFO("replay with COLLOQUY_SEED=", result.failed_seed.value_or(0), ": ", result.failure);
     CHECK_FALSE(result.failed_seed.has_value());
