@@ -13,6 +13,8 @@ if(colloquy_libraries)
     install(FILES
         ${PROJECT_BINARY_DIR}/package/colloquyConfig.cmake ${PROJECT_BINARY_DIR}/package/colloquyConfigVersion.cmake
         DESTINATION ${package_directory})
+    # The file finds its prefix from where it stands, so that an installed tree can be moved.
+    file(RELATIVE_PATH pkgconfig_to_prefix /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
     configure_file(cmake/colloquy.pc.in ${PROJECT_BINARY_DIR}/package/colloquy.pc @ONLY)
     install(FILES ${PROJECT_BINARY_DIR}/package/colloquy.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 endif()
