@@ -178,19 +178,13 @@ public:
 
     ~epoll_reactor() override {
         for (std::uint32_t i = 0; i < options_.stream_count_max; ++i) {
-            slot& s = slots_[i];
-            if (s.fd >= 0) {
-                forget_operations(s);
-                ::close(s.fd);
+            if (slots_[i].fd >= 0) {
+                ::close(slots_[i].fd);
             }
         }
         for (std::uint32_t i = 0; i < options_.listener_count_max; ++i) {
-            listening& l = listeners_[i];
-            if (l.fd >= 0) {
-                if (l.acceptor != nullptr) {
-                    l.acceptor->reactor_generation = 0;
-                }
-                ::close(l.fd);
+            if (listeners_[i].fd >= 0) {
+                ::close(listeners_[i].fd);
             }
         }
         if (spare_fd_ >= 0) {
@@ -610,12 +604,15 @@ private:
         return 0;
     }
 
-    void leave(slot& s) noexcept {
+    // False when the stream was closed meanwhile.
+    bool leave(slot& s) noexcept {
         // release[write-visit]: our use of the descriptor is over before the driver closes it.
         const std::uint64_t before = s.word.fetch_and_acq_rel(~(stream_word::writing | stream_word::edge));
-        if ((before & stream_word::open) == 0) {
-            wake();  // a close has waited for us
+        if ((before & stream_word::open) != 0) {
+            return true;
         }
+        wake();  // the close waits for us
+        return false;
     }
 
     // Writes and leaves, or parks the write. The caller is inside.
@@ -623,8 +620,12 @@ private:
         for (;;) {
             const int error = write_some(s.fd, op);
             if (error != EAGAIN) {
-                leave(s);
-                return error == 0 ? io_status::done() : io_status::failed(error);
+                const bool still_open = leave(s);
+                if (error == 0) {
+                    return io_status::done();
+                }
+                // An error that our own close has brought about is not the connection's.
+                return io_status::failed(still_open ? error : int{io_error_stale});
             }
             if (park(s, generation, op)) {
                 return io_status::pending();
@@ -852,17 +853,19 @@ private:
 
     // Out of descriptors, a connection can neither be taken nor left in the backlog (a level-triggered listener would
     // spin, an edge-triggered one would forget it). One descriptor is kept aside to take it and turn it away.
-    bool turn_away(int listener_fd) noexcept {
+    // 0, or why not: EAGAIN when nobody is there, for accept4 asks for the descriptor before it looks.
+    int turn_away(int listener_fd) noexcept {
         if (spare_fd_ < 0) {
-            return false;
+            return EMFILE;
         }
         ::close(spare_fd_);
         const int fd = ::accept4(listener_fd, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        const int error = fd >= 0 ? 0 : errno;
         if (fd >= 0) {
             ::close(fd);
         }
         keep_spare();
-        return fd >= 0;
+        return error;
     }
 
     // May fail when another thread has taken the number meanwhile; tried again after the pause that follows.
@@ -885,7 +888,12 @@ private:
             } else if (error == EINTR || error == ECONNABORTED) {
                 continue;
             } else if (is_out_of_descriptors(error)) {
-                if (!turn_away(l.fd)) {
+                const int refusal = turn_away(l.fd);
+                if (refusal == EAGAIN || refusal == EWOULDBLOCK) {
+                    l.has_event = false;
+                    return delivered;
+                }
+                if (refusal != 0) {
                     pause_accepts(index);
                     return delivered;
                 }

@@ -107,22 +107,13 @@ faulty_reactor::faulty_reactor(reactor& inner, const fault_options& options)
 faulty_reactor::~faulty_reactor() {
     // `inner_` goes on living and must not keep our relays.
     for (std::uint32_t i = 0; i < inner_.stream_count_max(); ++i) {
-        if (lanes_[i].name) {
-            inner_.close(lanes_[i].name);
-            clear_lane(lanes_[i]);
-        }
+        inner_.close(lanes_[i].name);
     }
     for (const auto& relay : accepts_) {
         inner_.cancel(*relay);
-        if (relay->op != nullptr) {
-            relay->op->reactor_generation = 0;
-        }
     }
     for (const auto& relay : connects_) {
         inner_.cancel(*relay);
-        if (relay->op != nullptr) {
-            relay->op->reactor_generation = 0;
-        }
     }
 }
 

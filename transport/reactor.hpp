@@ -217,7 +217,7 @@ public:
     reactor() noexcept = default;
     reactor(const reactor&) = delete;
     reactor& operator=(const reactor&) = delete;
-    // Closes everything; completes nothing.
+    // Closes everything; completes nothing and touches no operation, so they may be gone already.
     virtual ~reactor() = default;
 
     // --- any thread -------------------------------------------------------------------------------------------------

@@ -117,10 +117,7 @@ resolver::resolver(descriptor_watch& watch, const resolver_options& options) noe
 resolver::~resolver() {
     // Every request under way is answered by the channel's end; nobody is to hear of it.
     for (std::uint32_t i = 0; requests_ != nullptr && i < options_.request_count_max; ++i) {
-        if (requests_[i].op != nullptr) {
-            requests_[i].op->reactor_generation = 0;
-            requests_[i].op = nullptr;
-        }
+        requests_[i].op = nullptr;
     }
     channel_.reset();
 }
