@@ -50,8 +50,8 @@ else()
         -Wnon-virtual-dtor $<$<BOOL:${COLLOQUY_WERROR}>:-Werror>)
     target_compile_options(colloquy_c_warnings INTERFACE
         -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes $<$<BOOL:${COLLOQUY_WERROR}>:-Werror>)
-    # Products must not depend on where they were built.
-    add_compile_options(-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=)
+    # Products must not depend on where they were built; debuggers and sanitizers still want to find the sources.
+    add_compile_options($<IF:$<CONFIG:Debug>,-fmacro-prefix-map,-ffile-prefix-map>=${PROJECT_SOURCE_DIR}/=)
 endif()
 
 if(COLLOQUY_SANITIZE)
