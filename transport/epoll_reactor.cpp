@@ -260,7 +260,8 @@ public:
         if (sleep_ns != 0) {
             std::uint32_t expected = wake_.load_relaxed();
             // Announce the sleep in the word in which wakes are announced: one of both sides sees the other.
-            while ((expected & wake_word::signalled) == 0 && !wake_.cas_acq_rel(expected, expected | wake_word::asleep)) {
+            while ((expected & wake_word::signalled) == 0 &&
+                   !wake_.cas_acq_rel(expected, expected | wake_word::asleep)) {
             }
             if ((expected & wake_word::signalled) != 0) {
                 sleep_ns = 0;

@@ -1,8 +1,8 @@
 // epoll_reactor: the reactor of Linux.
 //
 // Each socket is registered once, edge-triggered, for both directions: no epoll_ctl on the hot path. A stream's state
-// that two threads share (is a writer inside, is a write parked, has an edge come, is it closed) is one atomic word that
-// both sides read-modify-write; everything else in a slot belongs to the driver.
+// that two threads share (is a writer inside, is a write parked, has an edge come, is it closed) is one atomic word
+// that both sides read-modify-write; everything else in a slot belongs to the driver.
 #pragma once
 
 #include <cstdint>

@@ -449,7 +449,9 @@ TEST_CASE_TEMPLATE("reactor: a full table turns connections away and says so", B
     CHECK(net.counters().accepts_no_slot == 2);
     connects[3].addresses = {&target, 1};
     CHECK(net.submit_connect(connects[3]).error == io_error_table_full);
-    REQUIRE(run_until(net, [&] { return connects[0].completions + connects[1].completions + connects[2].completions == 3; }));
+    REQUIRE(run_until(net, [&] {
+        return connects[0].completions + connects[1].completions + connects[2].completions == 3;
+    }));
     int cut = 0;
     for (std::size_t i = 0; i < 3; ++i) {
         REQUIRE(connects[i].error == 0);
