@@ -22,6 +22,7 @@ public:
     static constexpr std::uint64_t never_begun = 0;
     static constexpr std::uint64_t ended = 1;         // frames still under way to it are dropped
     static constexpr std::uint64_t awaiting_end = 2;  // ours is over, the partner's acknowledgement is under way
+    static constexpr std::uint64_t awaiting_answer = 3;  // the partner's number: over, but it still owes us an answer
 
     struct entry {
         Atom<std::uint64_t> value;

@@ -76,12 +76,17 @@ public:
 
     enum class claim_result : std::uint8_t { claimed, stale, busy };
 
-    // idle -> claimed. `seen` receives the word on success or refusal.
+    // idle -> claimed. `seen` receives the word on success or refusal. A bringer of news that owns the slot at this moment is
+    // waited for: it holds it for as long as it takes to copy a frame.
     claim_result claim(u64 generation, u64& seen) noexcept {
         u64 w = word_.load_relaxed();  // relaxed: only a guess for the CAS
         for (;;) {
             seen = w;
             if (word_bits::generation(w) != generation) return claim_result::stale;
+            if (word_bits::phase_of(w) == phase::delivering) {
+                w = word_.load_acquire();
+                continue;
+            }
             if (word_bits::phase_of(w) != phase::idle) return claim_result::busy;
             // acquire[slot-own]: sees all that earlier owners wrote.
             if (word_.cas_acquire(w, word_bits::with(w, phase::claimed))) return claim_result::claimed;

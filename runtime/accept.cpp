@@ -1,0 +1,210 @@
+// Where attaches meet Accept_Conversation.
+//
+// One word counts the attaches that are queued and the accepts that wait; both are above zero never. Who comes second takes
+// who came first, so each pair is made by exactly one read-modify-write. The queues behind the word hold the identities: an
+// entry is enqueued right after it was counted, and a taker that does not see it yet looks again.
+// Progress: lock-free but for that look, which lasts as long as the other thread needs for one enqueue.
+//
+// An accept that is cancelled stays counted, as stale, until a taker comes upon it or the next Accept takes over its count.
+//   accepts waiting = live ones + accepting_stale_;   entries = live ones + stale ones nobody has dropped yet
+#include "runtime/engine.hpp"
+#include "runtime/flow.hpp"
+#include "runtime/wire/fmh5.hpp"
+#include "runtime/wire/fmh7.hpp"
+
+namespace colloquy::runtime {
+
+namespace {
+
+namespace in = wire::indicator;
+
+constexpr std::uint64_t one_queued = std::uint64_t{1} << 32;
+constexpr std::uint64_t one_waiting = 1;
+constexpr std::uint32_t queued(std::uint64_t w) noexcept { return static_cast<std::uint32_t>(w >> 32); }
+constexpr std::uint32_t waiting(std::uint64_t w) noexcept { return static_cast<std::uint32_t>(w); }
+
+}  // namespace
+
+conversation* engine::take_attached(context& c) noexcept {
+    std::uint64_t w = accept_.load_acquire();
+    for (;;) {
+        if (queued(w) == 0) return nullptr;
+        if (accept_.cas_acq_rel(w, w - one_queued)) break;
+    }
+    std::uint64_t id_value = 0;
+    while (!attached_.try_dequeue(id_value)) {  // counted, and about to be visible
+    }
+    const conversation_id id{id_value};
+    conversation& v = *find(id);
+    std::uint64_t seen = 0;
+    while (v.word.claim(id.generation(), seen) != state_word<>::claim_result::claimed) {
+        // The driver is setting it up or bringing a frame. Nobody else knows the id yet, so it cannot go stale.
+    }
+    tps_.at(v.tp_index).waiting.fetch_sub_relaxed(1);
+    if (v.said.attach_budget) {
+        v.link->attach_charge.fetch_sub_relaxed(v.attach_charge);
+        v.said.attach_budget = 0;
+        v.attach_charge = 0;
+    }
+    (void)c;
+    return &v;
+}
+
+conversation* engine::wait_for_attach(context& c, conversation& v) noexcept {
+    std::uint32_t stale = accepting_stale_.load_relaxed();
+    while (stale != 0 && !accepting_stale_.cas_acq_rel(stale, stale - 1)) {
+    }
+    if (stale == 0) {
+        std::uint64_t w = accept_.load_acquire();
+        for (;;) {
+            if (queued(w) != 0) {
+                if (conversation* attached = take_attached(c); attached != nullptr) {
+                    retire(c, v);
+                    return attached;
+                }
+                w = accept_.load_acquire();
+            } else if (accept_.cas_acq_rel(w, w + one_waiting)) {
+                break;
+            }
+        }
+    } else {
+        // We stand in for a cancelled one. Its entry is dropped if it comes first; a live one goes to the end.
+        std::uint64_t other = 0;
+        if (accepting_.try_dequeue(other)) {
+            const conversation_id whose{other};
+            if (word_bits::generation(find(whose)->word.load()) == whose.generation()) accepting_.enqueue(other, c.hint);
+        }
+    }
+    v.op.waitable = v.op.channel == notify::wait_queue;
+    if (v.op.waitable) outstanding_.fetch_add_acq_rel(1);
+    const std::uint64_t id = v.id().value;
+    std::uint64_t seen = 0;
+    while (!v.word.leave(phase::pending, v.state, seen)) {
+    }
+    accepting_.enqueue(id, c.hint);
+    host_.operation_outstanding();
+    return nullptr;
+}
+
+// A slot for an attach, owned: that of an accept that waits (`waiter`), or a fresh one which is counted as queued and must be
+// enqueued by publish_attached.
+conversation* engine::slot_for_attach(context& c, bool& waiter) noexcept {
+    conversation* fresh = nullptr;
+    std::uint64_t w = accept_.load_acquire();
+    for (;;) {
+        if (waiting(w) == 0) {
+            if (fresh == nullptr) fresh = open(c, conversation_state::receive);
+            if (fresh == nullptr) return nullptr;
+            if (!accept_.cas_acq_rel(w, w + one_queued)) continue;
+            waiter = false;
+            attached_.enqueue(fresh->id().value, c.hint);
+            return fresh;
+        }
+        if (!accept_.cas_acq_rel(w, w - one_waiting)) continue;
+        for (;;) {
+            std::uint64_t id_value = 0;
+            while (!accepting_.try_dequeue(id_value)) {
+            }
+            const conversation_id id{id_value};
+            conversation& v = *find(id);
+            if (v.word.take(id.generation()) == state_word<>::take_result::from_pending) {
+                if (fresh != nullptr) retire(c, *fresh);
+                waiter = true;
+                return &v;
+            }
+            std::uint32_t stale = accepting_stale_.load_relaxed();
+            while (stale != 0 && !accepting_stale_.cas_acq_rel(stale, stale - 1)) {
+            }
+            if (stale != 0) break;  // the count we took was the stale one's
+            // Its count was taken over by a live one, whose entry is in the queue or about to be.
+        }
+        w = accept_.load_acquire();
+    }
+}
+
+void engine::reject_attach(context& c, session& s, std::uint32_t channel, std::uint32_t sense) noexcept {
+    counters_.add(counter::attaches_refused, 1, c.hint);
+    if (auto* e = s.channels(wire::channel_side(channel)).need(wire::channel_index(channel)); e != nullptr)
+        e->value.store_release(channel_map<>::ended);
+    buffer* b = control(c, wire::fmh7_size);
+    if (b == nullptr) return;
+    wire::encode_fmh7(b->bytes() + b->end, {sense, false});
+    b->end += wire::fmh7_size;
+    wire::encode_header(b->bytes() + b->begin, {wire::fmh7_size, wire::frame_type::data,
+                                                in::fm_header | in::conditional_end, channel});
+    s.send(c, b);
+}
+
+wire::reason engine::on_attach(context& c, session& s, const wire::frame_header& h,
+                               std::span<const std::byte> payload) noexcept {
+    counters_.add(counter::attaches_received, 1, c.hint);
+    const std::uint32_t charge = wire::frame_charge(h.length);
+    if (charge > limits_.window_bytes) return wire::reason::credit_overrun;
+    const std::uint32_t grant = wire::load_u32(payload.data());
+    wire::attach a;
+    const wire::attach_result parsed = wire::decode_attach(payload.subspan(wire::attach_grant_size), a);
+    const auto reject = [&](std::uint32_t sense) {
+        reject_attach(c, s, h.channel, sense);
+        return wire::reason::none;
+    };
+    if (parsed.sense != 0) return reject(parsed.sense);
+    tp_registry::entry* const tp = tps_.find(a.tp_name.view());
+    const auto now = tp == nullptr ? tp_registry::status::unused : tp->now.load_acquire();
+    if (now == tp_registry::status::stopped) return reject(wire::sense::tp_not_available_no_retry);
+    if (now != tp_registry::status::serving) return reject(wire::sense::tpn_not_recognized);
+    if (!a.mapped || a.full_duplex) return reject(wire::sense::conversation_type_mismatch);
+    if (a.sync_level > 1) return reject(wire::sense::sync_level_not_supported);
+    // No user is known here, so nobody's password can be right.
+    if (!a.password.empty() || a.password_substitute) return reject(wire::sense::security_not_valid);
+    if (a.has_pip) return reject(wire::sense::pip_not_allowed);
+    if (s.at() != session::stage::open || s.attach_charge.load_relaxed() + charge > limits_.link_attach_bytes ||
+        queued(accept_.load_acquire()) >= limits_.accept_queue || tp->waiting.load_relaxed() >= tp->queue_max)
+        return reject(wire::sense::tp_not_available_retry);
+    if (!inbound_.reserve(limits_.window_bytes)) return reject(wire::sense::tp_not_available_retry);
+
+    auto* const entry = s.channels(wire::channel_side(h.channel)).need(wire::channel_index(h.channel));
+    bool waiter = false;
+    conversation* slot = entry == nullptr ? nullptr : slot_for_attach(c, waiter);
+    if (slot == nullptr) {
+        inbound_.unreserve(limits_.window_bytes);
+        return reject(wire::sense::tp_not_available_retry);
+    }
+    conversation* const v = slot;
+    v->link = &s;
+    v->channel = h.channel;
+    v->window = v->allowance = limits_.window_bytes;
+    v->send_credit = grant;
+    v->chosen.sync_level = a.sync_level & 3;
+    v->chosen.conversation_type = a.mapped;
+    v->chosen.security_type = a.user_id.empty() ? 0 : 1;
+    v->said.peer_turn = 1;
+    v->tp_index = tps_.index_of(*tp);
+    if (!a.user_id.empty()) (void)details(*v).user_id.assign(a.user_id.view());
+    v->state = conversation_state::receive;
+    s.adopt_channel(v->id(), h.channel);
+    if (!waiter) {
+        v->said.attach_budget = 1;
+        tp->waiting.fetch_add_relaxed(1);
+    }
+    // The whole frame is charged; what follows the attach is the conversation's first data.
+    buffer* none = nullptr;
+    const std::span<const std::byte> rest = payload.subspan(wire::attach_grant_size + parsed.size);
+    v->allowance -= charge;
+    wire::reason why = wire::reason::none;
+    flow f{*this, c, *v};
+    if (rest.empty() && (h.indicators & ~in::begin) == 0) v->consumed += charge;
+    else {
+        v->allowance += charge;
+        why = f.admit(h.indicators, rest, charge, none, false);
+        if (rest.empty()) {
+            // Indicators alone are not charged by admit(), but this frame was.
+            v->allowance -= charge;
+            v->consumed += charge;
+        }
+    }
+    if (waiter) complete(c, *v, return_code::ok);
+    else leave_idle(c, *v);
+    return why;
+}
+
+}  // namespace colloquy::runtime

@@ -1,0 +1,158 @@
+// conversation: one slot of the table.
+//
+// Everything below `word` belongs to the slot's owner (state_word.hpp), except the three members marked shared.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "runtime/buffer_pool.hpp"
+#include "runtime/conversation_id.hpp"
+#include "runtime/lazy_array.hpp"
+#include "runtime/parking.hpp"
+#include "runtime/pile.hpp"
+#include "runtime/return_code.hpp"
+#include "runtime/state_word.hpp"
+#include "runtime/wire/gds.hpp"
+#include "runtime/wire/small_text.hpp"
+
+namespace colloquy::runtime {
+
+class session;
+struct partner;
+
+enum class verb : std::uint8_t {
+    none,
+    accept,
+    allocate,
+    send_data,
+    receive,
+    confirm,
+    confirmed,
+    deallocate,
+    flush,
+    prepare_to_receive,
+    request_to_send,
+    send_error,
+};
+
+// Who is told when an operation completes; fixed when the operation is issued.
+enum class notify : std::uint8_t {
+    caller,      // the thread that issued it is blocked on it
+    wait_queue,  // Wait_For_Conversation collects it
+};
+
+// An operation that waits. Pointers are the caller's and stay valid until completion.
+struct operation {
+    verb kind = verb::none;
+    notify channel = notify::caller;
+    bool waitable = false;        // counted among the operations that cmwait may wait for
+    bool appended = false;        // the data of Send_Data is in the send buffer
+    std::uint8_t indicators = 0;  // what the last frame says
+    bool emitted = false;         // everything this operation sends has been handed to the link
+    bool emit_nothing = false;    // Send_Data that only buffers
+    bool abends = false;          // Send_Data that ends the conversation abnormally
+    bool filled = false;          // Receive: finished, with `result`
+    bool waited = false;          // Allocate: it waits for its link
+    conversation_state next = conversation_state::reset;  // the state after success
+    return_code result = return_code::ok;
+    std::uint32_t length = 0;    // of the caller's buffer
+    std::uint32_t received = 0;  // bytes of it filled
+    std::byte* buffer = nullptr;
+    std::int32_t* data_received = nullptr;
+    std::int32_t* received_length = nullptr;
+    std::int32_t* status_received = nullptr;
+    std::int32_t* request_to_send_received = nullptr;
+    void* id_memory = nullptr;  // where the caller keeps the id
+};
+
+// Values as CPI-C numbers them.
+struct characteristics {
+    std::uint8_t conversation_type : 1 = 1;      // 0 basic, 1 mapped
+    std::uint8_t sync_level : 2 = 0;             // 0 none, 1 confirm
+    std::uint8_t deallocate_type : 2 = 0;        // 0 sync level, 1 flush, 2 confirm, 3 abend
+    std::uint8_t prepare_to_receive_type : 2 = 0;  // 0 sync level, 1 flush, 2 confirm
+    std::uint8_t processing_mode : 1 = 0;        // 0 blocking, 1 non-blocking
+    std::uint8_t send_type : 3 = 0;              // 0 buffer, 1 flush, 2 confirm, 3 prepare to receive, 4 deallocate
+    std::uint8_t receive_type : 1 = 0;           // 0 and wait, 1 immediate
+    std::uint8_t fill : 1 = 0;                   // 0 LL, 1 buffer
+    std::uint8_t error_direction : 1 = 0;        // 0 receive error, 1 send error
+    std::uint8_t return_control : 1 = 0;         // 0 when session allocated, 1 immediate
+    std::uint8_t security_type : 2 = 1;          // 0 none, 1 same, 2 program
+};
+
+// What the two ends have said to each other so far.
+struct exchange {
+    std::uint8_t originator : 1 = 0;      // we began it, and its channel number is ours to reuse
+    std::uint8_t has_turn : 1 = 0;        // the wire's view: we may send data
+    std::uint8_t peer_turn : 1 = 0;       // and: the partner may; both, while an error report crosses what it refuses
+    std::uint8_t attach_waiting : 1 = 0;  // the attach stands in the send buffer
+    std::uint8_t purging : 1 = 0;         // inbound is dropped until the partner gives up the turn
+    std::uint8_t answer_owed : 1 = 0;     // the partner asked for confirmation and we have not answered
+    std::uint8_t peer_ended : 1 = 0;      // nothing more comes, and nothing more may be sent
+    std::uint8_t we_ended : 1 = 0;        // our unconditional end is sent
+    std::uint8_t end_conditional : 1 = 0;  // our end waits for the partner's Confirmed
+    std::uint8_t attach_budget : 1 = 0;    // nobody has accepted it yet: its data is charged to the link's attach budget
+};
+
+struct conversation;
+
+struct waiting_node {
+    waiting_node* next = nullptr;
+    conversation* who = nullptr;
+};
+
+struct alignas(64) conversation {
+    state_word<> word;
+    pile<buffer> arrivals;            // shared: frames brought while somebody owned the slot
+    atom<std::uint32_t> granted;      // shared: credit brought and not yet taken
+    spot<> parking;                   // shared: where the blocked caller sleeps
+
+    // --- the owner's
+    session* link = nullptr;
+    std::uint32_t channel = 0;
+    std::uint32_t send_credit = 0;    // charge we may still send
+    buffer* received = nullptr;       // frames in order of arrival
+    buffer* received_last = nullptr;
+    buffer* sending = nullptr;        // the frame being filled; header room in front
+
+    std::uint32_t window = 0;         // charge reserved for the partner
+    std::uint32_t allowance = 0;      // part of it the partner may still use
+    std::uint32_t consumed = 0;       // part of it that is free again and not yet granted anew
+    std::uint32_t attach_charge = 0;  // drawn on the link's attach budget
+    wire::record_reader reader;
+    characteristics chosen;
+    exchange said;
+    std::uint8_t unread_uncharged = 0;  // queued frames that cost the partner no credit
+    std::uint16_t tp_index = 0;       // accepted conversations: the name served
+    return_code fate = return_code::ok;  // reported when the queue is empty; ok: nothing
+    conversation_state state = conversation_state::reset;  // the owner's copy of the word's
+    operation op;
+
+    partner* wanted = nullptr;         // the logical unit Allocate looks for
+    waiting_node waiting;              // its place in the list of those that wait for a link or for room
+    atom<std::uint8_t> listed;             // shared: it stands in such a list, which then holds a pin
+    std::uint32_t index = 0;           // of this slot
+    std::uint64_t generation = 0;      // of this life
+
+    [[nodiscard]] conversation_id id() const noexcept { return conversation_id::of(index, generation); }
+};
+
+// What only some calls look at, kept out of the hot lines. Same index as the slot.
+struct particulars {
+    wire::small_text<64> tp_name;
+    wire::small_text<17> partner_lu_name;
+    wire::small_text<8> mode_name;
+    wire::small_text<10> user_id;
+    wire::small_text<10> password;
+    bool service_tp;  // the first byte of tp_name is raw
+};
+
+// A slot is given its first values by engine::open, so fresh zero pages are as good as constructed ones.
+template <>
+struct zero_is_initial<conversation> : std::true_type {};
+template <>
+struct zero_is_initial<particulars> : std::true_type {};
+static_assert(std::is_trivially_destructible_v<conversation>);
+
+}  // namespace colloquy::runtime

@@ -1,0 +1,416 @@
+// Frames that arrive, and what Receive makes of them.
+#include <cstring>
+
+#include "runtime/flow.hpp"
+#include "runtime/wire/fmh7.hpp"
+
+namespace colloquy::runtime {
+
+namespace {
+
+namespace in = wire::indicator;
+
+// How a queued buffer uses the fields that are its holder's: user1 the indicators of the frame that ends in it, user2 these
+// marks, user3 the charge of the frames that end in it.
+constexpr std::uint8_t mark_frame_end = 1;
+constexpr std::uint8_t mark_error = 2;
+constexpr std::uint8_t mark_uncharged = 4;
+
+// Frames without data are not charged; more of them than this unread is no conversation any more.
+constexpr std::uint8_t uncharged_max = 64;
+
+constexpr std::uint8_t status_bits = in::change_direction | in::definite_response | in::conditional_end;
+
+constexpr bool unconditional_end(std::uint8_t indicators) noexcept {
+    return (indicators & (in::conditional_end | in::definite_response)) == in::conditional_end;
+}
+
+std::span<const std::byte> content(const buffer* b) noexcept { return {b->bytes() + b->begin, b->size()}; }
+
+}  // namespace
+
+wire::reason flow::admit(std::uint8_t indicators, std::span<const std::byte> payload, std::uint32_t charge, buffer*& owned,
+                         bool may_fill) noexcept {
+    indicators = static_cast<std::uint8_t>(indicators & ~in::begin);
+    const bool error = (indicators & in::fm_header) != 0;
+    const bool purging_error = (indicators & in::purging) != 0;
+    const bool ends = unconditional_end(indicators);
+    if (v.said.peer_ended) return wire::reason::protocol;
+
+    const bool uncharged = payload.empty() || (error && (purging_error || ends));
+    if (!uncharged) {
+        if (charge > v.allowance) return wire::reason::credit_overrun;
+        v.allowance -= charge;
+    }
+    if (v.said.attach_budget && !uncharged) {
+        v.attach_charge += charge;
+        v.link->attach_charge.fetch_add_relaxed(charge);
+    }
+    if (error) {
+        if (!wire::decode_error(payload).valid) return wire::reason::protocol;
+        if (!purging_error && !ends && !v.said.peer_turn) return wire::reason::protocol;
+    } else if (!v.said.peer_turn) {
+        return wire::reason::protocol;
+    }
+    if ((indicators & in::definite_response) != 0 && !error) {
+        if (v.said.answer_owed || v.chosen.sync_level == 0) return wire::reason::protocol;
+    }
+
+    if (v.said.purging && !(error && ends)) {
+        // We refused what the partner was sending: all of it is dropped until it gives up the turn.
+        if (!uncharged) v.consumed += charge;
+        if (error) return wire::reason::none;
+        if ((indicators & (in::change_direction | in::conditional_end)) != 0) {
+            v.said.purging = 0;
+            // Unless we have given the turn back meanwhile: that is on its way to the partner.
+            if (v.said.has_turn) v.said.peer_turn = 0;
+        }
+        if (ends) {
+            // It had ended before it could hear of the error.
+            v.fate = return_code::deallocated_abend;
+            ended_by_partner();
+        }
+        settle_credit();
+        return wire::reason::none;
+    }
+
+    if (error) {
+        if (purging_error) v.said.peer_turn = 1;  // it takes the turn; ours ends when the report is read
+    } else {
+        if ((indicators & in::definite_response) != 0) v.said.answer_owed = 1;
+        if ((indicators & (in::change_direction | in::conditional_end)) != 0) v.said.peer_turn = 0;
+        if ((indicators & in::change_direction) != 0) v.said.has_turn = 1;
+    }
+    if (ends) ended_by_partner();
+
+    // The common case: somebody waits for exactly this, so it goes from the link to the program in one copy.
+    const bool fill = may_fill && !error && v.op.kind == verb::receive && v.op.emitted && v.received == nullptr;
+    if (fill) {
+        bool used = false;
+        step result;
+        std::span<const std::byte> rest = payload;
+        const bool finished = fill_from(rest, indicators, true, used, result);
+        if (finished) {
+            v.op.result = result.code;
+            v.op.filled = true;
+        }
+        const std::uint8_t left = used ? std::uint8_t{0} : static_cast<std::uint8_t>(indicators & status_bits);
+        if (rest.empty() && left == 0) {
+            if (!uncharged) v.consumed += charge;
+            settle_credit();
+            return wire::reason::none;
+        }
+        indicators = left;
+        payload = rest;
+    }
+    if (!enqueue(indicators, payload, uncharged ? 0 : charge, owned, uncharged)) {
+        // No room although it was reserved, or a flood of empty frames: give the conversation up, not the link.
+        v.fate = return_code::resource_failure_no_retry;
+        abend(wire::sense::deallocate_abend_svc);
+    }
+    return wire::reason::none;
+}
+
+// The partner's last frame: nothing may be sent any more, and the channel is settled at once.
+void flow::ended_by_partner() noexcept {
+    v.said.peer_ended = 1;
+    v.said.peer_turn = 0;
+    if (v.channel == 0) return;
+    const std::uint32_t channel = v.channel;
+    const bool ours = wire::channel_side(channel) == v.link->side();
+    v.link->end_channel(channel, true);
+    if (!ours) answer(true);
+    v.channel = 0;
+}
+
+void flow::absorb() noexcept {
+    buffer* list = v.arrivals.take_all();
+    while (list != nullptr) {
+        buffer* const next = list->next;
+        list->next = nullptr;
+        buffer* owned = list;
+        const std::uint8_t indicators = list->user1;
+        const std::uint32_t charge = list->user3;
+        list->user1 = list->user2 = 0;
+        list->user3 = 0;
+        const bool fill = v.op.kind == verb::receive && !v.op.filled;
+        const wire::reason why = admit(indicators, content(list), charge, owned, fill);
+        if (owned != nullptr) e.release_inbound(c, owned);
+        if (why != wire::reason::none && v.link != nullptr) v.link->condemn(why);
+        list = next;
+    }
+}
+
+bool flow::enqueue(std::uint8_t indicators, std::span<const std::byte> payload, std::uint32_t charge, buffer*& owned,
+                   bool uncharged) noexcept {
+    const bool error = (indicators & in::fm_header) != 0;
+    if (uncharged && ++v.unread_uncharged > uncharged_max) return false;
+    const auto marks = static_cast<std::uint8_t>(mark_frame_end | (error ? mark_error : 0) | (uncharged ? mark_uncharged : 0));
+    buffer* last = v.received_last;
+    // Data goes behind data of the same turn while there is room, so that small frames do not take a cell each.
+    const bool joins = last != nullptr && !error && last->user1 == 0 && (last->user2 & (mark_error | mark_uncharged)) == 0 &&
+                       !uncharged && payload.size() <= last->room();
+    if (joins) {
+        std::memcpy(last->bytes() + last->end, payload.data(), payload.size());
+        last->end += static_cast<std::uint32_t>(payload.size());
+        last->user1 = indicators;
+        last->user3 += charge;
+        return true;
+    }
+    buffer* first = nullptr;
+    buffer* tail = nullptr;
+    if (owned != nullptr && payload.size() > cell_payload) {
+        // The frame landed in a buffer of its own, which now simply changes hands.
+        const auto offset = static_cast<std::uint32_t>(payload.data() - owned->bytes());
+        owned->begin = offset;
+        owned->end = offset + static_cast<std::uint32_t>(payload.size());
+        first = tail = owned;
+        owned = nullptr;
+    } else {
+        std::size_t at = 0;
+        do {
+            const std::size_t left = payload.size() - at;
+            buffer* b = e.inbound().allocate(left, c.hint);
+            if (b == nullptr) b = e.inbound().allocate_cell(c.hint);
+            if (b == nullptr) {
+                e.inbound().release_chain(first, c.hint);
+                return false;
+            }
+            const std::size_t n = left < b->capacity ? left : b->capacity;
+            if (n != 0) std::memcpy(b->bytes(), payload.data() + at, n);
+            b->end = static_cast<std::uint32_t>(n);
+            b->user1 = b->user2 = 0;
+            b->user3 = 0;
+            b->next = nullptr;
+            (first == nullptr ? first : tail->next) = b;
+            tail = b;
+            at += n;
+        } while (at < payload.size());
+    }
+    tail->user1 = indicators;
+    tail->user2 = marks;
+    tail->user3 = charge;
+    tail->next = nullptr;
+    (last == nullptr ? v.received : last->next) = first;
+    v.received_last = tail;
+    return true;
+}
+
+void flow::pop() noexcept {
+    buffer* const b = v.received;
+    v.received = b->next;
+    if (v.received == nullptr) v.received_last = nullptr;
+    if ((b->user2 & mark_uncharged) != 0 && v.unread_uncharged != 0) --v.unread_uncharged;
+    v.consumed += b->user3;
+    e.release_inbound(c, b);
+}
+
+bool flow::error_queued() const noexcept { return v.received != nullptr && (v.received->user2 & mark_error) != 0; }
+
+return_code flow::take_error() noexcept {
+    const buffer* b = v.received;
+    const std::uint8_t indicators = b->user1;
+    const wire::decoded_fmh7 report = wire::decode_fmh7(content(b));
+    return_code code = wire::return_code_of(report.report.sense, (indicators & in::purging) != 0);
+    pop();
+    if ((indicators & in::conditional_end) != 0) {
+        if (!ends_conversation(code)) code = return_code::resource_failure_no_retry;
+        v.state = conversation_state::reset;
+        return code;
+    }
+    if (ends_conversation(code) || code == return_code::ok) {
+        // A report that must end the conversation and does not: end it ourselves.
+        abend(wire::sense::deallocate_abend_svc);
+        v.state = conversation_state::reset;
+        return return_code::resource_failure_no_retry;
+    }
+    drop_sending();
+    if (v.said.has_turn && (indicators & in::purging) != 0) {
+        // The partner drops what we send until we give up the turn.
+        (void)emit(in::change_direction);
+        v.said.has_turn = 0;
+    }
+    v.said.end_conditional = 0;
+    v.state = conversation_state::receive;
+    settle_credit();
+    return code;
+}
+
+bool flow::purge() noexcept {
+    const bool ended = v.said.peer_ended != 0;
+    while (v.received != nullptr) pop();
+    v.reader = {};
+    v.said.answer_owed = 0;
+    return ended;
+}
+
+// True: the Receive is finished, with `result`. `used`: the frame's indicators were delivered with it.
+bool flow::fill_from(std::span<const std::byte>& bytes, std::uint8_t indicators, bool frame_ends, bool& used,
+                     step& result) noexcept {
+    constexpr std::int32_t no_data = 0, complete = 2, incomplete = 3;
+    operation& op = v.op;
+    while (!bytes.empty()) {
+        const std::size_t room = op.length - op.received;
+        const wire::record_step s = v.reader.feed(bytes, room);
+        bytes = bytes.subspan(s.consumed);
+        if (s.fault != wire::record_fault::none) {
+            abend(wire::sense::deallocate_abend_svc);
+            result = step::done(return_code::resource_failure_no_retry);
+            v.state = conversation_state::reset;
+            used = true;
+            bytes = {};
+            return true;
+        }
+        if (!s.data.empty()) {
+            std::memcpy(op.buffer + op.received, s.data.data(), s.data.size());
+            op.received += static_cast<std::uint32_t>(s.data.size());
+        }
+        if (s.end) {
+            // The status travelled with the record's end, so it is told with it; with a length of 0 it is data or status.
+            const bool with = bytes.empty() && frame_ends && op.length != 0;
+            used = with;
+            result = received(complete, indicators, with);
+            return true;
+        }
+        if (op.received == op.length && v.reader.remaining() != 0) {
+            result = received(incomplete, 0, false);
+            return true;
+        }
+        if (s.consumed == 0) break;
+    }
+    if (bytes.empty() && frame_ends && (indicators & status_bits) != 0) {
+        used = true;
+        if (op.received != 0 || !v.reader.at_boundary()) {
+            // A mapped record cut by the end of the turn: nothing that a well-behaved partner sends.
+            abend(wire::sense::deallocate_abend_svc);
+            v.state = conversation_state::reset;
+            result = step::done(return_code::resource_failure_no_retry);
+            return true;
+        }
+        result = received(no_data, indicators, true);
+        return true;
+    }
+    return false;
+}
+
+step flow::received(std::int32_t data, std::uint8_t indicators, bool with_status) noexcept {
+    enum : std::int32_t { none = 0, send = 1, confirm = 2, confirm_send = 3, confirm_deallocate = 4 };
+    operation& op = v.op;
+    std::int32_t status = none;
+    return_code code = return_code::ok;
+    v.state = conversation_state::receive;
+    if (with_status) {
+        const bool rqd = (indicators & in::definite_response) != 0;
+        if ((indicators & in::conditional_end) != 0) {
+            if (rqd) {
+                status = confirm_deallocate;
+                v.state = conversation_state::confirm_deallocate;
+            } else {
+                code = return_code::deallocated_normal;
+                v.state = conversation_state::reset;
+            }
+        } else if ((indicators & in::change_direction) != 0) {
+            status = rqd ? confirm_send : send;
+            v.state = rqd         ? conversation_state::confirm_send
+                      : data != 0 ? conversation_state::send_pending
+                                  : conversation_state::send;
+        } else if (rqd) {
+            status = confirm;
+            v.state = conversation_state::confirm;
+        }
+    }
+    *op.data_received = data;
+    *op.received_length = static_cast<std::int32_t>(op.received);
+    *op.status_received = status;
+    return step::done(code);
+}
+
+// Receive_Immediate takes a record only when it can take it whole or fill the buffer: half a record copied could not be
+// given back.
+bool flow::enough_queued() const noexcept {
+    wire::record_reader probe = v.reader;
+    std::size_t room = v.op.length;
+    for (const buffer* b = v.received; b != nullptr; b = b->next) {
+        if ((b->user2 & mark_error) != 0) return true;
+        std::span<const std::byte> bytes = content(b);
+        while (!bytes.empty()) {
+            const wire::record_step s = probe.feed(bytes, room);
+            bytes = bytes.subspan(s.consumed);
+            if (s.end || s.fault != wire::record_fault::none) return true;
+            room -= s.data.size();
+            if (room == 0 && probe.remaining() != 0) return true;
+            if (s.consumed == 0) break;
+        }
+        if ((b->user2 & mark_frame_end) != 0 && (b->user1 & status_bits) != 0) return true;
+    }
+    return false;
+}
+
+step flow::receive() noexcept {
+    operation& op = v.op;
+    if (op.filled) return step::done(op.result);
+    if (v.chosen.receive_type == 1 && !enough_queued()) {
+        if (v.fate != return_code::ok) {
+            v.state = conversation_state::reset;
+            return step::done(v.fate);
+        }
+        if (v.word.has(flag::link_lost)) {
+            v.state = conversation_state::reset;
+            return step::done(loss());
+        }
+        return step::done(return_code::unsuccessful);
+    }
+    while (v.received != nullptr) {
+        buffer* const b = v.received;
+        if ((b->user2 & mark_error) != 0) {
+            if (op.received != 0) return received(3, 0, false);  // what came before the cut
+            return step::done(take_error());
+        }
+        std::span<const std::byte> bytes = content(b);
+        const bool frame_ends = (b->user2 & mark_frame_end) != 0;
+        bool used = false;
+        step result;
+        const bool finished = fill_from(bytes, b->user1, frame_ends, used, result);
+        b->begin = b->end - static_cast<std::uint32_t>(bytes.size());
+        if (used) b->user1 = 0;
+        if (bytes.empty() && (b->user1 & status_bits) == 0) pop();
+        if (finished) {
+            settle_credit();
+            return result;
+        }
+    }
+    settle_credit();
+    if (v.fate != return_code::ok) {
+        v.state = conversation_state::reset;
+        return step::done(v.fate);
+    }
+    if (v.word.has(flag::link_lost)) {
+        v.state = conversation_state::reset;
+        return step::done(loss());
+    }
+    return step::wait();
+}
+
+// Grants anew what the program has read. Half a window at a time, so that small records do not cost a frame each.
+void flow::settle_credit() noexcept {
+    if (v.consumed < v.window / 2 || v.consumed == 0 || !reachable()) return;
+    std::uint32_t grant = v.consumed;
+    const limits& l = e.bounds();
+    // A partner that had used up its window was held back by it: widen it while the pool is less than half promised.
+    if (v.allowance < v.window / 4 && v.window < l.window_bytes_max &&
+        e.inbound().reserved_bytes() < l.reservable_bytes() / 2 && e.inbound().reserve(v.window)) {
+        grant += v.window;
+        v.window *= 2;
+    }
+    buffer* b = e.control(c, 4);
+    if (b == nullptr) return;  // later, with the next record read
+    v.consumed = 0;
+    v.allowance += grant;
+    wire::encode_credit(b->bytes() + b->end, grant);
+    b->end += 4;
+    wire::encode_header(b->bytes() + b->begin, {4, wire::frame_type::credit, 0, v.channel});
+    e.count().add(counter::credit_frames, 1, c.hint);
+    v.link->send(c, b);
+}
+
+}  // namespace colloquy::runtime

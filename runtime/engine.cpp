@@ -1,0 +1,427 @@
+#include "runtime/engine.hpp"
+
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#include "runtime/flow.hpp"
+
+namespace colloquy::runtime {
+
+namespace {
+
+constexpr std::uint32_t shards = 8;
+constexpr auto heap_class = static_cast<buffer_class>(0xFF);
+
+buffer* heap_buffer(std::size_t bytes) noexcept {
+    void* place = std::malloc(sizeof(buffer) + bytes);
+    if (place == nullptr) return nullptr;
+    return ::new (place) buffer{nullptr, static_cast<std::uint32_t>(bytes), 0, 0, 0, heap_class, 0, 0, 0, 0};
+}
+
+wire::instance_id instance_of(std::uint64_t salt) noexcept {
+    wire::instance_id id;
+    const std::uint64_t mixed = salt * 0x9E3779B97F4A7C15ULL;
+    std::memcpy(id.data(), &mixed, sizeof mixed);
+    return id;
+}
+
+}  // namespace
+
+engine::engine(const limits& bounds, std::string_view lu_name, std::uint64_t salt, host& world)
+    : limits_{bounds},
+      host_{world},
+      instance_{instance_of(salt)},
+      salt_{(salt & conversation_id::generation_mask) | 1},
+      slots_{bounds.conversations},
+      particulars_{bounds.conversations},
+      free_slots_{bounds.conversations, shards},
+      inbound_{{bounds.inbound_cells(), bounds.inbound_blocks(), bounds.inbound_bulks()}, bounds.reservable_bytes(), shards},
+      outbound_{{bounds.outbound_cells(), bounds.outbound_blocks(), bounds.outbound_bulks()}, 0, shards},
+      counters_{shards},
+      tps_{bounds.tp_names},
+      partners_{bounds.partners},
+      finished_{bounds.conversations, shards},
+      attached_{bounds.accept_queue, shards},
+      accepting_{bounds.accept_queue, shards},
+      free_sessions_{bounds.links, 1},
+      sessions_{std::make_unique<atom<session*>[]>(bounds.links)} {
+    (void)lu_name_.assign(lu_name);
+}
+
+engine::~engine() {
+    for (std::uint32_t i = 0; i < limits_.links; ++i) delete sessions_[i].load_acquire();
+}
+
+// ---- slots ------------------------------------------------------------------------------------------------------------------
+
+conversation* engine::open(context& c, conversation_state state) noexcept {
+    const auto index = free_slots_.acquire(c.hint);
+    if (!index) return nullptr;
+    conversation& v = slots_[*index];
+    v.index = *index;
+    v.link = nullptr;
+    v.channel = 0;
+    v.send_credit = 0;
+    v.received = v.received_last = v.sending = nullptr;
+    v.window = v.allowance = v.consumed = v.attach_charge = 0;
+    v.reader = {};
+    v.chosen = {};
+    v.said = {};
+    v.tp_index = 0;
+    v.fate = return_code::ok;
+    v.state = state;
+    v.op = {};
+    v.wanted = nullptr;
+    v.granted.store_relaxed(0);  // relaxed: published with the word
+    v.generation = v.word.open(state, salt_ + *index * 0x9E3779B97F4A7C15ULL);
+    counters_.add(counter::conversations_opened, 1, c.hint);
+    return &v;
+}
+
+void engine::retire(context& c, conversation& v) noexcept {
+    counters_.add(counter::conversations_closed, 1, c.hint);
+    const std::uint32_t index = v.index;
+    if (!v.word.retire()) return;  // the last unpin does the rest
+    inbound_.release_chain(v.arrivals.take_all(), c.hint);
+    free_slots_.release(index, c.hint);
+}
+
+void engine::unpin(context& c, conversation& v) noexcept {
+    const std::uint32_t index = v.index;
+    if (!v.word.unpin()) return;
+    inbound_.release_chain(v.arrivals.take_all(), c.hint);
+    free_slots_.release(index, c.hint);
+}
+
+// ---- buffers ------------------------------------------------------------------------------------------------------------------
+
+buffer* engine::outbound(context& c, std::size_t payload) noexcept {
+    buffer* b = outbound_.allocate(payload + wire::frame_header_size, c.hint);
+    if (b == nullptr) {
+        counters_.add(counter::allocations_refused, 1, c.hint);
+        return nullptr;
+    }
+    b->begin = 0;
+    b->end = wire::frame_header_size;
+    return b;
+}
+
+buffer* engine::control(context& c, std::size_t payload) noexcept {
+    buffer* b = outbound(c, payload);
+    if (b == nullptr) {
+        b = heap_buffer(payload + wire::frame_header_size);
+        if (b == nullptr) return nullptr;
+        b->end = wire::frame_header_size;
+    }
+    return b;
+}
+
+void engine::release_outbound(context& c, buffer* b) noexcept {
+    if (b == nullptr) return;
+    if (b->size_class == heap_class) std::free(b);
+    else outbound_.release(b, c.hint);
+}
+
+buffer* engine::inbound_or_heap(context& c, std::size_t bytes) noexcept {
+    if (buffer* b = inbound_.allocate(bytes, c.hint); b != nullptr) return b;
+    counters_.add(counter::allocations_refused, 1, c.hint);
+    return heap_buffer(bytes);
+}
+
+void engine::release_inbound(context& c, buffer* b) noexcept {
+    if (b == nullptr) return;
+    if (b->size_class == heap_class) std::free(b);
+    else inbound_.release(b, c.hint);
+}
+
+// ---- sessions -----------------------------------------------------------------------------------------------------------------
+
+session* engine::open_session(context& c) noexcept {
+    const auto index = free_sessions_.acquire(c.hint);
+    if (!index) return nullptr;
+    session* s = sessions_[*index].load_acquire();
+    if (s == nullptr) {
+        s = new (std::nothrow) session{*this, *index};
+        if (s == nullptr) {
+            free_sessions_.release(*index, c.hint);
+            return nullptr;
+        }
+        sessions_[*index].store_release(s);  // release[session-table]
+    }
+    s->opened_for = nullptr;
+    s->transport_data = nullptr;
+    return s;
+}
+
+void engine::recycle(session& s) noexcept {
+    s.stage_.store_release(session::stage::vacant);
+    free_sessions_.release(s.index(), 0);
+}
+
+void engine::link_opened(context& c, partner& p, session& s) noexcept {
+    // release[partner-link]: the session is open before anyone finds it here. Read-modify-write, like the waiters' look.
+    p.links[s.opened_index].state.exchange_acq_rel(reinterpret_cast<std::uintptr_t>(&s));
+    resume(c, p.waiting.take_all());
+}
+
+void engine::link_failed(context& c, partner& p, std::uint32_t link, return_code code) noexcept {
+    partner_link& l = p.links[link];
+    l.failure.store_release(code);
+    l.failures.fetch_add_acq_rel(1);
+    l.state.exchange_acq_rel(partner_link::none);  // release[partner-link]
+    resume(c, p.waiting.take_all());
+}
+
+// ---- news -----------------------------------------------------------------------------------------------------------------------
+
+// Somebody announced something and the slot may have no owner now.
+void engine::look(context& c, conversation& v, std::uint64_t generation) noexcept {
+    switch (v.word.take(generation)) {
+        case state_word<>::take_result::from_idle: leave_idle(c, v); return;
+        case state_word<>::take_result::from_pending: carry_on(c, v); return;
+        default: return;  // the owner, or the collector, looks for itself
+    }
+}
+
+wire::reason engine::on_data(context& c, conversation_id id, const wire::frame_header& h, std::span<const std::byte> payload,
+                             buffer*& owned) noexcept {
+    conversation& v = slots_[id.slot()];
+    const std::uint64_t generation = id.generation();
+    const std::uint32_t charge = wire::frame_charge(h.length);
+    switch (v.word.take(generation)) {
+        case state_word<>::take_result::stale: return wire::reason::none;
+        case state_word<>::take_result::from_idle: {
+            const wire::reason why = flow{*this, c, v}.admit(h.indicators, payload, charge, owned, false);
+            leave_idle(c, v);
+            return why;
+        }
+        case state_word<>::take_result::from_pending: {
+            const wire::reason why = flow{*this, c, v}.admit(h.indicators, payload, charge, owned, true);
+            carry_on(c, v);
+            return why;
+        }
+        case state_word<>::take_result::owned:
+        case state_word<>::take_result::done: break;
+    }
+    // Somebody is busy with the conversation: leave the frame on its pile, in order, behind a pin that keeps the slot.
+    if (!v.word.pin(generation)) return wire::reason::none;
+    buffer* frame = owned;
+    if (frame == nullptr) {
+        frame = inbound_or_heap(c, payload.size());
+        if (frame != nullptr) {
+            if (!payload.empty()) std::memcpy(frame->bytes(), payload.data(), payload.size());
+            frame->end = static_cast<std::uint32_t>(payload.size());
+        }
+    }
+    owned = nullptr;
+    if (frame == nullptr) {
+        unpin(c, v);
+        return wire::reason::limits;
+    }
+    frame->user1 = h.indicators;
+    frame->user3 = charge;
+    v.arrivals.push(frame);
+    const auto result = v.word.announce(generation);
+    if (result == state_word<>::announce_result::take_it) look(c, v, generation);
+    unpin(c, v);
+    return wire::reason::none;
+}
+
+wire::reason engine::on_response(context& c, conversation_id id) noexcept {
+    conversation& v = slots_[id.slot()];
+    if (v.word.announce(id.generation(), flag::response) == state_word<>::announce_result::take_it)
+        look(c, v, id.generation());
+    return wire::reason::none;
+}
+
+void engine::on_signal(conversation_id id) noexcept {
+    (void)slots_[id.slot()].word.raise(id.generation(), flag::request_to_send);
+}
+
+void engine::on_credit(context& c, conversation_id id, std::uint32_t grant) noexcept {
+    conversation& v = slots_[id.slot()];
+    if (!v.word.pin(id.generation())) return;
+    v.granted.fetch_add_acq_rel(grant);  // release[grant]
+    if (v.word.announce(id.generation(), flag::room) == state_word<>::announce_result::take_it)
+        look(c, v, id.generation());
+    unpin(c, v);
+}
+
+void engine::on_link_lost(context& c, conversation_id id) noexcept {
+    conversation& v = slots_[id.slot()];
+    if (v.word.announce(id.generation(), flag::link_lost) == state_word<>::announce_result::take_it)
+        look(c, v, id.generation());
+}
+
+void engine::resume(context& c, waiting_node* list) noexcept {
+    while (list != nullptr) {
+        waiting_node* const next = list->next;
+        conversation& v = *list->who;
+        const std::uint64_t generation = v.generation;  // stable: the list holds a pin
+        // release[listed]: the node is free to be listed again.
+        v.listed.store_release(0);
+        if (v.word.announce(generation, flag::room) == state_word<>::announce_result::take_it) look(c, v, generation);
+        unpin(c, v);
+        list = next;
+    }
+}
+
+// ---- operations -----------------------------------------------------------------------------------------------------------------
+
+void engine::leave_idle(context& c, conversation& v) noexcept {
+    std::uint64_t seen = 0;
+    while (!v.word.leave(phase::idle, v.state, seen)) flow{*this, c, v}.absorb();
+}
+
+return_code engine::issue(context& c, conversation& v) noexcept {
+    flow f{*this, c, v};
+    if (v.word.lower(flag::arrivals)) f.absorb();
+    counters_.add(counter::verbs, 1, c.hint);
+    for (;;) {
+        const step s = f.advance();
+        if (!s.waits) {
+            settle_waitable(v);
+            report_request_to_send(v);
+            v.op.kind = verb::none;
+            if (v.state == conversation_state::reset) {
+                f.close_down();
+                retire(c, v);
+            } else {
+                leave_idle(c, v);
+            }
+            return s.code;
+        }
+        // Counted before it is published, so that its completion never finds a count of nothing.
+        if (v.op.channel == notify::wait_queue && !v.op.waitable) {
+            v.op.waitable = true;
+            outstanding_.fetch_add_acq_rel(1);
+        }
+        const bool tell = v.op.channel != notify::caller;
+        std::uint64_t seen = 0;
+        if (v.word.leave(phase::pending, v.state, seen)) {
+            if (tell) host_.operation_outstanding();
+            return return_code::operation_incomplete;
+        }
+        f.absorb();
+    }
+}
+
+// The owner, come from pending, goes on with the operation.
+void engine::carry_on(context& c, conversation& v) noexcept {
+    flow f{*this, c, v};
+    if (v.word.lower(flag::arrivals)) f.absorb();
+    for (;;) {
+        const step s = f.advance();
+        if (!s.waits) {
+            complete(c, v, s.code);
+            return;
+        }
+        std::uint64_t seen = 0;
+        if (v.word.leave(phase::pending, v.state, seen)) return;
+        f.absorb();
+    }
+}
+
+void engine::complete(context& c, conversation& v, return_code code) noexcept {
+    report_request_to_send(v);
+    v.op.result = code;
+    v.op.filled = true;  // nothing that still arrives goes to the caller's buffer
+    const notify channel = v.op.channel;
+    if (v.state == conversation_state::reset) flow{*this, c, v}.close_down();
+    std::uint64_t seen = 0;
+    while (!v.word.leave(phase::done, v.state, seen)) flow{*this, c, v}.absorb();
+    counters_.add(counter::completions, 1, c.hint);
+    // From here on the slot may be collected and live another life; only its fixed parts are touched.
+    switch (channel) {
+        case notify::caller:
+            if ((seen & state_word<>::bit(flag::waited)) != 0) host_.wake(v.parking);
+            return;
+        case notify::wait_queue:
+            if (!v.word.raise_queued()) return;  // an older entry of the slot is still in the queue and will serve
+            c.completions[c.completed++] = v.index;
+            if (c.completed == context::batch_max) flush(c);
+            return;
+    }
+}
+
+// The note is told once, by the first call that can tell it.
+void engine::report_request_to_send(conversation& v) noexcept {
+    if (v.op.request_to_send_received != nullptr && v.word.has(flag::request_to_send))
+        *v.op.request_to_send_received = v.word.lower(flag::request_to_send) ? 1 : 0;
+}
+
+void engine::complete_cancelled(context& c, conversation& v) noexcept {
+    if (v.op.channel == notify::caller || host_.wait_queue_watched()) {
+        complete(c, v, return_code::deallocated_abend);
+        return;
+    }
+    settle_waitable(v);
+    flow{*this, c, v}.close_down();
+    retire(c, v);
+}
+
+bool engine::discard(context& c, conversation& v) noexcept {
+    if (v.op.channel == notify::caller) {
+        std::uint64_t seen = 0;
+        while (!v.word.leave(phase::done, v.state, seen)) flow{*this, c, v}.absorb();
+        if ((seen & state_word<>::bit(flag::waited)) != 0) host_.wake(v.parking);
+        return false;
+    }
+    settle_waitable(v);
+    v.op.kind = verb::none;
+    return true;
+}
+
+void engine::settle_waitable(conversation& v) noexcept {
+    if (!v.op.waitable) return;
+    v.op.waitable = false;
+    if (outstanding_.fetch_sub_acq_rel(1) == 1) host_.wait_queue_idle();
+}
+
+void engine::flush(context& c) noexcept {
+    const std::uint32_t n = c.completed;
+    if (n == 0) return;
+    finished_.enqueue_bulk(c.completions.data(), n, c.hint);
+    c.completed = 0;
+    host_.wait_queue_filled(n);
+}
+
+engine::collect_result engine::collect_any(context& c, collected& out) noexcept {
+    std::uint64_t entry = 0;
+    if (!finished_.try_dequeue(entry)) return collect_result::none;
+    conversation& v = slots_[static_cast<std::uint32_t>(entry)];
+    // Lowered before the look: a completion after it raises the flag anew and gets an entry of its own.
+    (void)v.word.lower(flag::queued);
+    const std::uint64_t generation = word_bits::generation(v.word.load());
+    if (!v.word.collect(generation)) return collect_result::stale;
+    if (v.op.channel != notify::wait_queue) {
+        // A blocked caller's operation in a slot whose old entry was still queued: not ours to collect.
+        (void)discard(c, v);
+        return collect_result::stale;
+    }
+    out = {v.id(), v.op.result, v.op.id_memory};
+    settle_waitable(v);
+    v.op.kind = verb::none;
+    if (v.state == conversation_state::reset) retire(c, v);
+    else leave_idle(c, v);
+    return collect_result::one;
+}
+
+bool engine::collect(context& c, conversation_id id, return_code& code) noexcept {
+    conversation& v = slots_[id.slot()];
+    if (!v.word.collect(id.generation())) return false;
+    code = v.op.result;
+    (void)v.word.lower(flag::waited);
+    v.op.kind = verb::none;
+    if (v.state == conversation_state::reset) retire(c, v);
+    else leave_idle(c, v);
+    return true;
+}
+
+bool engine::finished(conversation_id id) noexcept {
+    const std::uint64_t w = slots_[id.slot()].word.load();
+    return word_bits::generation(w) != id.generation() || word_bits::phase_of(w) == phase::done;
+}
+
+}  // namespace colloquy::runtime

@@ -1,0 +1,197 @@
+// engine: one logical unit's conversations, without I/O.
+//
+// It owns the table, the buffers, the names served and the wait queue. It is given bytes and times by whoever composes it
+// with a transport (api/logical_unit, the simulator) and asks of it only what `host` lists.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "runtime/buffer_pool.hpp"
+#include "runtime/completion_queue.hpp"
+#include "runtime/context.hpp"
+#include "runtime/conversation.hpp"
+#include "runtime/counters.hpp"
+#include "runtime/index_pool.hpp"
+#include "runtime/lazy_array.hpp"
+#include "runtime/limits.hpp"
+#include "runtime/partner.hpp"
+#include "runtime/return_code.hpp"
+#include "runtime/session.hpp"
+#include "runtime/tp_registry.hpp"
+#include "runtime/wire/frame.hpp"
+#include "runtime/wire/hello.hpp"
+
+namespace colloquy::runtime {
+
+// What the engine needs from the world. Called from any thread that is inside the engine; must not call a verb from inside.
+class host {
+public:
+    // The caller holds the write duty of this session's output and passes it on: somebody must gather and write soon.
+    virtual void write_duty(context& c, session& s) noexcept = 0;
+    // Begin this link of the partner; answered by session::start or engine::link_failed, possibly before this returns.
+    virtual void open_link(context& c, partner& p, std::uint32_t link) noexcept = 0;
+    // The session is over for the engine: the transport closes the connection when what is queued has been written, then
+    // gives back its hold (session::release).
+    virtual void session_ended(context& c, session& s) noexcept = 0;
+    // Wake the thread parked here.
+    virtual void wake(spot<>& where) noexcept = 0;
+    // `count` entries were put in the wait queue.
+    virtual void wait_queue_filled(std::uint32_t count) noexcept = 0;
+    // Nothing is outstanding any more: whoever waits must look.
+    virtual void wait_queue_idle() noexcept = 0;
+    // Somebody is blocked on the wait queue at this moment.
+    [[nodiscard]] virtual bool wait_queue_watched() noexcept = 0;
+    // An asynchronous operation was published: somebody must drive although nobody may be inside.
+    virtual void operation_outstanding() noexcept = 0;
+
+protected:
+    ~host() = default;
+};
+
+class engine {
+public:
+    // All storage is reserved here; throws std::bad_alloc when it cannot be. `salt` makes ids and the instance unguessable.
+    engine(const limits& bounds, std::string_view lu_name, std::uint64_t salt, host& world);
+    ~engine();
+    engine(const engine&) = delete;
+    engine& operator=(const engine&) = delete;
+
+    [[nodiscard]] const limits& bounds() const noexcept { return limits_; }
+    [[nodiscard]] std::string_view lu_name() const noexcept { return lu_name_.view(); }
+    [[nodiscard]] const wire::instance_id& instance() const noexcept { return instance_; }
+    [[nodiscard]] host& world() noexcept { return host_; }
+    [[nodiscard]] counters<>& count() noexcept { return counters_; }
+    [[nodiscard]] tp_registry& tps() noexcept { return tps_; }
+    [[nodiscard]] partner_directory& partners() noexcept { return partners_; }
+
+    // --- slots ---------------------------------------------------------------------------------------------------------
+    // A fresh slot, claimed by the caller; null when the table is full.
+    [[nodiscard]] conversation* open(context& c, conversation_state state) noexcept;
+    // The owner gives the slot back: its ids are stale from here. flow::close_down() came before.
+    void retire(context& c, conversation& v) noexcept;
+    // Null only for an index outside of the table; whether the id is alive is for the state word to say.
+    [[nodiscard]] conversation* find(conversation_id id) noexcept {
+        return id.slot() < limits_.conversations ? &slots_[id.slot()] : nullptr;
+    }
+    [[nodiscard]] particulars& details(const conversation& v) noexcept { return particulars_[v.index]; }
+    void unpin(context& c, conversation& v) noexcept;
+
+    // --- buffers -------------------------------------------------------------------------------------------------------
+    // With room for a frame header in front of `payload` bytes. Null when the pool is empty.
+    [[nodiscard]] buffer* outbound(context& c, std::size_t payload) noexcept;
+    // The same for frames that must not fail: the heap helps out, and that is counted.
+    [[nodiscard]] buffer* control(context& c, std::size_t payload) noexcept;
+    void release_outbound(context& c, buffer* b) noexcept;
+    [[nodiscard]] buffer_pool<>& outbound_pool() noexcept { return outbound_; }
+    [[nodiscard]] buffer_pool<>& inbound() noexcept { return inbound_; }
+    [[nodiscard]] buffer* inbound_or_heap(context& c, std::size_t bytes) noexcept;
+    void release_inbound(context& c, buffer* b) noexcept;
+
+    // --- sessions ------------------------------------------------------------------------------------------------------
+    // A session for a new connection; null when all are in use. Follow with session::start.
+    [[nodiscard]] session* open_session(context& c) noexcept;
+    void recycle(session& s) noexcept;
+    void link_opened(context& c, partner& p, session& s) noexcept;
+    void link_failed(context& c, partner& p, std::uint32_t link, return_code code) noexcept;
+    // A bound session of this partner's link for the owner of `v`. See flow::allocate.
+    template <class F>
+    void for_each_session(F&& f) noexcept {
+        for (std::uint32_t i = 0; i < limits_.links; ++i)
+            if (session* s = sessions_[i].load_acquire(); s != nullptr) f(*s);
+    }
+
+    // --- what a session brings (driver only); anything but none: the partner broke the protocol -------------------------
+    wire::reason on_attach(context& c, session& s, const wire::frame_header& h,
+                           std::span<const std::byte> payload) noexcept;
+    wire::reason on_data(context& c, conversation_id id, const wire::frame_header& h, std::span<const std::byte> payload,
+                         buffer*& owned) noexcept;
+    wire::reason on_response(context& c, conversation_id id) noexcept;
+    void on_signal(conversation_id id) noexcept;
+    void on_credit(context& c, conversation_id id, std::uint32_t grant) noexcept;
+    void on_link_lost(context& c, conversation_id id) noexcept;
+    // Those that waited for a link or for room in an output (any thread).
+    void resume(context& c, waiting_node* list) noexcept;
+    void on_room(context& c, waiting_node* list) noexcept { resume(c, list); }
+
+    // --- completions ---------------------------------------------------------------------------------------------------
+    // Puts the batch of completions in the wait queue and tells the host.
+    void flush(context& c) noexcept;
+    // Operations that cmwait may wait for: issued and not yet collected.
+    [[nodiscard]] std::uint32_t outstanding() const noexcept { return outstanding_.load_acquire(); }
+    struct collected {
+        conversation_id id;
+        return_code code = return_code::ok;
+        void* id_memory = nullptr;
+    };
+    enum class collect_result : std::uint8_t { none, stale, one };
+    // Takes one entry from the wait queue, which may prove stale.
+    [[nodiscard]] collect_result collect_any(context& c, collected& out) noexcept;
+    // Collects the operation on which the caller is blocked. False: it is not finished.
+    [[nodiscard]] bool collect(context& c, conversation_id id, return_code& code) noexcept;
+    [[nodiscard]] bool finished(conversation_id id) noexcept;
+
+    // --- for verbs -----------------------------------------------------------------------------------------------------
+    // The owner leaves the slot without an operation.
+    void leave_idle(context& c, conversation& v) noexcept;
+    // Carries a new operation as far as it goes and leaves the slot: its final code, or operation_incomplete.
+    return_code issue(context& c, conversation& v) noexcept;
+    // The owner ends an operation that was issued before, leaves the slot and tells whoever waits.
+    void complete(context& c, conversation& v, return_code code) noexcept;
+
+    // The owner, come from pending, leaves the operation where it was.
+    void put_back(context& c, conversation& v) noexcept { carry_on(c, v); }
+    // The same as complete() with 17, but where nobody is there to be told the slot is given back and no record remains.
+    void complete_cancelled(context& c, conversation& v) noexcept;
+    // The owner forgets the uncollected result of an operation. False: a blocked caller is about to collect it; the slot is
+    // left as it was.
+    [[nodiscard]] bool discard(context& c, conversation& v) noexcept;
+
+    // Accept_Conversation's meeting with attaches (accept.cpp).
+    [[nodiscard]] conversation* take_attached(context& c) noexcept;
+    // `v` is claimed and its operation set. Not null: an attach came first, and `v` was given back.
+    [[nodiscard]] conversation* wait_for_attach(context& c, conversation& v) noexcept;
+    // After a waiting accept was cancelled and its slot retired.
+    void accept_cancelled() noexcept { accepting_stale_.fetch_add_acq_rel(1); }
+
+private:
+    void look(context& c, conversation& v, std::uint64_t generation) noexcept;
+    void carry_on(context& c, conversation& v) noexcept;
+    void settle_waitable(conversation& v) noexcept;
+    static void report_request_to_send(conversation& v) noexcept;
+    [[nodiscard]] conversation* slot_for_attach(context& c, bool& waiter) noexcept;
+    void reject_attach(context& c, session& s, std::uint32_t channel, std::uint32_t sense) noexcept;
+
+    const limits limits_;
+    host& host_;
+    wire::small_text<wire::lu_name_size_max> lu_name_;
+    wire::instance_id instance_;
+    const std::uint64_t salt_;
+
+    lazy_array<conversation, 64> slots_;
+    lazy_array<particulars> particulars_;
+    index_pool<> free_slots_;
+    buffer_pool<> inbound_;
+    buffer_pool<> outbound_;
+    counters<> counters_;
+    tp_registry tps_;
+    partner_directory partners_;
+
+    intrusive_completion_queue<> finished_;
+    atom<std::uint32_t> outstanding_;
+
+    // 63     32 31     0   both never non-zero together: who comes second takes who came first
+    // | queued | waiting |
+    atom<std::uint64_t> accept_;
+    concurrent_completion_queue<> attached_;
+    concurrent_completion_queue<> accepting_;
+    atom<std::uint32_t> accepting_stale_;
+
+    index_pool<> free_sessions_;
+    std::unique_ptr<atom<session*>[]> sessions_;
+};
+
+}  // namespace colloquy::runtime

@@ -1,0 +1,87 @@
+// flow: what one conversation says and hears, carried out by the slot's owner.
+//
+// A flow is made on the stack by whoever owns the slot (a verb, or the bringer of news) and lives until the slot is left.
+// conversation_in.cpp: frames that arrive and what Receive makes of them. conversation_out.cpp: the send buffer, frames that
+// leave, credit. conversation_run.cpp: operations carried on until they finish or must wait.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "runtime/context.hpp"
+#include "runtime/conversation.hpp"
+#include "runtime/engine.hpp"
+#include "runtime/return_code.hpp"
+#include "runtime/session.hpp"
+#include "runtime/wire/frame.hpp"
+#include "runtime/wire/reason.hpp"
+
+namespace colloquy::runtime {
+
+struct step {
+    bool waits = false;
+    return_code code = return_code::ok;
+
+    static constexpr step wait() noexcept { return {true, return_code::operation_incomplete}; }
+    static constexpr step done(return_code code) noexcept { return {false, code}; }
+};
+
+struct flow {
+    engine& e;
+    context& c;
+    conversation& v;
+
+    // --- in ------------------------------------------------------------------------------------------------------------
+    // Looks at a frame in the order of arrival. A waiting Receive is filled straight from `payload`; what remains is queued
+    // (in `owned` itself when the payload lies in it). Anything but none: the partner broke the protocol.
+    wire::reason admit(std::uint8_t indicators, std::span<const std::byte> payload, std::uint32_t charge, buffer*& owned,
+                       bool may_fill) noexcept;
+    // Frames that others brought while somebody owned the slot.
+    void absorb() noexcept;
+    // An error report is next in the queue.
+    [[nodiscard]] bool error_queued() const noexcept;
+    // Takes it: its code, with all that follows from it.
+    return_code take_error() noexcept;
+    // Drops everything queued; tells whether an unconditional end was among it.
+    bool purge() noexcept;
+    step receive() noexcept;
+    void settle_credit() noexcept;
+
+    // --- out -----------------------------------------------------------------------------------------------------------
+    enum class sent : std::uint8_t { all, waits, no_memory };
+    // Adds a mapped record to the send buffer.
+    sent append(std::span<const std::byte> data) noexcept;
+    // Everything in the send buffer leaves, the last frame with these indicators; nothing if there is neither.
+    sent emit(std::uint8_t indicators) noexcept;
+    sent emit_error(std::uint32_t sense, bool purging, bool end) noexcept;
+    void answer(bool end) noexcept;  // +RSP
+    void drop_sending() noexcept;
+    [[nodiscard]] bool reachable() const noexcept;  // the partner still listens
+    return_code loss() const noexcept;
+
+    // --- run -----------------------------------------------------------------------------------------------------------
+    // Carries the operation as far as it goes.
+    step advance() noexcept;
+    step allocate() noexcept;
+    step transmit() noexcept;
+    step send_error() noexcept;
+    // Gives back everything but the slot.
+    void close_down() noexcept;
+    // The partner is told that the conversation ends abnormally; never waits.
+    void abend(std::uint32_t sense) noexcept;
+
+private:
+    bool fill_from(std::span<const std::byte>& bytes, std::uint8_t indicators, bool frame_ends, bool& used,
+                   step& result) noexcept;
+    step received(std::int32_t data, std::uint8_t indicators, bool with_status) noexcept;
+    [[nodiscard]] bool enough_queued() const noexcept;
+    bool enqueue(std::uint8_t indicators, std::span<const std::byte> payload, std::uint32_t charge, buffer*& owned,
+                 bool uncharged) noexcept;
+    void pop() noexcept;
+    void take_granted() noexcept;
+    void note_sent(std::uint8_t indicators) noexcept;
+    bool grow(std::size_t payload) noexcept;
+    void ended_by_partner() noexcept;
+};
+
+}  // namespace colloquy::runtime

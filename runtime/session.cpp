@@ -1,0 +1,577 @@
+#include "runtime/session.hpp"
+
+#include <cstring>
+
+#include "runtime/engine.hpp"
+#include "runtime/wire/fmh7.hpp"
+
+namespace colloquy::runtime {
+
+namespace {
+
+constexpr std::uint64_t ms = 1'000'000;
+constexpr std::size_t gather_bytes_max = 64 * 1024;
+constexpr std::size_t copy_together_max = 2'048;  // below this a copy costs less than a slice of its own
+constexpr std::size_t landing_min = 4'096;        // larger frames are read to where they will stay
+constexpr std::uint32_t heartbeat_floor_ms = 200;  // a partner that asks for more often is not obliged
+
+}  // namespace
+
+session::~session() {
+    context c;
+    forget_rest(c);
+    free_output(c, queue_);
+    free_output(c, gathered_);
+    free_output(c, staging_);
+    (void)output_.try_take_duty();
+    free_output(c, output_.take_all());
+}
+
+// ---- output -------------------------------------------------------------------------------------------------------------
+
+void session::send(context& c, buffer* frame) noexcept {
+    if (at() == stage::ended) {
+        engine_.release_outbound(c, frame);
+        return;
+    }
+    // relaxed: the count bounds memory; wait_for_room() and written() synchronise on the waiters bit of the same word.
+    room_.fetch_add_relaxed(frame->size());
+    engine_.count().add(counter::frames_sent, 1, c.hint);
+    if (output_.push(frame)) engine_.world().write_duty(c, *this);
+}
+
+bool session::crowded() const noexcept {
+    return (room_.load_relaxed() & ~room_waiters) > engine_.bounds().link_output_bytes;
+}
+
+bool session::wait_for_room(context& c, conversation& v) noexcept {
+    if (v.listed.exchange_acquire(1) != 0) return true;  // it stands in the list already and will be called
+    (void)v.word.pin(v.generation);
+    v.waiting.who = &v;
+    crowd_.push(&v.waiting);
+    // release[room]: the push above is seen by the writer that finds the bit.
+    const std::uint64_t before = room_.fetch_or_acq_rel(room_waiters);
+    if ((before & ~room_waiters) > engine_.bounds().link_output_bytes / 2 && at() != stage::ended) return true;
+    // The writer made room before it could see the bit: serve the list ourselves.
+    room_.fetch_and_acq_rel(~room_waiters);
+    bool still_listed = true;
+    waiting_node* list = crowd_.take_all();
+    waiting_node* others = nullptr;
+    while (list != nullptr) {
+        waiting_node* const next = list->next;
+        if (list->who == &v) {
+            v.listed.store_release(0);
+            engine_.unpin(c, v);
+            still_listed = false;
+        } else {
+            list->next = others;
+            others = list;
+        }
+        list = next;
+    }
+    engine_.on_room(c, others);
+    return still_listed;
+}
+
+std::size_t session::gather(context& c, slice* out, std::size_t max) noexcept {
+    for (;;) {
+        if (queue_ == nullptr) {
+            queue_ = output_.take_all();
+            if (queue_ == nullptr) {
+                if (output_.try_retire()) return 0;
+                continue;
+            }
+        }
+        break;
+    }
+    std::size_t count = 0;
+    std::size_t bytes = 0;
+    std::size_t staged = 0;  // start of the staging part that is not in a slice yet
+    buffer* gathered_last = nullptr;
+    const bool alone = queue_->next == nullptr;
+    if (!alone && staging_ == nullptr) staging_ = engine_.outbound_pool().allocate(gather_bytes_max, c.hint);
+
+    const auto close_staged = [&] {
+        if (staging_ == nullptr || staged == staging_->end) return;
+        out[count++] = {staging_->bytes() + staged, staging_->end - staged};
+        staged = staging_->end;
+    };
+    while (queue_ != nullptr && bytes < gather_bytes_max && count + 2 < max) {
+        buffer* const frame = queue_;
+        const std::size_t size = frame->size();
+        const bool copy = !alone && staging_ != nullptr && size <= copy_together_max;
+        if (copy && size > staging_->room()) break;
+        queue_ = frame->next;
+        bytes += size;
+        if (copy) {
+            std::memcpy(staging_->bytes() + staging_->end, frame->bytes() + frame->begin, size);
+            staging_->end += static_cast<std::uint32_t>(size);
+            engine_.release_outbound(c, frame);
+            continue;
+        }
+        close_staged();
+        out[count++] = {frame->bytes() + frame->begin, size};
+        frame->next = nullptr;
+        (gathered_last == nullptr ? gathered_ : gathered_last->next) = frame;
+        gathered_last = frame;
+    }
+    close_staged();
+    gathered_bytes_ = bytes;
+    engine_.count().add(counter::writes, 1, c.hint);
+    engine_.count().add(counter::bytes_sent, bytes, c.hint);
+    return count;
+}
+
+void session::written(context& c) noexcept {
+    free_output(c, gathered_);
+    gathered_ = nullptr;
+    if (staging_ != nullptr) {
+        engine_.release_outbound(c, staging_);
+        staging_ = nullptr;
+    }
+    wrote_.store_relaxed(1);
+    after_output(c, gathered_bytes_);
+}
+
+void session::after_output(context& c, std::uint64_t bytes) noexcept {
+    // acquire[room]: sees the list of those that raised the bit before.
+    const std::uint64_t before = room_.fetch_sub_acq_rel(bytes);
+    if ((before & room_waiters) == 0) return;
+    if ((before & ~room_waiters) - bytes > engine_.bounds().link_output_bytes / 2) return;
+    room_.fetch_and_acq_rel(~room_waiters);
+    engine_.on_room(c, crowd_.take_all());
+}
+
+void session::stop_writing(context& c) noexcept {
+    free_output(c, gathered_);
+    free_output(c, queue_);
+    gathered_ = queue_ = nullptr;
+    if (staging_ != nullptr) engine_.release_outbound(c, staging_);
+    staging_ = nullptr;
+    free_output(c, output_.take_all());  // the duty is kept: what is still pushed is freed when the session is recycled
+    room_.fetch_and_acq_rel(0);
+    engine_.on_room(c, crowd_.take_all());
+}
+
+void session::free_output(context& c, buffer* list) noexcept {
+    while (list != nullptr) {
+        buffer* const next = list->next;
+        engine_.release_outbound(c, list);
+        list = next;
+    }
+}
+
+void session::send_link_frame(context& c, wire::frame_type type, std::span<const std::byte> payload) noexcept {
+    buffer* b = engine_.control(c, payload.size());
+    if (b == nullptr) return;
+    if (!payload.empty()) std::memcpy(b->bytes() + b->end, payload.data(), payload.size());
+    b->end += static_cast<std::uint32_t>(payload.size());
+    wire::encode_header(b->bytes() + b->begin, {static_cast<std::uint16_t>(payload.size()), type, 0, 0});
+    send(c, b);
+}
+
+void session::send_hello(context& c) noexcept {
+    wire::hello h;
+    h.channels_max = engine_.bounds().link_conversations;
+    h.attach_credit = engine_.bounds().window_bytes;
+    h.heartbeat_ms = engine_.bounds().heartbeat_ms;
+    h.instance = engine_.instance();
+    (void)h.lu_name.assign(engine_.lu_name());
+    std::array<std::byte, wire::hello_size_plain_max> bytes;
+    const std::size_t n = wire::encode_hello(bytes, h);
+    send_link_frame(c, wire::frame_type::hello, std::span{bytes}.first(n));
+}
+
+void session::send_reason(context& c, wire::frame_type type, wire::reason why) noexcept {
+    std::array<std::byte, wire::reason_size_max> bytes;
+    const std::size_t n = wire::encode_reason(bytes, why, wire::text(why));
+    send_link_frame(c, type, std::span{bytes}.first(n));
+}
+
+// ---- channels -------------------------------------------------------------------------------------------------------------
+
+session::begin_result session::begin_channel(conversation_id id, std::uint32_t& channel) noexcept {
+    std::uint32_t index = 0;
+    if (!own_channels_.acquire(index)) return begin_result::full;
+    // release[channel]: the slot is set up before the driver finds it here.
+    own_channels_.find(index)->value.store_release(id.value);
+    if ((bound_.fetch_add_acq_rel(1) & bound_ended) != 0) {
+        bound_.fetch_sub_acq_rel(1);
+        own_channels_.find(index)->value.store_release(channel_map<>::ended);
+        return begin_result::ended;
+    }
+    channel = wire::make_channel(side_, index);
+    return begin_result::begun;
+}
+
+void session::adopt_channel(conversation_id id, std::uint32_t channel) noexcept {
+    holds_.fetch_add_relaxed(1);
+    bound_.fetch_add_acq_rel(1);
+    if (auto* e = peer_channels_.need(wire::channel_index(channel)); e != nullptr) e->value.store_release(id.value);
+}
+
+void session::end_channel(std::uint32_t channel, bool acknowledged) noexcept {
+    const std::uint32_t index = wire::channel_index(channel);
+    if (wire::channel_side(channel) != side_) {
+        if (auto* e = peer_channels_.find(index); e != nullptr) e->value.store_release(channel_map<>::ended);
+        return;
+    }
+    auto* e = own_channels_.find(index);
+    if (e == nullptr) return;
+    e->value.store_release(acknowledged ? channel_map<>::ended : channel_map<>::awaiting_end);
+    if (acknowledged) own_channels_.release(index);
+}
+
+void session::end_unanswered(std::uint32_t channel) noexcept {
+    if (auto* e = peer_channels_.find(wire::channel_index(channel)); e != nullptr)
+        e->value.store_release(channel_map<>::awaiting_answer);
+}
+
+void session::on_unanswered(context& c, const wire::frame_header& h) noexcept {
+    const bool confirmed = h.type == wire::frame_type::response;
+    const bool ended = h.type == wire::frame_type::data && h.has(wire::indicator::conditional_end);
+    const bool refused = h.type == wire::frame_type::data && h.has(wire::indicator::purging);
+    if (!confirmed && !ended && !refused) return;
+    end_channel(h.channel, true);
+    if (confirmed) return;
+    buffer* b = engine_.control(c, wire::fmh7_size);
+    if (b == nullptr) return;
+    if (ended) {
+        wire::encode_header(b->bytes() + b->begin,
+                            {0, wire::frame_type::response, wire::indicator::conditional_end, h.channel});
+    } else {
+        wire::encode_fmh7(b->bytes() + b->end, {wire::sense::deallocate_abend_svc, false});
+        b->end += static_cast<std::uint32_t>(wire::fmh7_size);
+        wire::encode_header(b->bytes() + b->begin,
+                            {wire::fmh7_size, wire::frame_type::data,
+                             wire::indicator::fm_header | wire::indicator::conditional_end, h.channel});
+    }
+    send(c, b);
+}
+
+void session::leave(context& c) noexcept {
+    bound_.fetch_sub_acq_rel(1);
+    release(c);
+}
+
+void session::release(context& c) noexcept {
+    // release[session-hold] acquire[session-hold]: the last one to let go recycles it.
+    if (holds_.fetch_sub_acq_rel(1) != 1) return;
+    free_output(c, output_.take_all());
+    engine_.recycle(*this);
+}
+
+// ---- life -----------------------------------------------------------------------------------------------------------------
+
+void session::start(context& c, wire::link_side side, std::uint64_t now) noexcept {
+    side_ = side;
+    loss_code_.store_relaxed(return_code::ok);
+    why_.store_relaxed(wire::reason::none);
+    condemned_.store_relaxed(wire::reason::none);
+    bound_.store_relaxed(0);
+    attach_charge.store_relaxed(0);
+    room_.store_relaxed(0);
+    peer_ = {};
+    last_attach_ = 0;
+    own_channels_.reset(0);
+    peer_channels_.reset(engine_.bounds().link_conversations);
+    heard_ = now;
+    deadline_ = now + std::uint64_t{engine_.bounds().greeting_ms} * ms;
+    beat_ = UINT64_MAX;
+    // The duty that stop_writing() kept in the last life is given up, or taken from the vacant pile and given up at once.
+    (void)output_.try_take_duty();
+    while (!output_.try_retire()) free_output(c, output_.take_all());
+    stage_.store_release(stage::greeting);
+    holds_.store_release(1);  // release[session-hold]
+    engine_.count().add(counter::links_opened, 1, c.hint);
+    if (side == wire::link_side::connector) send_hello(c);
+}
+
+bool session::on_hello(context& c, std::span<const std::byte> payload, std::uint64_t now) noexcept {
+    const wire::reason bad = wire::decode_hello(payload, peer_);
+    if (bad != wire::reason::none) return refuse(c, bad);
+    if (peer_.attach_credit < limits::window_bytes_min) return refuse(c, wire::reason::limits);
+    if (side_ == wire::link_side::acceptor) send_hello(c);
+    const std::uint32_t most = engine_.bounds().conversations;
+    own_channels_.reset(peer_.channels_max < most ? peer_.channels_max : most);
+    if (peer_.heartbeat_ms != 0 && peer_.heartbeat_ms < heartbeat_floor_ms) peer_.heartbeat_ms = heartbeat_floor_ms;
+    beat_ = peer_.heartbeat_ms == 0 ? UINT64_MAX : now + std::uint64_t{peer_.heartbeat_ms} * ms / 2;
+    deadline_ = now;  // tick() works out the next one
+    stage_.store_release(stage::open);
+    if (opened_for != nullptr) engine_.link_opened(c, *opened_for, *this);
+    return true;
+}
+
+bool session::refuse(context& c, wire::reason why) noexcept {
+    send_reason(c, wire::frame_type::refuse, why);
+    lost(c, return_code::resource_failure_no_retry, why);
+    return false;
+}
+
+void session::fail(context& c, wire::reason why) noexcept {
+    if (at() == stage::ended) return;
+    send_reason(c, wire::frame_type::close, why);
+    const bool retry = why == wire::reason::idle || why == wire::reason::shutting_down || why == wire::reason::drained ||
+                       why == wire::reason::unused || why == wire::reason::transport;
+    if (!retry) engine_.count().add(counter::protocol_errors, 1, c.hint);
+    lost(c, retry ? return_code::resource_failure_retry : return_code::resource_failure_no_retry, why);
+}
+
+void session::lost(context& c, return_code code, wire::reason why) noexcept {
+    const stage was = stage_.load_relaxed();  // relaxed: only the driver changes it
+    if (was == stage::ended || was == stage::vacant) return;
+    loss_code_.store_release(code);
+    why_.store_release(why);
+    stage_.store_release(stage::ended);
+    bound_.fetch_or_acq_rel(bound_ended);
+    deadline_ = UINT64_MAX;
+    forget_rest(c);
+    if (was != stage::greeting) {
+        const auto tell = [&](auto& e) {
+            const std::uint64_t v = e.value.load_acquire();
+            if (v > channel_map<>::awaiting_answer) engine_.on_link_lost(c, conversation_id{v});
+        };
+        own_channels_.for_each(tell);
+        peer_channels_.for_each(tell);
+    }
+    engine_.on_room(c, crowd_.take_all());
+    engine_.count().add(counter::links_closed, 1, c.hint);
+    engine_.world().session_ended(c, *this);
+}
+
+void session::drain(context& c) noexcept {
+    if (at() != stage::open) return;
+    stage_.store_release(stage::draining);
+    std::array<std::byte, 4> last;
+    wire::encode_drain(last.data(), last_attach_);
+    send_link_frame(c, wire::frame_type::drain, last);
+    deadline_ = 0;
+}
+
+void session::tick(context& c, std::uint64_t now) noexcept {
+    constexpr std::uint64_t drain_look_ns = 50 * ms;
+    const stage here = at();
+    if (here == stage::ended || here == stage::vacant) {
+        deadline_ = UINT64_MAX;
+        return;
+    }
+    if (here == stage::greeting) {
+        if (now >= deadline_) fail(c, wire::reason::idle);
+        return;
+    }
+    if (const wire::reason why = condemned_.load_acquire(); why != wire::reason::none) {
+        fail(c, why);
+        return;
+    }
+    if (here == stage::draining && conversations() == 0) {
+        fail(c, wire::reason::drained);
+        return;
+    }
+    const std::uint64_t own_beat = std::uint64_t{engine_.bounds().heartbeat_ms} * ms;
+    if (own_beat != 0 && now >= heard_ + 3 * own_beat) {
+        fail(c, wire::reason::idle);
+        return;
+    }
+    if (now >= beat_) {
+        if (wrote_.exchange_acquire(0) == 0) {
+            const std::array<std::byte, wire::ping_size> nothing{};
+            send_link_frame(c, wire::frame_type::ping, nothing);
+        }
+        beat_ = now + std::uint64_t{peer_.heartbeat_ms} * ms / 2;
+    }
+    deadline_ = beat_;
+    if (own_beat != 0 && heard_ + 3 * own_beat < deadline_) deadline_ = heard_ + 3 * own_beat;
+    if (here == stage::draining && now + drain_look_ns < deadline_) deadline_ = now + drain_look_ns;
+}
+
+// ---- input ----------------------------------------------------------------------------------------------------------------
+
+std::size_t session::offer(std::span<std::byte> scratch, slice (&out)[2]) noexcept {
+    if (rest_ == nullptr) {
+        out[0] = {scratch.data(), scratch.size()};
+        return 1;
+    }
+    const std::size_t have = rest_->size();
+    if (rest_wanted_ >= landing_min) {
+        out[0] = {rest_->bytes() + rest_->end, rest_wanted_ - have};
+        out[1] = {scratch.data(), scratch.size()};
+        return 2;
+    }
+    // A small rest is joined with what follows it.
+    std::memcpy(scratch.data(), rest_->bytes() + rest_->begin, have);
+    out[0] = {scratch.data() + have, scratch.size() - have};
+    return 1;
+}
+
+void session::received(context& c, std::span<std::byte> scratch, std::size_t bytes, std::uint64_t now) noexcept {
+    heard_ = now;
+    engine_.count().add(counter::reads, 1, c.hint);
+    engine_.count().add(counter::bytes_received, bytes, c.hint);
+    std::span<const std::byte> input{scratch.data(), bytes};
+    if (rest_ != nullptr) {
+        const std::size_t have = rest_->size();
+        if (rest_wanted_ >= landing_min) {
+            const std::size_t landed = bytes < rest_wanted_ - have ? bytes : rest_wanted_ - have;
+            rest_->end += static_cast<std::uint32_t>(landed);
+            if (rest_->size() < rest_wanted_) return;
+            buffer* const whole = rest_;
+            rest_ = nullptr;
+            const wire::frame_header h = wire::decode_header(whole->bytes() + whole->begin);
+            whole->begin += wire::frame_header_size;
+            if (!on_frame(c, h, {whole->bytes() + whole->begin, whole->size()}, whole, now)) return;
+            input = {scratch.data(), bytes - landed};
+        } else {
+            input = {scratch.data(), have + bytes};
+            forget_rest(c);
+        }
+    }
+    const std::size_t used = decode(c, input, now);
+    if (const wire::reason why = condemned_.load_acquire(); why != wire::reason::none) fail(c, why);
+    if (used < input.size() && at() != stage::ended) keep_rest(c, input.subspan(used));
+}
+
+void session::received_frame(context& c, std::span<const std::byte> frame, std::uint64_t now) noexcept {
+    heard_ = now;
+    (void)decode(c, frame, now);
+}
+
+std::size_t session::decode(context& c, std::span<const std::byte> bytes, std::uint64_t now) noexcept {
+    std::size_t at_byte = 0;
+    std::uint32_t frames = 0;
+    while (bytes.size() - at_byte >= wire::frame_header_size) {
+        const wire::frame_header h = wire::decode_header(bytes.data() + at_byte);
+        if (const wire::frame_fault fault = wire::check_header(h); fault != wire::frame_fault::none) [[unlikely]] {
+            if (at() == stage::greeting) (void)refuse(c, wire::reason::not_colloquy);
+            else fail(c, wire::reason_of(h, fault));
+            return bytes.size();
+        }
+        const std::size_t total = wire::frame_header_size + h.length;
+        if (bytes.size() - at_byte < total) {
+            if (at() == stage::greeting && h.type != wire::frame_type::hello && h.type != wire::frame_type::refuse) {
+                (void)refuse(c, wire::reason::not_colloquy);
+                return bytes.size();
+            }
+            break;
+        }
+        ++frames;
+        if (!on_frame(c, h, bytes.subspan(at_byte + wire::frame_header_size, h.length), nullptr, now)) {
+            return bytes.size();
+        }
+        at_byte += total;
+    }
+    engine_.count().add(counter::frames_received, frames, c.hint);
+    return at_byte;
+}
+
+// False: the session has ended and the rest of the input is dropped.
+bool session::on_frame(context& c, const wire::frame_header& h, std::span<const std::byte> payload, buffer* owned,
+                       std::uint64_t now) noexcept {
+    struct guard {  // an owned buffer that nobody took is given back
+        engine& e;
+        context& c;
+        buffer*& b;
+        ~guard() {
+            if (b != nullptr) e.release_inbound(c, b);
+        }
+    } give_back{engine_, c, owned};
+
+    const stage here = at();
+    if (here == stage::greeting) {
+        if (h.type == wire::frame_type::hello) return on_hello(c, payload, now);
+        if (h.type == wire::frame_type::refuse) return on_link_frame(c, h, payload, now);
+        return refuse(c, wire::reason::not_colloquy);
+    }
+    if (here == stage::ended) return false;
+    if (h.channel == 0) return on_link_frame(c, h, payload, now);
+
+    const bool ours = wire::channel_side(h.channel) == side_;
+    channel_map<>& map = ours ? own_channels_ : peer_channels_;
+    auto* const e = map.find(wire::channel_index(h.channel));
+    const std::uint64_t value = e == nullptr ? channel_map<>::never_begun : e->value.load_acquire();  // acquire[channel]
+    const auto broken = [&](wire::reason why) {
+        fail(c, why);
+        return false;
+    };
+
+    if (h.type == wire::frame_type::data && h.has(wire::indicator::begin)) {
+        if (ours || value > channel_map<>::ended) return broken(wire::reason::protocol);
+        if (wire::channel_index(h.channel) >= peer_channels_.bound()) return broken(wire::reason::limits);
+        last_attach_ = h.channel;
+        const wire::reason why = engine_.on_attach(c, *this, h, payload);
+        return why == wire::reason::none ? true : broken(why);
+    }
+    if (value == channel_map<>::never_begun) return broken(wire::reason::unknown_channel);
+    if (value == channel_map<>::ended) return true;
+    if (value == channel_map<>::awaiting_end) {
+        const bool over = h.has(wire::indicator::conditional_end) &&
+                          (h.type == wire::frame_type::response ||
+                           (h.type == wire::frame_type::data && !h.has(wire::indicator::definite_response)));
+        if (over) end_channel(h.channel, true);
+        return true;
+    }
+    if (value == channel_map<>::awaiting_answer) {
+        on_unanswered(c, h);
+        return true;
+    }
+    const conversation_id id{value};
+    wire::reason why = wire::reason::none;
+    switch (h.type) {
+        case wire::frame_type::data: why = engine_.on_data(c, id, h, payload, owned); break;
+        case wire::frame_type::response:
+            why = engine_.on_response(c, id);
+            break;
+        case wire::frame_type::signal: engine_.on_signal(id); break;
+        case wire::frame_type::credit: {
+            const std::uint32_t grant = wire::decode_credit(payload.data());
+            if (grant == 0) return broken(wire::reason::protocol);
+            engine_.on_credit(c, id, grant);
+            break;
+        }
+        default: why = wire::reason::protocol;
+    }
+    return why == wire::reason::none ? true : broken(why);
+}
+
+bool session::on_link_frame(context& c, const wire::frame_header& h, std::span<const std::byte> payload,
+                            std::uint64_t) noexcept {
+    switch (h.type) {
+        case wire::frame_type::ping: send_link_frame(c, wire::frame_type::pong, payload); return true;
+        case wire::frame_type::pong: return true;
+        case wire::frame_type::drain:
+            if (at() == stage::open) stage_.store_release(stage::draining);
+            deadline_ = 0;
+            return true;
+        case wire::frame_type::refuse:
+        case wire::frame_type::close: {
+            const wire::decoded_reason told = wire::decode_reason(payload);
+            const wire::reason why = told.valid ? told.why : wire::reason::protocol;
+            const bool retry = why == wire::reason::idle || why == wire::reason::shutting_down ||
+                               why == wire::reason::drained || why == wire::reason::unused ||
+                               why == wire::reason::limits || why == wire::reason::transport;
+            lost(c, retry ? return_code::resource_failure_retry : return_code::resource_failure_no_retry, why);
+            return false;
+        }
+        default: fail(c, wire::reason::protocol); return false;
+    }
+}
+
+void session::keep_rest(context& c, std::span<const std::byte> bytes) noexcept {
+    rest_wanted_ = 0;
+    if (bytes.size() >= wire::frame_header_size)
+        rest_wanted_ = wire::frame_header_size + wire::decode_header(bytes.data()).length;
+    rest_ = engine_.inbound_or_heap(c, rest_wanted_ > bytes.size() ? rest_wanted_ : bytes.size());
+    if (rest_ == nullptr) {
+        fail(c, wire::reason::limits);
+        return;
+    }
+    std::memcpy(rest_->bytes(), bytes.data(), bytes.size());
+    rest_->end = static_cast<std::uint32_t>(bytes.size());
+}
+
+void session::forget_rest(context& c) noexcept {
+    if (rest_ != nullptr) engine_.release_inbound(c, rest_);
+    rest_ = nullptr;
+    rest_wanted_ = 0;
+}
+
+}  // namespace colloquy::runtime

@@ -1,0 +1,195 @@
+// session: one link's end, without I/O. Bytes and times go in; frames, completions and a next deadline come out.
+//
+// Input side and clock: the driver of the link only. Output side: frames are pushed from any thread; gathering belongs to the
+// holder of the write duty. Life: a session is created once per table slot and used again after everyone let go of it
+// (conversations that still name it, and the connection, each hold it).
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "runtime/buffer_pool.hpp"
+#include "runtime/channel_map.hpp"
+#include "runtime/context.hpp"
+#include "runtime/conversation.hpp"
+#include "runtime/pile.hpp"
+#include "runtime/return_code.hpp"
+#include "runtime/wire/frame.hpp"
+#include "runtime/wire/hello.hpp"
+#include "runtime/wire/reason.hpp"
+
+namespace colloquy::runtime {
+
+class engine;
+
+// Part of a buffer that is to be written or may be read into.
+struct slice {
+    std::byte* data = nullptr;
+    std::size_t size = 0;
+};
+
+class session {
+public:
+    enum class stage : std::uint8_t {
+        vacant,
+        greeting,  // our hello may be under way; the partner's has not come
+        open,
+        draining,  // no new conversations; ends with the last one
+        ended,     // nothing is read or written any more
+    };
+
+    explicit session(engine& owner, std::uint32_t index) noexcept : engine_{owner}, index_{index} {}
+    session(const session&) = delete;
+    session& operator=(const session&) = delete;
+    ~session();
+
+    // --- any thread --------------------------------------------------------------------------------------------------
+    [[nodiscard]] std::uint32_t index() const noexcept { return index_; }
+    [[nodiscard]] stage at() const noexcept { return stage_.load_acquire(); }
+    [[nodiscard]] bool usable() const noexcept { return at() == stage::open; }
+    [[nodiscard]] wire::link_side side() const noexcept { return side_; }
+    // Stable from the time the session is open until it is recycled.
+    [[nodiscard]] std::string_view peer_name() const noexcept { return peer_.lu_name.view(); }
+    [[nodiscard]] std::uint32_t peer_attach_credit() const noexcept { return peer_.attach_credit; }
+    [[nodiscard]] return_code loss_code() const noexcept { return loss_code_.load_acquire(); }
+    [[nodiscard]] wire::reason ended_because() const noexcept { return why_.load_acquire(); }
+
+    // Takes the frame, header included, and sees to it that somebody writes it. Frames of one thread keep their order.
+    void send(context& c, buffer* frame) noexcept;
+    // More is waiting than the link may hold: the caller must wait in the list.
+    [[nodiscard]] bool crowded() const noexcept;
+    // Puts `v`, owned by the caller, in the list of those that wait for room. False: there is room already.
+    [[nodiscard]] bool wait_for_room(context& c, conversation& v) noexcept;
+
+    channel_map<>& channels(wire::link_side s) noexcept { return s == side_ ? own_channels_ : peer_channels_; }
+    // Keeps the session from being used for another link. False: it is vacant.
+    [[nodiscard]] bool try_hold() noexcept {
+        std::uint32_t n = holds_.load_relaxed();
+        while (n != 0)
+            // acquire[session-hold]: sees what the session is for.
+            if (holds_.cas_acquire(n, n + 1)) return true;
+        return false;
+    }
+    enum class begin_result : std::uint8_t { begun, full, ended };
+    // A number for a conversation we begin. The caller's hold becomes the conversation's when it is begun.
+    [[nodiscard]] begin_result begin_channel(conversation_id id, std::uint32_t& channel) noexcept;
+    // The same for a conversation the partner begins (driver).
+    void adopt_channel(conversation_id id, std::uint32_t channel) noexcept;
+    // The conversation no longer answers for its channel. `acknowledged`: nothing more comes for it, so that a number of
+    // ours may be used again. Called before the frame that ends the channel is sent.
+    void end_channel(std::uint32_t channel, bool acknowledged) noexcept;
+    // The partner's channel: we gave the conversation up after asking to confirm its end. Nothing may be sent before the
+    // partner has answered, because a Confirmed would free the number for its next conversation.
+    void end_unanswered(std::uint32_t channel) noexcept;
+    // A conversation lets go of the session.
+    void leave(context& c) noexcept;
+
+    // The connection's hold, given back when it is closed.
+    void release(context& c) noexcept;
+    [[nodiscard]] std::uint32_t conversations() const noexcept {
+        return bound_.load_relaxed() & ~bound_ended;  // relaxed: statistic
+    }
+
+    // --- holder of the write duty --------------------------------------------------------------------------------------
+    // Fills in what is to be written next, at most 64 KiB and `max` slices. 0: nothing is left and the duty is given up.
+    // Small frames are copied together, large ones are pointed to.
+    std::size_t gather(context& c, slice* out, std::size_t max) noexcept;
+    // All that gather() gave has been written.
+    void written(context& c) noexcept;
+    // For the connection that closes: the duty, if nobody has it. False: the holder is about to find the session ended.
+    [[nodiscard]] bool take_write_duty() noexcept { return output_.try_take_duty(); }
+    // The connection takes nothing more: drops what is queued, and keeps the duty for ever so that later frames are dropped.
+    void stop_writing(context& c) noexcept;
+
+    // --- driver ----------------------------------------------------------------------------------------------------------
+    void start(context& c, wire::link_side side, std::uint64_t now) noexcept;
+    // Where to read into. `scratch` is at least scratch_min bytes and is used only until received() returns.
+    static constexpr std::size_t scratch_min = 2 * (wire::frame_size_max + 1);
+    [[nodiscard]] std::size_t offer(std::span<std::byte> scratch, slice (&out)[2]) noexcept;
+    // `bytes` were read into what offer() gave.
+    void received(context& c, std::span<std::byte> scratch, std::size_t bytes, std::uint64_t now) noexcept;
+    // A whole frame, for links that carry frames and not bytes (in-process).
+    void received_frame(context& c, std::span<const std::byte> frame, std::uint64_t now) noexcept;
+    // The connection is gone or ended. Conversations learn it; the session takes and gives nothing more.
+    void lost(context& c, return_code code, wire::reason why) noexcept;
+    // Says why to the partner, then as lost(). The transport closes when what is queued has been written.
+    void fail(context& c, wire::reason why) noexcept;
+    // The same from any thread: carried out by the driver at its next look.
+    void condemn(wire::reason why) noexcept { condemned_.store_release(why); }
+    // No new conversations from either end; ends when the last is over.
+    void drain(context& c) noexcept;
+    // Called when next_deadline() has passed.
+    void tick(context& c, std::uint64_t now) noexcept;
+    [[nodiscard]] std::uint64_t next_deadline() const noexcept { return deadline_; }
+
+    // Used by the transport for what it hangs on a session.
+    void* transport_data = nullptr;
+    // The partner this link was opened for and which of its links it is; null on links that came in. Set before start().
+    partner* opened_for = nullptr;
+    std::uint32_t opened_index = 0;
+    session* next_listed = nullptr;  // in the transport's lists
+
+    // Charge that came for conversations nobody has accepted yet (shared).
+    atom<std::uint32_t> attach_charge;
+
+private:
+    friend class engine;
+
+    std::size_t decode(context& c, std::span<const std::byte> bytes, std::uint64_t now) noexcept;
+    bool on_frame(context& c, const wire::frame_header& h, std::span<const std::byte> payload, buffer* owned,
+                  std::uint64_t now) noexcept;
+    bool on_link_frame(context& c, const wire::frame_header& h, std::span<const std::byte> payload,
+                       std::uint64_t now) noexcept;
+    bool on_hello(context& c, std::span<const std::byte> payload, std::uint64_t now) noexcept;
+    void send_hello(context& c) noexcept;
+    void send_reason(context& c, wire::frame_type type, wire::reason why) noexcept;
+    void send_link_frame(context& c, wire::frame_type type, std::span<const std::byte> payload) noexcept;
+    void on_unanswered(context& c, const wire::frame_header& h) noexcept;
+    void keep_rest(context& c, std::span<const std::byte> bytes) noexcept;
+    void forget_rest(context& c) noexcept;
+    void free_output(context& c, buffer* list) noexcept;
+    void after_output(context& c, std::uint64_t bytes) noexcept;
+    bool refuse(context& c, wire::reason why) noexcept;
+
+    engine& engine_;
+    const std::uint32_t index_;
+    wire::link_side side_ = wire::link_side::connector;
+    atom<stage> stage_;
+    atom<return_code> loss_code_;
+    atom<wire::reason> why_;
+    atom<wire::reason> condemned_;
+    // Conversations that name this session, and whether it has ended. One word, so that a conversation is either seen by
+    // the driver of a lost link or sees that the link is lost.
+    static constexpr std::uint32_t bound_ended = 1U << 31;
+    atom<std::uint32_t> bound_;
+    atom<std::uint32_t> holds_;  // conversations and the connection
+
+    // Output. room_: bytes waiting, and the top bit says that somebody waits for room.
+    static constexpr std::uint64_t room_waiters = 1ULL << 63;
+    duty_pile<buffer> output_;
+    atom<std::uint64_t> room_;
+    pile<waiting_node> crowd_;
+    atom<std::uint32_t> wrote_;  // set by writes, cleared by the heartbeat
+
+    // Of the holder of the write duty.
+    buffer* queue_ = nullptr;       // taken from the pile, not yet gathered
+    buffer* gathered_ = nullptr;    // pointed to by the write under way
+    buffer* staging_ = nullptr;     // small frames copied together
+    std::uint64_t gathered_bytes_ = 0;
+
+    // Of the driver.
+    wire::hello peer_;
+    buffer* rest_ = nullptr;        // the first part of a frame
+    std::size_t rest_wanted_ = 0;   // size of that frame, header included; 0 until the header is whole
+    std::uint64_t deadline_ = UINT64_MAX;
+    std::uint64_t heard_ = 0;
+    std::uint64_t beat_ = 0;        // when the next ping is due
+    std::uint32_t last_attach_ = 0;  // channel of the last attach taken
+
+    channel_map<> own_channels_;
+    channel_map<> peer_channels_;
+};
+
+}  // namespace colloquy::runtime

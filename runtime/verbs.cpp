@@ -1,0 +1,630 @@
+#include "runtime/verbs.hpp"
+
+#include <cstring>
+
+#include "runtime/flow.hpp"
+#include "runtime/wire/fmh7.hpp"
+
+namespace colloquy::runtime {
+
+namespace {
+
+namespace in = wire::indicator;
+using rc = return_code;
+using state = conversation_state;
+
+constexpr std::int32_t data_length_max = 32767;
+
+outcome just(rc code) noexcept { return {code, false, {}}; }
+
+// Claims the conversation for a verb. Null: `refused` says why.
+conversation* claim(engine& e, conversation_id id, rc& refused) noexcept {
+    conversation* v = e.find(id);
+    if (v == nullptr || id.generation() == 0) {
+        e.count().add(counter::stale_ids, 1, 0);
+        refused = rc::program_parameter_check;
+        return nullptr;
+    }
+    std::uint64_t seen = 0;
+    switch (v->word.claim(id.generation(), seen)) {
+        case state_word<>::claim_result::claimed: return v;
+        case state_word<>::claim_result::stale:
+            e.count().add(counter::stale_ids, 1, 0);
+            refused = rc::program_parameter_check;
+            return nullptr;
+        case state_word<>::claim_result::busy: refused = rc::operation_not_accepted; return nullptr;
+    }
+    return nullptr;
+}
+
+// The same for the calls that are allowed beside a non-blocking Receive: owned from idle, or from that Receive.
+conversation* claim_beside_receive(engine& e, context& c, conversation_id id, bool& beside, rc& refused) noexcept {
+    beside = false;
+    for (;;) {
+        conversation* v = claim(e, id, refused);
+        if (v != nullptr || refused != rc::operation_not_accepted) return v;
+        v = e.find(id);
+        switch (v->word.take(id.generation())) {
+            case state_word<>::take_result::from_idle: return v;
+            case state_word<>::take_result::from_pending:
+                if (v->op.kind == verb::receive && v->op.channel != notify::caller) {
+                    beside = true;
+                    return v;
+                }
+                e.put_back(c, *v);
+                return nullptr;
+            case state_word<>::take_result::owned:
+                if (word_bits::phase_of(v->word.load()) == phase::delivering) continue;
+                return nullptr;
+            case state_word<>::take_result::done: return nullptr;
+            case state_word<>::take_result::stale: refused = rc::program_parameter_check; return nullptr;
+        }
+    }
+}
+
+void leave_beside(engine& e, context& c, conversation& v, bool beside) noexcept {
+    if (beside) e.put_back(c, v);
+    else e.leave_idle(c, v);
+}
+
+struct claimed {
+    engine& e;
+    context& c;
+    conversation& v;
+
+    outcome leave(rc code) {
+        e.leave_idle(c, v);
+        return just(code);
+    }
+    void begin(verb kind, void* id_memory) {
+        v.op = {};
+        v.op.kind = kind;
+        v.op.channel = v.chosen.processing_mode == 1 ? notify::wait_queue : notify::caller;
+        v.op.id_memory = id_memory;
+        v.op.appended = true;  // Send_Data alone has data to add
+    }
+    // Runs the operation. The request-to-send note is written by whoever finishes it; 0 until then.
+    outcome run() {
+        const conversation_id id = v.id();
+        const bool blocks = v.op.channel == notify::caller;
+        const rc code = e.issue(c, v);
+        return {code, code == rc::operation_incomplete && blocks, id};
+    }
+    [[nodiscard]] bool in_send() const { return v.state == state::send || v.state == state::send_pending; }
+};
+
+// Confirmation is asked for by this type (0 by sync level, 1 flush, 2 confirm) at this sync level.
+bool asks(std::uint8_t type, std::uint8_t sync_level) noexcept { return type == 2 || (type == 0 && sync_level == 1); }
+
+// What Deallocate, or Send_Data with its type, makes of the operation. Never for ABEND.
+void plan_deallocate(conversation& v) noexcept {
+    v.op.indicators = in::conditional_end;
+    if (asks(v.chosen.deallocate_type, v.chosen.sync_level)) v.op.indicators |= in::definite_response;
+    v.op.next = state::reset;
+}
+void plan_prepare_to_receive(conversation& v) noexcept {
+    v.op.indicators = in::change_direction;
+    if (asks(v.chosen.prepare_to_receive_type, v.chosen.sync_level)) v.op.indicators |= in::definite_response;
+    v.op.next = state::receive;
+}
+
+}  // namespace
+
+outcome initialize(engine& e, context& c) noexcept {
+    conversation* v = e.open(c, state::initialize);
+    if (v == nullptr) return just(rc::product_specific_error);
+    particulars& d = e.details(*v);
+    (void)d.partner_lu_name.assign(" ");
+    (void)d.tp_name.assign(" ");
+    d.mode_name.clear();
+    d.user_id.clear();
+    d.password.clear();
+    d.service_tp = false;
+    const conversation_id id = v->id();
+    e.leave_idle(c, *v);
+    return {rc::ok, false, id};
+}
+
+outcome accept(engine& e, context& c, bool blocking, void* id_memory) noexcept {
+    if (conversation* v = e.take_attached(c); v != nullptr) {
+        const conversation_id id = v->id();
+        e.leave_idle(c, *v);
+        return {rc::ok, false, id};
+    }
+    conversation* v = e.open(c, state::reset);
+    if (v == nullptr) return just(rc::product_specific_error);
+    v->op = {};
+    v->op.kind = verb::accept;
+    v->op.channel = blocking ? notify::caller : notify::wait_queue;
+    v->op.id_memory = id_memory;
+    const conversation_id id = v->id();
+    if (id_memory != nullptr) id.to_bytes(id_memory);
+    conversation* attached = e.wait_for_attach(c, *v);
+    if (attached == nullptr) return {rc::operation_incomplete, blocking, id};
+    const conversation_id got = attached->id();
+    e.leave_idle(c, *attached);
+    return {rc::ok, false, got};
+}
+
+outcome allocate(engine& e, context& c, conversation_id id, partner* (*find)(void*, std::string_view), void* find_arg,
+                 void* id_memory) noexcept {
+    rc refused{};
+    conversation* v = claim(e, id, refused);
+    if (v == nullptr) return just(refused);
+    claimed k{e, c, *v};
+    if (v->state != state::initialize) return k.leave(rc::program_state_check);
+    const particulars& d = e.details(*v);
+    const auto blank = [](std::string_view s) { return s.empty() || s == " "; };
+    if (blank(d.partner_lu_name.view()) || blank(d.tp_name.view()) || d.mode_name == "SNASVCMG" || d.mode_name == "CPSVCMG")
+        return k.leave(rc::parameter_error);
+    v->wanted = find(find_arg, d.partner_lu_name.view());
+    if (v->wanted == nullptr) return k.leave(rc::parameter_error);
+    k.begin(verb::allocate, id_memory);
+    v->op.length = v->wanted->turn.fetch_add_relaxed(1) % v->wanted->link_count;
+    return k.run();
+}
+
+outcome send_data(engine& e, context& c, conversation_id id, const void* data, std::int32_t length,
+                  std::int32_t* request_to_send_received, void* id_memory) noexcept {
+    rc refused{};
+    conversation* v = claim(e, id, refused);
+    if (v == nullptr) return just(refused);
+    claimed k{e, c, *v};
+    if (!k.in_send()) return k.leave(rc::program_state_check);
+    if (length < 0 || length > data_length_max || request_to_send_received == nullptr || (data == nullptr && length > 0))
+        return k.leave(rc::program_parameter_check);
+    k.begin(verb::send_data, id_memory);
+    operation& op = v->op;
+    op.appended = false;
+    op.buffer = static_cast<std::byte*>(const_cast<void*>(data));
+    op.length = static_cast<std::uint32_t>(length);
+    op.request_to_send_received = request_to_send_received;
+    *request_to_send_received = 0;
+    op.next = state::send;
+    switch (v->chosen.send_type) {
+        case 1: break;
+        case 2: op.indicators = in::definite_response; break;
+        case 3: plan_prepare_to_receive(*v); break;
+        case 4:
+            if (v->chosen.deallocate_type == 3) {
+                op.next = state::reset;
+                op.abends = true;
+            } else {
+                plan_deallocate(*v);
+            }
+            break;
+        default: op.emit_nothing = true;
+    }
+    return k.run();
+}
+
+outcome receive(engine& e, context& c, conversation_id id, const receive_request& r, void* id_memory) noexcept {
+    rc refused{};
+    conversation* v = claim(e, id, refused);
+    if (v == nullptr) return just(refused);
+    claimed k{e, c, *v};
+    const bool immediate = v->chosen.receive_type == 1;
+    if (v->state != state::receive && (immediate || !k.in_send())) return k.leave(rc::program_state_check);
+    if (r.requested_length < 0 || r.requested_length > data_length_max || r.data_received == nullptr ||
+        r.received_length == nullptr || r.status_received == nullptr || r.request_to_send_received == nullptr ||
+        (r.buffer == nullptr && r.requested_length > 0))
+        return k.leave(rc::program_parameter_check);
+    k.begin(verb::receive, id_memory);
+    operation& op = v->op;
+    op.buffer = static_cast<std::byte*>(r.buffer);
+    op.length = static_cast<std::uint32_t>(r.requested_length);
+    op.data_received = r.data_received;
+    op.received_length = r.received_length;
+    op.status_received = r.status_received;
+    op.request_to_send_received = r.request_to_send_received;
+    *op.data_received = *op.received_length = *op.status_received = *op.request_to_send_received = 0;
+    if (v->state == state::receive) op.emitted = true;
+    else op.indicators = in::change_direction;
+    return k.run();
+}
+
+outcome confirm(engine& e, context& c, conversation_id id, std::int32_t* request_to_send_received, void* id_memory) noexcept {
+    rc refused{};
+    conversation* v = claim(e, id, refused);
+    if (v == nullptr) return just(refused);
+    claimed k{e, c, *v};
+    if (!k.in_send()) return k.leave(rc::program_state_check);
+    if (v->chosen.sync_level == 0 || request_to_send_received == nullptr) return k.leave(rc::program_parameter_check);
+    k.begin(verb::confirm, id_memory);
+    v->op.indicators = in::definite_response;
+    v->op.next = state::send;
+    v->op.request_to_send_received = request_to_send_received;
+    *request_to_send_received = 0;
+    return k.run();
+}
+
+outcome confirmed(engine& e, context& c, conversation_id id) noexcept {
+    rc refused{};
+    conversation* v = claim(e, id, refused);
+    if (v == nullptr) return just(refused);
+    claimed k{e, c, *v};
+    state next{};
+    switch (v->state) {
+        case state::confirm: next = state::receive; break;
+        case state::confirm_send: next = state::send; break;
+        case state::confirm_deallocate: next = state::reset; break;
+        default: return k.leave(rc::program_state_check);
+    }
+    flow f{e, c, *v};
+    v->said.answer_owed = 0;
+    v->state = next;
+    if (next != state::reset) {
+        if (f.reachable()) f.answer(false);
+        return k.leave(rc::ok);
+    }
+    if (f.reachable()) {
+        const std::uint32_t channel = v->channel;
+        session& link = *v->link;
+        link.end_channel(channel, true);
+        f.answer(true);
+        v->channel = 0;
+    }
+    f.close_down();
+    e.retire(c, *v);
+    return just(rc::ok);
+}
+
+outcome flush(engine& e, context& c, conversation_id id, void* id_memory) noexcept {
+    rc refused{};
+    conversation* v = claim(e, id, refused);
+    if (v == nullptr) return just(refused);
+    claimed k{e, c, *v};
+    if (!k.in_send()) return k.leave(rc::program_state_check);
+    k.begin(verb::flush, id_memory);
+    v->op.next = state::send;
+    return k.run();
+}
+
+outcome prepare_to_receive(engine& e, context& c, conversation_id id, void* id_memory) noexcept {
+    rc refused{};
+    conversation* v = claim(e, id, refused);
+    if (v == nullptr) return just(refused);
+    claimed k{e, c, *v};
+    if (!k.in_send()) return k.leave(rc::program_state_check);
+    k.begin(verb::prepare_to_receive, id_memory);
+    plan_prepare_to_receive(*v);
+    return k.run();
+}
+
+// The owner ends the conversation abnormally. Nothing waits.
+static outcome end_abnormally(engine& e, context& c, conversation& v, std::uint32_t sense) noexcept {
+    flow f{e, c, v};
+    (void)f.purge();
+    f.abend(sense);
+    f.close_down();
+    e.retire(c, v);
+    return just(rc::ok);
+}
+
+outcome deallocate(engine& e, context& c, conversation_id id, void* id_memory) noexcept {
+    rc refused{};
+    bool beside = false;
+    conversation* v = claim_beside_receive(e, c, id, beside, refused);
+    if (v == nullptr) return just(refused);
+    claimed k{e, c, *v};
+    const bool abend = v->chosen.deallocate_type == 3;
+    if (beside && abend) {
+        flow f{e, c, *v};
+        (void)f.purge();
+        f.abend(wire::sense::deallocate_abend);
+        v->state = state::reset;
+        e.complete(c, *v, rc::deallocated_abend);
+        return just(rc::ok);
+    }
+    if (beside) {
+        e.put_back(c, *v);
+        return just(rc::program_state_check);
+    }
+    if (abend) return end_abnormally(e, c, *v, wire::sense::deallocate_abend);
+    if (!k.in_send()) return k.leave(rc::program_state_check);
+    k.begin(verb::deallocate, id_memory);
+    plan_deallocate(*v);
+    return k.run();
+}
+
+outcome send_error(engine& e, context& c, conversation_id id, std::int32_t* request_to_send_received,
+                   void* id_memory) noexcept {
+    rc refused{};
+    bool beside = false;
+    conversation* v = claim_beside_receive(e, c, id, beside, refused);
+    if (v == nullptr) return just(refused);
+    claimed k{e, c, *v};
+    rc bad = rc::ok;
+    if (v->state == state::initialize || v->state == state::reset) bad = rc::program_state_check;
+    else if (request_to_send_received == nullptr) bad = rc::program_parameter_check;
+    if (bad != rc::ok) {
+        leave_beside(e, c, *v, beside);
+        return just(bad);
+    }
+    *request_to_send_received = 0;
+    if (!beside) {
+        k.begin(verb::send_error, id_memory);
+        v->op.request_to_send_received = request_to_send_received;
+        return k.run();
+    }
+    // The Receive beside it ends with 28 and changes nothing; if the conversation is over it hears that instead.
+    if (v->word.lower(flag::request_to_send)) *request_to_send_received = 1;
+    *v->op.data_received = *v->op.received_length = *v->op.status_received = 0;
+    // The Receive has given up the turn already if it was issued in SEND, so we are the receiver here in any case.
+    v->state = state::receive;
+    const step s = flow{e, c, *v}.send_error();
+    e.complete(c, *v, v->state == state::reset ? s.code : rc::unsuccessful);
+    return just(s.code);
+}
+
+outcome request_to_send(engine& e, context& c, conversation_id id) noexcept {
+    rc refused{};
+    bool beside = false;
+    conversation* v = claim_beside_receive(e, c, id, beside, refused);
+    if (v == nullptr) return just(refused);
+    rc code = rc::ok;
+    if (v->state == state::initialize || v->state == state::reset) {
+        code = rc::program_state_check;
+    } else if (flow f{e, c, *v}; f.reachable() && !v->said.attach_waiting) {
+        if (buffer* b = e.control(c, 0); b != nullptr) {
+            wire::encode_header(b->bytes() + b->begin, {0, wire::frame_type::signal, 0, v->channel});
+            v->link->send(c, b);
+        }
+    }
+    leave_beside(e, c, *v, beside);
+    return just(code);
+}
+
+outcome test_request_to_send_received(engine& e, context& c, conversation_id id, std::int32_t* received) noexcept {
+    rc refused{};
+    bool beside = false;
+    conversation* v = claim_beside_receive(e, c, id, beside, refused);
+    if (v == nullptr) return just(refused);
+    rc code = rc::ok;
+    const bool legal = v->state == state::send || v->state == state::receive || v->state == state::send_pending;
+    if (!legal) code = rc::program_state_check;
+    else if (received == nullptr) code = rc::program_parameter_check;
+    else *received = v->word.lower(flag::request_to_send) ? 1 : 0;
+    leave_beside(e, c, *v, beside);
+    return just(code);
+}
+
+outcome cancel(engine& e, context& c, conversation_id id) noexcept {
+    conversation* v = e.find(id);
+    if (v == nullptr || id.generation() == 0) return just(rc::program_parameter_check);
+    for (;;) {
+        std::uint64_t seen = 0;
+        switch (v->word.claim(id.generation(), seen)) {
+            case state_word<>::claim_result::stale: return just(rc::program_parameter_check);
+            case state_word<>::claim_result::claimed:
+                return end_abnormally(e, c, *v, wire::sense::deallocate_abend_svc);
+            case state_word<>::claim_result::busy: break;
+        }
+        switch (v->word.take(id.generation())) {
+            case state_word<>::take_result::stale: return just(rc::program_parameter_check);
+            case state_word<>::take_result::from_idle: return end_abnormally(e, c, *v, wire::sense::deallocate_abend_svc);
+            case state_word<>::take_result::from_pending: {
+                const bool accepting = v->op.kind == verb::accept;
+                flow f{e, c, *v};
+                (void)f.purge();
+                f.abend(wire::sense::deallocate_abend_svc);
+                v->state = state::reset;
+                e.complete_cancelled(c, *v);
+                if (accepting) e.accept_cancelled();
+                return just(rc::ok);
+            }
+            case state_word<>::take_result::done: {
+                // Finished and not collected: the result is discarded with the conversation.
+                if (!v->word.collect(id.generation()) || !e.discard(c, *v)) break;
+                return end_abnormally(e, c, *v, wire::sense::deallocate_abend_svc);
+            }
+            case state_word<>::take_result::owned: break;  // a verb or a delivery is at work; it lets go soon
+        }
+    }
+}
+
+outcome set(engine& e, context& c, conversation_id id, characteristic which, std::int32_t value) noexcept {
+    rc refused{};
+    bool beside = false;
+    conversation* v = claim_beside_receive(e, c, id, beside, refused);
+    if (v == nullptr) {
+        // Set_Processing_Mode has a code of its own for an operation that is not finished.
+        const bool busy = refused == rc::operation_not_accepted && which == characteristic::processing_mode;
+        return just(busy ? rc::program_state_check : refused);
+    }
+    if (beside && which == characteristic::processing_mode) {
+        e.put_back(c, *v);
+        return just(rc::program_state_check);
+    }
+    characteristics& k = v->chosen;
+    const bool initialize_only = which <= characteristic::security_type;
+    rc code = rc::ok;
+    const auto within = [&](std::int32_t most) {
+        if (value >= 0 && value <= most) return true;
+        code = rc::program_parameter_check;
+        return false;
+    };
+    const auto needs_confirm = [&](bool wanted) {
+        if (!wanted || k.sync_level == 1) return true;
+        code = rc::program_parameter_check;
+        return false;
+    };
+    const auto u = static_cast<std::uint32_t>(value);
+    if (v->state == state::reset) {
+        code = rc::program_parameter_check;
+    } else if (initialize_only && v->state != state::initialize) {
+        code = rc::program_state_check;
+    } else {
+        switch (which) {
+            case characteristic::conversation_type:
+                if (within(1) && value == 1 && k.fill == 1) code = rc::program_parameter_check;
+                else if (code == rc::ok) k.conversation_type = u & 1;
+                break;
+            case characteristic::sync_level:
+                if (!within(1)) break;
+                if (value == 0 && (k.send_type == 2 || k.prepare_to_receive_type == 2 || k.deallocate_type == 2))
+                    code = rc::program_parameter_check;
+                else k.sync_level = u & 3;
+                break;
+            case characteristic::return_control:
+                if (within(1)) k.return_control = u & 1;
+                break;
+            case characteristic::security_type:
+                if (within(2)) k.security_type = u & 3;
+                break;
+            case characteristic::deallocate_type:
+                if (within(3) && needs_confirm(value == 2)) k.deallocate_type = u & 3;
+                break;
+            case characteristic::error_direction:
+                if (within(1)) k.error_direction = u & 1;
+                break;
+            case characteristic::fill:
+                if (within(1) && k.conversation_type == 1) code = rc::program_parameter_check;
+                else if (code == rc::ok) k.fill = u & 1;
+                break;
+            case characteristic::prepare_to_receive_type:
+                if (within(2) && needs_confirm(value == 2)) k.prepare_to_receive_type = u & 3;
+                break;
+            case characteristic::processing_mode:
+                if (within(1)) k.processing_mode = u & 1;
+                break;
+            case characteristic::receive_type:
+                if (within(1)) k.receive_type = u & 1;
+                break;
+            case characteristic::send_type:
+                if (within(4) && needs_confirm(value == 2)) k.send_type = u & 7;
+                break;
+        }
+    }
+    leave_beside(e, c, *v, beside);
+    return just(code);
+}
+
+outcome set_name(engine& e, context& c, conversation_id id, name_of which, const void* text, std::int32_t length) noexcept {
+    rc refused{};
+    conversation* v = claim(e, id, refused);
+    if (v == nullptr) return just(refused);
+    claimed k{e, c, *v};
+    if (v->state != state::initialize) return k.leave(rc::program_state_check);
+    const auto fits = [&](std::int32_t least, std::int32_t most) {
+        return length >= least && length <= most && (text != nullptr || length == 0);
+    };
+    particulars& d = e.details(*v);
+    const std::string_view s{static_cast<const char*>(text), length > 0 && text != nullptr ? static_cast<std::size_t>(length) : 0};
+    const bool secured = v->chosen.security_type != 0;
+    bool good = false;
+    switch (which) {
+        case name_of::partner_lu: good = fits(1, 17) && d.partner_lu_name.assign(s); break;
+        case name_of::mode:
+            good = fits(0, 8);
+            if (good && length > 0) (void)d.mode_name.assign(s);
+            break;
+        case name_of::tp:
+            good = fits(1, 64) && static_cast<unsigned char>(s[0]) >= 0x20 && d.tp_name.assign(s);
+            if (good) d.service_tp = false;
+            break;
+        case name_of::user_id:
+        case name_of::password:
+            if (!secured) return k.leave(rc::program_state_check);
+            good = fits(0, 10) && (which == name_of::user_id ? d.user_id : d.password).assign(s);
+            break;
+    }
+    return k.leave(good ? rc::ok : rc::program_parameter_check);
+}
+
+outcome set_details(engine& e, context& c, conversation_id id, std::string_view partner_lu, std::string_view mode,
+                    std::string_view tp, bool service_tp) noexcept {
+    rc refused{};
+    conversation* v = claim(e, id, refused);
+    if (v == nullptr) return just(refused);
+    claimed k{e, c, *v};
+    if (v->state != state::initialize) return k.leave(rc::program_state_check);
+    particulars& d = e.details(*v);
+    const bool good = d.partner_lu_name.assign(partner_lu) && d.mode_name.assign(mode) && d.tp_name.assign(tp);
+    d.service_tp = service_tp;
+    return k.leave(good ? rc::ok : rc::program_parameter_check);
+}
+
+namespace {
+
+// Holds the slot for a look at what the program chose. Null: 24, or `busy`: a verb is changing it at this moment.
+conversation* look_at(engine& e, context& c, conversation_id id, bool& own, bool& busy) noexcept {
+    conversation* v = e.find(id);
+    if (v == nullptr || id.generation() == 0) return nullptr;
+    std::uint64_t seen = 0;
+    switch (v->word.claim(id.generation(), seen)) {
+        case state_word<>::claim_result::claimed: own = true; return v;
+        case state_word<>::claim_result::stale: return nullptr;
+        case state_word<>::claim_result::busy: break;
+    }
+    own = false;
+    // Characteristics are frozen once Allocate was called; before it a second thread's Set_ is the program's own race.
+    busy = word_bits::state_of(seen) == state::initialize && word_bits::phase_of(seen) == phase::claimed;
+    if (busy || !v->word.pin(id.generation())) return nullptr;
+    if (word_bits::state_of(v->word.load()) == state::reset) {
+        e.unpin(c, *v);
+        return nullptr;
+    }
+    return v;
+}
+
+void let_go(engine& e, context& c, conversation& v, bool own) noexcept {
+    if (own) e.leave_idle(c, v);
+    else e.unpin(c, v);
+}
+
+}  // namespace
+
+outcome extract(engine& e, context& c, conversation_id id, characteristic which, std::int32_t& value) noexcept {
+    bool own = false, busy = false;
+    conversation* v = look_at(e, c, id, own, busy);
+    if (v == nullptr) return just(busy ? rc::operation_not_accepted : rc::program_parameter_check);
+    switch (which) {
+        case characteristic::conversation_type: value = v->chosen.conversation_type; break;
+        case characteristic::sync_level: value = v->chosen.sync_level; break;
+        case characteristic::security_type: value = v->chosen.security_type; break;
+        default: value = 0;
+    }
+    let_go(e, c, *v, own);
+    return just(rc::ok);
+}
+
+outcome extract_state(engine& e, context& c, conversation_id id, conversation_state& value) noexcept {
+    (void)c;
+    conversation* v = e.find(id);
+    if (v == nullptr || id.generation() == 0) return just(rc::program_parameter_check);
+    const std::uint64_t w = v->word.load();
+    if (word_bits::generation(w) != id.generation() || word_bits::state_of(w) == state::reset)
+        return just(rc::program_parameter_check);
+    value = word_bits::state_of(w);
+    return just(rc::ok);
+}
+
+outcome extract_name(engine& e, context& c, conversation_id id, name_of which, void* text, std::int32_t capacity,
+                     std::int32_t& length) noexcept {
+    bool own = false, busy = false;
+    conversation* v = look_at(e, c, id, own, busy);
+    if (v == nullptr) return just(busy ? rc::operation_not_accepted : rc::program_parameter_check);
+    const particulars& d = e.details(*v);
+    const bool accepted = v->state != state::initialize && !v->said.originator;
+    std::string_view s;
+    switch (which) {
+        case name_of::partner_lu:
+            s = accepted && v->link != nullptr ? v->link->peer_name() : d.partner_lu_name.view();
+            break;
+        case name_of::tp: s = accepted ? e.tps().at(v->tp_index).name.view() : d.tp_name.view(); break;
+        case name_of::mode: s = accepted ? std::string_view{} : d.mode_name.view(); break;
+        case name_of::user_id:
+            if (!accepted || v->chosen.security_type != 0) s = d.user_id.view();
+            break;
+        case name_of::password: break;
+    }
+    const auto most = static_cast<std::size_t>(capacity);
+    const std::size_t n = s.size() < most ? s.size() : most;
+    if (n != 0) std::memcpy(text, s.data(), n);
+    length = static_cast<std::int32_t>(n);
+    let_go(e, c, *v, own);
+    return just(rc::ok);
+}
+
+}  // namespace colloquy::runtime

@@ -1,0 +1,85 @@
+// verbs: the CPI-C calls on the engine's terms. Checks in the order of the reference (pointer and id: 24; outstanding
+// operation: 37; state: 25; other parameters: 24), then the operation.
+//
+// Any thread. None of these blocks: `operation_incomplete` with `must_wait` means that the conversation is in blocking mode and
+// the caller waits for engine::finished() in its own way, then engine::collect()s the code.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "runtime/context.hpp"
+#include "runtime/conversation_id.hpp"
+#include "runtime/conversation_state.hpp"
+#include "runtime/engine.hpp"
+#include "runtime/return_code.hpp"
+
+namespace colloquy::runtime {
+
+struct outcome {
+    return_code code = return_code::ok;
+    bool must_wait = false;
+    conversation_id id{};
+};
+
+struct receive_request {
+    void* buffer = nullptr;
+    std::int32_t requested_length = 0;
+    std::int32_t* data_received = nullptr;
+    std::int32_t* received_length = nullptr;
+    std::int32_t* status_received = nullptr;
+    std::int32_t* request_to_send_received = nullptr;
+};
+
+// `id_memory`: where the caller keeps the id; told back when the operation completes.
+
+outcome initialize(engine& e, context& c) noexcept;
+// `blocking`: the caller waits for an attach; otherwise 35 with the id of the accept.
+outcome accept(engine& e, context& c, bool blocking, void* id_memory) noexcept;
+// `find` gives the partner for the conversation's partner_LU_name, or null: 19.
+outcome allocate(engine& e, context& c, conversation_id id, partner* (*find)(void*, std::string_view), void* find_arg,
+                 void* id_memory) noexcept;
+outcome send_data(engine& e, context& c, conversation_id id, const void* data, std::int32_t length,
+                  std::int32_t* request_to_send_received, void* id_memory) noexcept;
+outcome receive(engine& e, context& c, conversation_id id, const receive_request& r, void* id_memory) noexcept;
+outcome deallocate(engine& e, context& c, conversation_id id, void* id_memory) noexcept;
+outcome confirm(engine& e, context& c, conversation_id id, std::int32_t* request_to_send_received, void* id_memory) noexcept;
+outcome confirmed(engine& e, context& c, conversation_id id) noexcept;
+outcome flush(engine& e, context& c, conversation_id id, void* id_memory) noexcept;
+outcome prepare_to_receive(engine& e, context& c, conversation_id id, void* id_memory) noexcept;
+outcome send_error(engine& e, context& c, conversation_id id, std::int32_t* request_to_send_received,
+                   void* id_memory) noexcept;
+outcome request_to_send(engine& e, context& c, conversation_id id) noexcept;
+outcome test_request_to_send_received(engine& e, context& c, conversation_id id, std::int32_t* received) noexcept;
+// Also against an operation that another thread is blocked on.
+outcome cancel(engine& e, context& c, conversation_id id) noexcept;
+
+enum class characteristic : std::uint8_t {
+    conversation_type,
+    sync_level,
+    return_control,
+    security_type,
+    deallocate_type,
+    error_direction,
+    fill,
+    prepare_to_receive_type,
+    processing_mode,
+    receive_type,
+    send_type,
+};
+outcome set(engine& e, context& c, conversation_id id, characteristic which, std::int32_t value) noexcept;
+
+enum class name_of : std::uint8_t { partner_lu, mode, tp, user_id, password };
+// Lengths are checked here, against CPI-C's bounds.
+outcome set_name(engine& e, context& c, conversation_id id, name_of which, const void* text, std::int32_t length) noexcept;
+// For names that only side information and our own interfaces may set: longer partner names, service TPs.
+outcome set_details(engine& e, context& c, conversation_id id, std::string_view partner_lu, std::string_view mode,
+                    std::string_view tp, bool service_tp) noexcept;
+
+outcome extract(engine& e, context& c, conversation_id id, characteristic which, std::int32_t& value) noexcept;
+outcome extract_state(engine& e, context& c, conversation_id id, conversation_state& state) noexcept;
+// `capacity` is at least what CPI-C says for the name; longer names are cut.
+outcome extract_name(engine& e, context& c, conversation_id id, name_of which, void* text, std::int32_t capacity,
+                     std::int32_t& length) noexcept;
+
+}  // namespace colloquy::runtime

@@ -1,0 +1,230 @@
+// pair: two engines joined by a wire in memory, on one thread, for tests that watch both ends of a conversation.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <deque>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "runtime/engine.hpp"
+#include "runtime/verbs.hpp"
+
+namespace colloquy::test {
+
+// One logical unit whose links are byte queues. Nothing moves until pump() is called.
+class memory_unit final : public runtime::host {
+public:
+    memory_unit(const runtime::limits& bounds, std::string_view name, std::uint64_t salt)
+        : engine{bounds, name, salt, *this}, scratch_(runtime::session::scratch_min) {}
+    ~memory_unit() = default;
+
+    runtime::context c;
+    runtime::engine engine;
+    std::uint64_t now = 1;
+    std::uint32_t filled = 0;       // entries told to the wait queue
+    std::uint32_t idle_told = 0;
+    bool refuse_links = false;
+
+    struct wire_end {
+        memory_unit* owner = nullptr;
+        runtime::session* session = nullptr;
+        wire_end* other = nullptr;
+        std::vector<std::byte> in;  // bytes on their way to this end
+        bool duty = false;
+        bool closed = false;
+    };
+    // Joins this unit to `peer` under its name.
+    runtime::partner* know(memory_unit& peer, std::uint32_t links = 1) {
+        return engine.partners().add(peer.engine.lu_name(), links, &peer);
+    }
+
+    void write_duty(runtime::context&, runtime::session& s) noexcept override {
+        static_cast<wire_end*>(s.transport_data)->duty = true;
+    }
+    void open_link(runtime::context& ctx, runtime::partner& p, std::uint32_t link) noexcept override {
+        auto& peer = *static_cast<memory_unit*>(p.transport_data);
+        if (refuse_links) {
+            engine.link_failed(ctx, p, link, runtime::return_code::allocate_failure_retry);
+            return;
+        }
+        runtime::session* mine = engine.open_session(ctx);
+        runtime::session* theirs = peer.engine.open_session(peer.c);
+        if (mine == nullptr || theirs == nullptr) {
+            engine.link_failed(ctx, p, link, runtime::return_code::allocate_failure_retry);
+            return;
+        }
+        wire_end& a = ends_.emplace_back();
+        wire_end& b = peer.ends_.emplace_back();
+        a.owner = this;
+        b.owner = &peer;
+        a.other = &b;
+        b.other = &a;
+        a.session = mine;
+        b.session = theirs;
+        mine->transport_data = &a;
+        theirs->transport_data = &b;
+        mine->opened_for = &p;
+        mine->opened_index = link;
+        theirs->start(peer.c, wire::link_side::acceptor, now);
+        mine->start(ctx, wire::link_side::connector, now);
+    }
+    void session_ended(runtime::context&, runtime::session& s) noexcept override {
+        static_cast<wire_end*>(s.transport_data)->closed = true;
+    }
+    void wake(runtime::spot<>&) noexcept override {}
+    void wait_queue_filled(std::uint32_t n) noexcept override { filled += n; }
+    void wait_queue_idle() noexcept override { ++idle_told; }
+    bool wait_queue_watched() noexcept override { return watched; }
+    void operation_outstanding() noexcept override {}
+    bool watched = false;
+    wire::reason last_reason = wire::reason::none;
+
+    // Moves what is written and what has arrived, at most `chunk` bytes a read. True: something moved.
+    bool pump(std::size_t chunk = SIZE_MAX) {
+        bool moved = false;
+        for (std::size_t i = 0; i < ends_.size(); ++i) {
+            wire_end& e = ends_[i];
+            if (e.session == nullptr) continue;
+            while (e.duty) {
+                runtime::slice slices[64];
+                const std::size_t n = e.session->gather(c, slices, 64);
+                if (n == 0) {
+                    e.duty = false;
+                    break;
+                }
+                for (std::size_t k = 0; k < n; ++k)
+                    if (!e.other->closed) e.other->in.insert(e.other->in.end(), slices[k].data, slices[k].data + slices[k].size);
+                e.session->written(c);
+                moved = true;
+            }
+            while (!e.in.empty() && !e.closed) {
+                runtime::slice where[2];
+                const std::size_t n = e.session->offer(scratch_, where);
+                std::size_t taken = 0;
+                for (std::size_t k = 0; k < n && taken < e.in.size() && taken < chunk; ++k) {
+                    std::size_t part = e.in.size() - taken;
+                    if (part > where[k].size) part = where[k].size;
+                    if (part > chunk - taken) part = chunk - taken;
+                    std::memcpy(where[k].data, e.in.data() + taken, part);
+                    taken += part;
+                }
+                e.in.erase(e.in.begin(), e.in.begin() + static_cast<std::ptrdiff_t>(taken));
+                e.session->received(c, scratch_, taken, now);
+                moved = true;
+            }
+            if (e.closed && !e.duty && e.session->take_write_duty()) {
+                last_reason = e.session->ended_because();
+                runtime::session* s = e.session;
+                e.session = nullptr;
+                e.in.clear();
+                if (e.other->session != nullptr && !e.other->closed)
+                    e.other->session->lost(e.other->owner->c, runtime::return_code::resource_failure_retry,
+                                           wire::reason::transport);
+                s->stop_writing(c);
+                s->release(c);
+                moved = true;
+            }
+        }
+        engine.flush(c);
+        return moved;
+    }
+    // Cuts every link, as a dead network does.
+    void cut() {
+        for (auto& e : ends_)
+            if (e.session != nullptr && !e.closed)
+                e.session->lost(c, runtime::return_code::resource_failure_retry, wire::reason::transport);
+    }
+    std::deque<wire_end> ends_;
+
+private:
+    std::vector<std::byte> scratch_;
+};
+
+struct pair {
+    explicit pair(const runtime::limits& bounds = small())
+        : a{bounds, "NET.A", 0x1234567}, b{bounds, "NET.B", 0x7654321} {
+        a.know(b);
+        b.know(a);
+    }
+    static runtime::limits small() {
+        runtime::limits l;
+        l.conversations = 64;
+        l.links = 8;
+        l.window_growth_bytes = 1 << 20;
+        return l;
+    }
+    memory_unit a;
+    memory_unit b;
+
+    // Until nothing moves.
+    void settle(std::size_t chunk = SIZE_MAX) {
+        while (static_cast<int>(a.pump(chunk)) + static_cast<int>(b.pump(chunk)) != 0) {
+        }
+    }
+};
+
+// A program at one end: calls verbs, and drives the pair while a blocking call waits.
+struct program {
+    pair& p;
+    memory_unit& u;
+    runtime::conversation_id id{};
+
+    static runtime::partner* find(void* arg, std::string_view name) {
+        return static_cast<runtime::engine*>(arg)->partners().find(name);
+    }
+    std::int32_t finish(runtime::outcome o) {
+        if (!o.must_wait) return static_cast<std::int32_t>(o.code);
+        p.settle();
+        runtime::return_code code = runtime::return_code::operation_incomplete;
+        (void)u.engine.collect(u.c, o.id, code);
+        return static_cast<std::int32_t>(code);
+    }
+    std::int32_t initialize(std::string_view lu, std::string_view tp, std::int32_t sync = 0) {
+        const runtime::outcome o = runtime::initialize(u.engine, u.c);
+        id = o.id;
+        (void)runtime::set_details(u.engine, u.c, id, lu, "", tp, false);
+        return static_cast<std::int32_t>(set(runtime::characteristic::sync_level, sync));
+    }
+    std::int32_t set(runtime::characteristic which, std::int32_t v) {
+        return static_cast<std::int32_t>(runtime::set(u.engine, u.c, id, which, v).code);
+    }
+    std::int32_t allocate() { return finish(runtime::allocate(u.engine, u.c, id, &find, &u.engine, nullptr)); }
+    std::int32_t accept() {
+        const runtime::outcome o = runtime::accept(u.engine, u.c, true, nullptr);
+        id = o.id;
+        return finish(o);
+    }
+    std::int32_t rts = 0;
+    std::int32_t send(std::string_view s) {
+        return finish(runtime::send_data(u.engine, u.c, id, s.data(), static_cast<std::int32_t>(s.size()), &rts, nullptr));
+    }
+    struct got {
+        std::int32_t code = -1, data = -1, length = -1, status = -1, rts = -1;
+        std::string text;
+    };
+    got receive(std::int32_t length = 32767) {
+        got g;
+        std::string buffer(static_cast<std::size_t>(length), '\0');
+        g.code = finish(runtime::receive(u.engine, u.c, id, {buffer.data(), length, &g.data, &g.length, &g.status, &g.rts},
+                                         nullptr));
+        if (g.length > 0) g.text = buffer.substr(0, static_cast<std::size_t>(g.length));
+        return g;
+    }
+    std::int32_t deallocate() { return finish(runtime::deallocate(u.engine, u.c, id, nullptr)); }
+    std::int32_t confirm() { return finish(runtime::confirm(u.engine, u.c, id, &rts, nullptr)); }
+    std::int32_t confirmed() { return finish(runtime::confirmed(u.engine, u.c, id)); }
+    std::int32_t flush() { return finish(runtime::flush(u.engine, u.c, id, nullptr)); }
+    std::int32_t prepare_to_receive() { return finish(runtime::prepare_to_receive(u.engine, u.c, id, nullptr)); }
+    std::int32_t send_error() { return finish(runtime::send_error(u.engine, u.c, id, &rts, nullptr)); }
+    std::int32_t request_to_send() { return finish(runtime::request_to_send(u.engine, u.c, id)); }
+    std::int32_t cancel() { return finish(runtime::cancel(u.engine, u.c, id)); }
+    std::int32_t state() {
+        runtime::conversation_state s{};
+        const auto o = runtime::extract_state(u.engine, u.c, id, s);
+        return o.code == runtime::return_code::ok ? static_cast<std::int32_t>(s) : -static_cast<std::int32_t>(o.code);
+    }
+};
+
+}  // namespace colloquy::test
