@@ -122,7 +122,7 @@ public:
 
     void release(buffer* one, std::uint32_t hint) noexcept {
         const buffer_class size_class = one->size_class;
-        const bool free_for_all = size_class == buffer_class::cell && one->set_aside == 0;
+        const bool free_for_all = size_class == buffer_class::cell && one->set_aside == 0 && reservable_ != 0;
         storage& from = of(size_class);
         const std::uint32_t index = one->index;
         poison(one);
@@ -192,6 +192,9 @@ private:
 
     // Cells that back reservations are not for everybody: others take turns at the rest.
     [[nodiscard]] buffer* allocate_free_cell(std::uint32_t hint) noexcept {
+        if (reservable_ == 0) {
+            return take(cells_, buffer_class::cell, hint);
+        }
         std::uint32_t in_use = free_for_all_in_use_.load_relaxed();
         do {
             if (in_use >= free_for_all_) {

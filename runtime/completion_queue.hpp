@@ -206,7 +206,8 @@ private:
     // Links hold index + 1, and 0 for "no successor yet", so that untouched memory is a valid link.
     void append(std::uint32_t first, std::uint32_t last) noexcept {
         next_[last].store_relaxed(0);
-        // release[completion-end]: the last link's reset is seen by the next producer, who overwrites it.
+        // release[completion-end]: the last link's reset happens-before the next producer's write to it.
+        // acquire[completion-end]: as that next producer.
         const std::uint32_t before = newest_.exchange_acq_rel(last);
         // release[completion-link]: items and inner links happen-before the consumer that follows this link.
         next_[before].store_release(first + 1);

@@ -2,7 +2,7 @@
 //
 // When to use: free slots of a fixed table, free buffers of a pool. When not: order matters (recycling is last-in
 // first-out within a shard).
-// Memory: one cache line a shard and four bytes an index, touched only for indices that were released at least once.
+// Memory: one cache line a shard and eight bytes an index, touched only for indices that were released at least once.
 // Guarantees: an index has one holder at a time; what a releaser wrote is seen by the next acquirer; acquire() answers
 // "none" only if at one instant during the call every index was held.
 // Alternatives: a bitmap, which is smaller but scans.
@@ -48,10 +48,6 @@ public:
         if (!index) {
             index = steal(own);
         }
-        if (index) {
-            // relaxed: statistic only.
-            shards_[own].acquired.fetch_add_relaxed(1);
-        }
         return index;
     }
 
@@ -59,47 +55,53 @@ public:
     void release(std::uint32_t index, std::uint32_t hint) noexcept {
         assert(index < capacity_);
         shard& to = shards_[hint % shard_count_];
-        // relaxed: statistic only. Counted first, so that the sum never shows more free indices than there are.
-        to.acquired.fetch_sub_relaxed(1);
-        std::uint64_t head = to.head.load_relaxed();
+        // acquire[index-pool]: the depth below is read from what the releaser of the top wrote.
+        std::uint64_t head = to.head.load_acquire();
         std::uint64_t desired;
         do {
-            links_[index].store_relaxed(index_part(head));
+            // A top that was popped and pushed meanwhile may have another depth, but then the tag makes the CAS fail.
+            links_[index].store_relaxed(depth_one * (depth_at(head) + 1) | index_part(head));
             desired = (head & tag_mask) | (std::uint64_t{index} + 1);
             // release[index-pool]: the releaser's writes to whatever the index names, and the link, happen-before the
             // pop.
-        } while (!to.head.cas_release(head, desired));
+        } while (!to.head.cas_acq_rel(head, desired));
     }
 
     [[nodiscard]] std::uint32_t capacity() const noexcept { return capacity_; }
 
     // A statistic that is exact when nobody acquires or releases.
-    [[nodiscard]] std::uint32_t approx_in_use() const noexcept {
-        std::uint32_t sum = 0;  // Shards may be "negative" modulo 2^32; only their sum has a meaning.
+    [[nodiscard]] std::uint32_t approx_free() const noexcept {
+        std::uint64_t sum = capacity_ - unused_.load_relaxed();
         for (std::uint32_t i = 0; i < shard_count_; ++i) {
-            sum += shards_[i].acquired.load_relaxed();
+            sum += depth_at(shards_[i].head.load_acquire());
         }
-        // A sum torn by concurrent moves may stray below zero or above the capacity.
-        return sum > capacity_ ? (sum > UINT32_MAX / 2 ? 0 : capacity_) : sum;
+        // Indices that move between shards meanwhile may be counted twice.
+        return sum < capacity_ ? static_cast<std::uint32_t>(sum) : capacity_;
     }
-    [[nodiscard]] std::uint32_t approx_free() const noexcept { return capacity_ - approx_in_use(); }
+    [[nodiscard]] std::uint32_t approx_in_use() const noexcept { return capacity_ - approx_free(); }
 
     // How many indices were ever handed out: the part of a table that was touched.
     [[nodiscard]] std::uint32_t approx_touched() const noexcept { return unused_.load_relaxed(); }
 
 private:
     // 63           32 31            0
-    // | pops (tag)   | top index + 1 |   an index part of 0 is an empty shard
+    // | pops (tag)   | top index + 1 |   a head; an index part of 0 is an empty shard
+    // | depth        | index below+1 |   a link; the depth counts its own index, so a shard's size is read, never
+    // counted
     static constexpr std::uint64_t tag_one = std::uint64_t{1} << 32;
+    static constexpr std::uint64_t depth_one = std::uint64_t{1} << 32;
     static constexpr std::uint64_t tag_mask = ~(tag_one - 1);
 
     struct alignas(cache_line) shard {
         Atom<std::uint64_t> head{0};
-        Atom<std::uint32_t> acquired{0};
     };
 
     [[nodiscard]] static std::uint32_t index_part(std::uint64_t word) noexcept {
         return static_cast<std::uint32_t>(word & ~tag_mask);
+    }
+
+    [[nodiscard]] std::uint64_t depth_at(std::uint64_t head) const noexcept {
+        return index_part(head) == 0 ? 0 : links_[index_part(head) - 1].load_relaxed() >> 32;
     }
 
     [[nodiscard]] std::optional<std::uint32_t> pop(shard& from) noexcept {
@@ -111,7 +113,7 @@ private:
         while (index_part(head) != 0) {
             const std::uint32_t top = index_part(head) - 1;
             // relaxed: a link rewritten since `head` was read comes with a newer tag, and the CAS fails.
-            const std::uint32_t below = links_[top].load_relaxed();
+            const std::uint32_t below = index_part(links_[top].load_relaxed());
             // acquire[index-pool]: the new holder sees the last holder's writes; pops continue the release sequence.
             if (from.head.cas_acquire(head, ((head + tag_one) & tag_mask) | below)) {
                 return top;
@@ -158,7 +160,7 @@ private:
 
     const std::uint32_t capacity_;
     const std::uint32_t shard_count_;
-    lazy_array<Atom<std::uint32_t>> links_;
+    lazy_array<Atom<std::uint64_t>> links_;
     std::unique_ptr<shard[]> shards_;
     alignas(cache_line) Atom<std::uint32_t> unused_{0};
 };

@@ -178,7 +178,7 @@ private:
         if (awake >= sleepers) {
             return;
         }
-        // release[gate-epoch]: the word was changed before.
+        // release[gate-epoch]: the word was changed before. acq_rel, so that epochs form one chain.
         epoch_.fetch_add_acq_rel(1);
         waiter.wake(epoch_, std::min(added, sleepers - static_cast<std::uint32_t>(awake)));
     }
@@ -286,6 +286,7 @@ public:
         requires Waiter<W, Atom>
     void notify(W& waiter) noexcept {
         // release[spot]: what was done before happens-before the return of wait().
+        // acquire[spot-wait]: as the announcement says.
         if (word_.exchange_acq_rel(notified) == waiting) {
             waiter.wake(word_, 1);
         }

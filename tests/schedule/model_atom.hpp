@@ -18,7 +18,7 @@ struct no_fault {
     static constexpr bool releases = true;
     static constexpr bool acquires = true;
     template <class T>
-    [[nodiscard]] static T stored(T value) noexcept {
+    [[nodiscard]] static T swapped_in(T value) noexcept {
         return value;
     }
     template <class T>
@@ -45,8 +45,8 @@ public:
 
     [[nodiscard]] T load_relaxed() const noexcept { return from(model().load(here(), false)); }
     [[nodiscard]] T load_acquire() const noexcept { return from(model().load(here(), Fault::acquires)); }
-    void store_relaxed(T v) noexcept { model().store(here(), to(Fault::stored(v)), false); }
-    void store_release(T v) noexcept { model().store(here(), to(Fault::stored(v)), Fault::releases); }
+    void store_relaxed(T v) noexcept { model().store(here(), to(v), false); }
+    void store_release(T v) noexcept { model().store(here(), to(v), Fault::releases); }
 
     T exchange_acquire(T v) noexcept { return exchange(v, true, false); }
     T exchange_release(T v) noexcept { return exchange(v, false, true); }
@@ -110,7 +110,7 @@ private:
     T update(Function&& function, bool acquire, bool release) noexcept {
         return from(model().modify(here(), acquire && Fault::acquires, release && Fault::releases, false,
                                    [&](std::uint64_t before, std::uint64_t& after) {
-                                       after = to(Fault::stored(function(from(before))));
+                                       after = to(function(from(before)));
                                        return true;
                                    }));
     }
@@ -121,7 +121,7 @@ private:
             model().modify(here(), acquire && Fault::acquires, release && Fault::releases,
                            acquire_on_failure && Fault::acquires, [&](std::uint64_t present, std::uint64_t& after) {
                                swapped = present == to(expected);
-                               after = to(Fault::stored(desired));
+                               after = to(Fault::swapped_in(desired));
                                return swapped;
                            });
         if (!swapped) {

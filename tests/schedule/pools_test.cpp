@@ -17,8 +17,8 @@ using namespace colloquy::schedule;
 
 // The tag of the stack heads is cut off, which is the ABA mistake.
 struct tag_lost : no_fault {
-    [[nodiscard]] static std::uint64_t stored(std::uint64_t value) noexcept { return value & 0xFFFF'FFFF; }
-    [[nodiscard]] static std::uint32_t stored(std::uint32_t value) noexcept { return value; }
+    [[nodiscard]] static std::uint64_t swapped_in(std::uint64_t value) noexcept { return value & 0xFFFF'FFFF; }
+    [[nodiscard]] static std::uint32_t swapped_in(std::uint32_t value) noexcept { return value; }
 };
 
 template <class T>
