@@ -1,8 +1,7 @@
 // epoll_reactor: see the header for what is shared between threads and why.
 //
-// Progress: submit_write and wake are lock-free (their loops fail only when the other side moved). ABA: a stream's word
-// carries the slot's generation, which matches a stale name only after 2^32 reuses of one slot. Reclamation: slots live
-// as long as the reactor; a descriptor is closed only when no writer is inside, seen in the same word.
+// Progress: submit_write and wake are lock-free. ABA and reclamation: see write_gate; slots live as long as the reactor,
+// and a descriptor is closed only when no writer is inside.
 #include "transport/epoll_reactor.hpp"
 
 #include <algorithm>
@@ -22,6 +21,7 @@
 
 #include "transport/platform.hpp"
 #include "transport/resolver.hpp"
+#include "transport/write_gate.hpp"
 
 namespace colloquy::transport {
 
@@ -35,24 +35,6 @@ constexpr std::uint64_t ns_per_ms = 1'000'000;
 constexpr std::uint64_t accept_pause_ns = 100 * ns_per_ms;
 constexpr std::size_t slices_per_call = 64;
 constexpr std::size_t events_per_wait = 256;
-
-// The word of a stream.
-// 63                         32 31                     6 5                0
-// | generation                 |  unused                | flags            |
-namespace stream_word {
-constexpr std::uint64_t open = 1u << 0;         // set by the driver at birth, cleared at close
-constexpr std::uint64_t writing = 1u << 1;      // somebody is inside a write; set and cleared by that one
-constexpr std::uint64_t parked = 1u << 2;       // a write waits for room; whoever clears it owns the write
-constexpr std::uint64_t edge = 1u << 3;         // room came while somebody was writing; the writer tries again
-constexpr std::uint64_t half_closed = 1u << 4;  // our end has been shut down for writing
-constexpr int generation_shift = 32;
-constexpr std::uint64_t make(std::uint32_t generation, std::uint64_t flags) noexcept {
-    return (std::uint64_t{generation} << generation_shift) | flags;
-}
-constexpr std::uint32_t generation_of(std::uint64_t word) noexcept {
-    return static_cast<std::uint32_t>(word >> generation_shift);
-}
-}  // namespace stream_word
 
 // The word of wake().
 namespace wake_word {
@@ -230,9 +212,11 @@ public:
         if (const int error = enter(*s, where.generation); error != 0) {
             return io_status::failed(error);
         }
-        s->word.fetch_or_acq_rel(stream_word::half_closed);
+        s->gate.mark_half_closed();
         const int error = ::shutdown(s->fd, SHUT_WR) == 0 ? 0 : errno;
-        leave(*s);
+        if (!leave(*s)) {
+            return io_status::failed(io_error_stale);
+        }
         return error == 0 ? io_status::done() : io_status::failed(error);
     }
 
@@ -410,15 +394,7 @@ public:
         if (!op.submitted()) {
             return;
         }
-        slot& s = slots_[op.reactor_index];
-        std::uint64_t word = s.word.load_relaxed();
-        while ((word & stream_word::parked) != 0) {
-            // acquire[write-parked]: the write is the driver's again.
-            if (s.word.cas_acq_rel(word, word & ~stream_word::parked)) {
-                s.parked = nullptr;
-                break;
-            }
-        }
+        slots_[op.reactor_index].gate.drop_parked();
         op.reactor_generation = 0;
     }
 
@@ -474,9 +450,9 @@ public:
 private:
     struct alignas(64) slot {
         // Shared.
-        atom<std::uint64_t> word;
-        write_op* parked = nullptr;  // written by the one inside, before `parked` is set in the word
-        int fd = -1;                 // written by the driver, before `open` is set in the word
+        write_gate<> gate;
+        write_op* parked = nullptr;  // written by the one inside, before it parks
+        int fd = -1;                 // written by the driver, before the gate opens
 
         // The driver's.
         std::uint32_t generation = 0;
@@ -512,8 +488,7 @@ private:
     [[nodiscard]] slot* open_slot(stream where) const noexcept {
         slot* const s = slot_of(where.index);
         const bool is_open =
-            s != nullptr && where.generation != 0 && s->generation == where.generation &&
-            (s->word.load_relaxed() & stream_word::open) != 0;
+            s != nullptr && where.generation != 0 && s->generation == where.generation && s->gate.is_open();
         return is_open ? s : nullptr;
     }
     [[nodiscard]] listening* open_listener(listener where) const noexcept {
@@ -538,8 +513,7 @@ private:
     // The slot has a socket that is registered: streams may be used from now on.
     stream publish(std::uint32_t index) noexcept {
         slot& s = slots_[index];
-        // release[stream-open]: the descriptor is seen by any writer that finds `open`.
-        s.word.store_release(stream_word::make(s.generation, stream_word::open));
+        s.gate.open(s.generation);
         return {index, s.generation};
     }
 
@@ -588,28 +562,19 @@ private:
 
     // --- writing ----------------------------------------------------------------------------------------------------
 
-    // Takes the stream's `writing` bit; 0, or why not.
-    int enter(slot& s, std::uint32_t generation) noexcept {
-        // acquire[stream-open]: sees the descriptor.
-        std::uint64_t word = s.word.load_acquire();
-        do {
-            if (generation == 0 || stream_word::generation_of(word) != generation ||
-                (word & stream_word::open) == 0) {
-                return io_error_stale;
-            }
-            if ((word & (stream_word::writing | stream_word::parked)) != 0) {
-                return io_error_bad_argument;
-            }
-            // An edge that came before this write tells it nothing: it tries anyway.
-        } while (!s.word.cas_acq_rel(word, (word | stream_word::writing) & ~stream_word::edge));
-        return 0;
+    // Goes inside a stream; 0, or why not.
+    static int enter(slot& s, std::uint32_t generation) noexcept {
+        switch (generation == 0 ? entry_result::stale : s.gate.try_enter(generation)) {
+            case entry_result::inside: return 0;
+            case entry_result::busy: return io_error_bad_argument;
+            case entry_result::stale: break;
+        }
+        return io_error_stale;
     }
 
     // False when the stream was closed meanwhile.
     bool leave(slot& s) noexcept {
-        // release[write-visit]: our use of the descriptor is over before the driver closes it.
-        const std::uint64_t before = s.word.fetch_and_acq_rel(~(stream_word::writing | stream_word::edge));
-        if ((before & stream_word::open) != 0) {
+        if (s.gate.leave()) {
             return true;
         }
         wake();  // the close waits for us
@@ -628,59 +593,16 @@ private:
                 // An error that our own close has brought about is not the connection's.
                 return io_status::failed(still_open ? error : int{io_error_stale});
             }
-            if (park(s, generation, op)) {
+            s.parked = &op;
+            op.reactor_generation = generation;
+            const park_result answer = s.gate.try_park();
+            if (answer == park_result::parked) {
                 return io_status::pending();
             }
-            if ((s.word.load_relaxed() & stream_word::open) == 0) {
+            op.reactor_generation = 0;
+            if (answer == park_result::closed) {
                 leave(s);
                 return io_status::failed(io_error_stale);
-            }
-        }
-    }
-
-    // Parks a write that met a full socket. False when the stream is closed or an edge came meanwhile: the driver has
-    // swallowed it, so the write has to be tried again. The driver's side is take_parked(), on the same word.
-    bool park(slot& s, std::uint32_t generation, write_op& op) noexcept {
-        s.parked = &op;
-        op.reactor_generation = generation;
-        std::uint64_t word = s.word.load_relaxed();
-        for (;;) {
-            if ((word & stream_word::open) == 0) {
-                break;
-            }
-            if ((word & stream_word::edge) != 0) {
-                if (s.word.cas_acq_rel(word, word & ~stream_word::edge)) {
-                    break;
-                }
-                continue;
-            }
-            // release[write-parked]: the operation and its slices are seen by the driver that takes it.
-            if (s.word.cas_acq_rel(word, (word & ~stream_word::writing) | stream_word::parked)) {
-                return true;
-            }
-        }
-        op.reactor_generation = 0;
-        return false;
-    }
-
-    // An edge came: takes the parked write, or leaves the edge for the one who is writing, or drops it, for the next
-    // write tries first anyway.
-    write_op* take_parked(slot& s) noexcept {
-        std::uint64_t word = s.word.load_relaxed();
-        for (;;) {
-            if ((word & stream_word::parked) != 0) {
-                const std::uint64_t taken =
-                    (word & ~(stream_word::parked | stream_word::edge)) | stream_word::writing;
-                // acquire[write-parked]: sees the operation and its slices.
-                if (s.word.cas_acq_rel(word, taken)) {
-                    return s.parked;
-                }
-            } else if ((word & stream_word::writing) != 0 && (word & stream_word::edge) == 0) {
-                if (s.word.cas_acq_rel(word, word | stream_word::edge)) {
-                    return nullptr;
-                }
-            } else {
-                return nullptr;
             }
         }
     }
@@ -697,12 +619,11 @@ private:
             const linger now{1, 0};
             (void)::setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
         }
-        // acquire[write-visit]: if nobody is inside any more, all uses of the descriptor are behind us.
-        const std::uint64_t before = s->word.fetch_and_acq_rel(~(stream_word::open | stream_word::parked));
-        if ((before & stream_word::parked) != 0) {
+        const close_result before = s->gate.close();
+        if (before.was_parked) {
             s->parked->reactor_generation = 0;
         }
-        if ((before & stream_word::writing) == 0) {
+        if (!before.occupied) {
             give_back(where.index);
             return;
         }
@@ -721,8 +642,7 @@ private:
         while (index != none) {
             slot& s = slots_[index];
             const std::uint32_t next = s.next_free;
-            // acquire[write-visit]: as in close_stream().
-            if ((s.word.load_acquire() & stream_word::writing) == 0) {
+            if (!s.gate.occupied()) {
                 give_back(index);
             } else {
                 s.next_free = closing_head_;
@@ -938,8 +858,8 @@ private:
     [[nodiscard]] bool was_cut(const slot& s) const noexcept {
         tcp_info info{};
         socklen_t size = sizeof info;
-        return (s.word.load_relaxed() & stream_word::half_closed) == 0 &&
-               ::getsockopt(s.fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 && info.tcpi_state == TCP_CLOSE;
+        return !s.gate.half_closed() && ::getsockopt(s.fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
+               info.tcpi_state == TCP_CLOSE;
     }
 
     std::uint32_t serve_read(std::uint32_t index) noexcept {
@@ -1130,7 +1050,8 @@ private:
         std::uint32_t delivered = 0;
         if (s.may_write) {
             s.may_write = false;
-            if (write_op* const op = take_parked(s); op != nullptr) {
+            if (s.gate.take_parked()) {
+                write_op* const op = s.parked;
                 op->reactor_generation = 0;
                 const io_status status = carry_on(s, generation, *op);
                 if (!status.is_pending()) {
