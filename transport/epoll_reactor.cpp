@@ -1,7 +1,7 @@
 // epoll_reactor: see the header for what is shared between threads and why.
 //
-// Progress: submit_write and wake are lock-free. ABA and reclamation: see write_gate; slots live as long as the reactor,
-// and a descriptor is closed only when no writer is inside.
+// Progress: submit_write and wake are lock-free. ABA and reclamation: see write_gate; slots live as long as the
+// reactor, and a descriptor is closed only when no writer is inside.
 #include "transport/epoll_reactor.hpp"
 
 #include <algorithm>

@@ -6,8 +6,8 @@
 // parked write has one taker; after close() nobody enters, and the one inside is known.
 //
 // Progress: lock-free (a loop is repeated only when the other side moved). ABA: the word carries the stream's
-// generation, which matches a stale name only after 2^32 lives of one slot. Reclamation: the gate lives in a slot that is
-// never freed; what it guards is freed by the driver once nobody is inside.
+// generation, which matches a stale name only after 2^32 lives of one slot. Reclamation: the gate lives in a slot that
+// is never freed; what it guards is freed by the driver once nobody is inside.
 //
 // The protocol
 //

@@ -1,6 +1,6 @@
 // write_gate under the seeded scheduler: a writer, a partner that makes room, and a driver that hears of it by edges.
-// An edge lost between refusal and parking leaves the write parked for good, and the partner polls for nothing: a livelock here. A descriptor freed under
-// the writer is a data race.
+// An edge lost between refusal and parking leaves the write parked for good, and the partner polls for nothing: a
+// livelock here. A descriptor freed under the writer is a data race.
 #include <cstdint>
 
 #include <doctest/doctest.h>
