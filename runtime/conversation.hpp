@@ -141,7 +141,7 @@ struct alignas(64) conversation {
 // What only some calls look at, kept out of the hot lines. Same index as the slot.
 struct particulars {
     wire::small_text<64> tp_name;
-    wire::small_text<17> partner_lu_name;
+    wire::small_text<64> partner_lu_name;  // CPI-C sets 17 characters at most, our own interfaces more
     wire::small_text<8> mode_name;
     wire::small_text<10> user_id;
     wire::small_text<10> password;

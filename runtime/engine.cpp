@@ -387,20 +387,21 @@ void engine::flush(context& c) noexcept {
     host_.wait_queue_filled(n);
 }
 
-engine::collect_result engine::collect_any(context& c, collected& out) noexcept {
-    std::uint64_t entry = 0;
-    if (!finished_.try_dequeue(entry)) return collect_result::none;
+engine::collect_result engine::collect_entry(context& c, std::uint64_t entry, collected& out, bool keep) noexcept {
     conversation& v = slots_[static_cast<std::uint32_t>(entry)];
     // Lowered before the look: a completion after it raises the flag anew and gets an entry of its own.
-    (void)v.word.lower(flag::queued);
+    if (!keep) (void)v.word.lower(flag::queued);
     const std::uint64_t generation = word_bits::generation(v.word.load());
     if (!v.word.collect(generation)) return collect_result::stale;
-    if (v.op.channel != notify::wait_queue) {
-        // A blocked caller's operation in a slot whose old entry was still queued: not ours to collect.
-        (void)discard(c, v);
-        return collect_result::stale;
-    }
     out = {v.id(), v.op.result, v.op.id_memory};
+    if (keep || v.op.channel != notify::wait_queue) {
+        // Left as it was. A blocked caller's operation, in a slot whose old entry was still queued, is not ours to collect.
+        const bool ours = v.op.channel == notify::wait_queue;
+        std::uint64_t seen = 0;
+        while (!v.word.leave(phase::done, v.state, seen)) flow{*this, c, v}.absorb();
+        if (!ours && (seen & state_word<>::bit(flag::waited)) != 0) host_.wake(v.parking);
+        return ours ? collect_result::one : collect_result::stale;
+    }
     settle_waitable(v);
     v.op.kind = verb::none;
     if (v.state == conversation_state::reset) retire(c, v);

@@ -77,6 +77,8 @@ public:
     [[nodiscard]] conversation* find(conversation_id id) noexcept {
         return id.slot() < limits_.conversations ? &slots_[id.slot()] : nullptr;
     }
+    // For displays and for the end: any slot, alive or not.
+    [[nodiscard]] conversation& at(std::uint32_t slot) noexcept { return slots_[slot]; }
     [[nodiscard]] particulars& details(const conversation& v) noexcept { return particulars_[v.index]; }
     void unpin(context& c, conversation& v) noexcept;
 
@@ -97,12 +99,6 @@ public:
     void recycle(session& s) noexcept;
     void link_opened(context& c, partner& p, session& s) noexcept;
     void link_failed(context& c, partner& p, std::uint32_t link, return_code code) noexcept;
-    // A bound session of this partner's link for the owner of `v`. See flow::allocate.
-    template <class F>
-    void for_each_session(F&& f) noexcept {
-        for (std::uint32_t i = 0; i < limits_.links; ++i)
-            if (session* s = sessions_[i].load_acquire(); s != nullptr) f(*s);
-    }
 
     // --- what a session brings (driver only); anything but none: the partner broke the protocol -------------------------
     wire::reason on_attach(context& c, session& s, const wire::frame_header& h,
@@ -128,8 +124,14 @@ public:
         void* id_memory = nullptr;
     };
     enum class collect_result : std::uint8_t { none, stale, one };
-    // Takes one entry from the wait queue, which may prove stale.
-    [[nodiscard]] collect_result collect_any(context& c, collected& out) noexcept;
+    // Takes an entry from the wait queue. False: none is visible.
+    [[nodiscard]] bool take_entry(std::uint64_t& entry) noexcept { return finished_.try_dequeue(entry); }
+    // What the entry stands for, which may prove stale; `keep`: looked at and left for the next.
+    [[nodiscard]] collect_result collect_entry(context& c, std::uint64_t entry, collected& out, bool keep) noexcept;
+    [[nodiscard]] collect_result collect_any(context& c, collected& out) noexcept {
+        std::uint64_t entry = 0;
+        return take_entry(entry) ? collect_entry(c, entry, out, false) : collect_result::none;
+    }
     // Collects the operation on which the caller is blocked. False: it is not finished.
     [[nodiscard]] bool collect(context& c, conversation_id id, return_code& code) noexcept;
     [[nodiscard]] bool finished(conversation_id id) noexcept;

@@ -122,6 +122,23 @@ std::size_t session::gather(context& c, slice* out, std::size_t max) noexcept {
     return count;
 }
 
+buffer* session::take_frames(context& c) noexcept {
+    for (;;) {
+        buffer* list = output_.take_all();
+        if (list == nullptr) {
+            if (output_.try_retire()) return nullptr;
+            continue;
+        }
+        std::uint64_t bytes = 0;
+        for (const buffer* b = list; b != nullptr; b = b->next) bytes += b->size();
+        engine_.count().add(counter::writes, 1, c.hint);
+        engine_.count().add(counter::bytes_sent, bytes, c.hint);
+        wrote_.store_relaxed(1);
+        after_output(c, bytes);
+        return list;
+    }
+}
+
 void session::written(context& c) noexcept {
     free_output(c, gathered_);
     gathered_ = nullptr;

@@ -98,6 +98,9 @@ public:
     std::size_t gather(context& c, slice* out, std::size_t max) noexcept;
     // All that gather() gave has been written.
     void written(context& c) noexcept;
+    // The same for a link that carries frames and not bytes: all that is queued, oldest first. Null: nothing is left and the
+    // duty is given up. The frames are the caller's.
+    [[nodiscard]] buffer* take_frames(context& c) noexcept;
     // For the connection that closes: the duty, if nobody has it. False: the holder is about to find the session ended.
     [[nodiscard]] bool take_write_duty() noexcept { return output_.try_take_duty(); }
     // The connection takes nothing more: drops what is queued, and keeps the duty for ever so that later frames are dropped.

@@ -389,7 +389,7 @@ outcome test_request_to_send_received(engine& e, context& c, conversation_id id,
     return just(code);
 }
 
-outcome cancel(engine& e, context& c, conversation_id id) noexcept {
+static outcome cancel_with(engine& e, context& c, conversation_id id, std::uint32_t sense) noexcept {
     conversation* v = e.find(id);
     if (v == nullptr || id.generation() == 0) return just(rc::program_parameter_check);
     for (;;) {
@@ -397,17 +397,17 @@ outcome cancel(engine& e, context& c, conversation_id id) noexcept {
         switch (v->word.claim(id.generation(), seen)) {
             case state_word<>::claim_result::stale: return just(rc::program_parameter_check);
             case state_word<>::claim_result::claimed:
-                return end_abnormally(e, c, *v, wire::sense::deallocate_abend_svc);
+                return end_abnormally(e, c, *v, sense);
             case state_word<>::claim_result::busy: break;
         }
         switch (v->word.take(id.generation())) {
             case state_word<>::take_result::stale: return just(rc::program_parameter_check);
-            case state_word<>::take_result::from_idle: return end_abnormally(e, c, *v, wire::sense::deallocate_abend_svc);
+            case state_word<>::take_result::from_idle: return end_abnormally(e, c, *v, sense);
             case state_word<>::take_result::from_pending: {
                 const bool accepting = v->op.kind == verb::accept;
                 flow f{e, c, *v};
                 (void)f.purge();
-                f.abend(wire::sense::deallocate_abend_svc);
+                f.abend(sense);
                 v->state = state::reset;
                 e.complete_cancelled(c, *v);
                 if (accepting) e.accept_cancelled();
@@ -416,10 +416,23 @@ outcome cancel(engine& e, context& c, conversation_id id) noexcept {
             case state_word<>::take_result::done: {
                 // Finished and not collected: the result is discarded with the conversation.
                 if (!v->word.collect(id.generation()) || !e.discard(c, *v)) break;
-                return end_abnormally(e, c, *v, wire::sense::deallocate_abend_svc);
+                return end_abnormally(e, c, *v, sense);
             }
             case state_word<>::take_result::owned: break;  // a verb or a delivery is at work; it lets go soon
         }
+    }
+}
+
+outcome cancel(engine& e, context& c, conversation_id id) noexcept {
+    return cancel_with(e, c, id, wire::sense::deallocate_abend_svc);
+}
+
+void end_all(engine& e, context& c) noexcept {
+    for (std::uint32_t i = 0; i < e.bounds().conversations; ++i) {
+        const std::uint64_t w = e.at(i).word.load();
+        const phase p = word_bits::phase_of(w);
+        if (p == phase::vacant || p == phase::retired) continue;
+        (void)cancel_with(e, c, conversation_id::of(i, word_bits::generation(w)), wire::sense::deallocate_abend);
     }
 }
 
@@ -457,8 +470,8 @@ outcome set(engine& e, context& c, conversation_id id, characteristic which, std
     } else {
         switch (which) {
             case characteristic::conversation_type:
-                if (within(1) && value == 1 && k.fill == 1) code = rc::program_parameter_check;
-                else if (code == rc::ok) k.conversation_type = u & 1;
+                // Basic conversations are not carried yet; a program that asks for one is told so at once.
+                if (within(1) && value == 0) code = rc::product_specific_error;
                 break;
             case characteristic::sync_level:
                 if (!within(1)) break;

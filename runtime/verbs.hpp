@@ -51,8 +51,10 @@ outcome send_error(engine& e, context& c, conversation_id id, std::int32_t* requ
                    void* id_memory) noexcept;
 outcome request_to_send(engine& e, context& c, conversation_id id) noexcept;
 outcome test_request_to_send_received(engine& e, context& c, conversation_id id, std::int32_t* received) noexcept;
-// Also against an operation that another thread is blocked on.
+// Also against an operation that another thread is blocked on. The partner hears a service program's abend (30).
 outcome cancel(engine& e, context& c, conversation_id id) noexcept;
+// Every conversation ends abnormally, as when a program leaves without Deallocate (17 at the partners).
+void end_all(engine& e, context& c) noexcept;
 
 enum class characteristic : std::uint8_t {
     conversation_type,

@@ -1,0 +1,459 @@
+// The C entry points: pointers checked, then the engine's verbs, then the wait if the conversation is a blocking one.
+#include "api/cpic.h"
+
+#include <array>
+#include <cstring>
+
+#include "api/process.hpp"
+#include "runtime/verbs.hpp"
+
+namespace {
+
+using namespace colloquy;
+using api::logical_unit;
+using runtime::conversation_id;
+using runtime::outcome;
+using rc = runtime::return_code;
+
+void answer(CM_INT32* return_code, rc code) noexcept { *return_code = static_cast<CM_INT32>(code); }
+
+// Runs `verb(unit, context, id)` for a call that names a conversation.
+template <class Verb>
+void with_conversation(const void* conversation_id_bytes, CM_INT32* return_code, Verb&& verb) noexcept {
+    if (return_code == nullptr) return;
+    logical_unit* const u = api::running_unit();
+    if (conversation_id_bytes == nullptr || u == nullptr) {
+        answer(return_code, rc::program_parameter_check);
+        return;
+    }
+    runtime::context& c = u->enter();
+    const outcome o = verb(*u, c, conversation_id::from_bytes(conversation_id_bytes));
+    answer(return_code, u->finish(c, o));
+}
+
+template <class Value>
+void set_value(const void* id, runtime::characteristic which, const Value* value, CM_INT32* return_code) noexcept {
+    with_conversation(id, return_code, [&](logical_unit& u, runtime::context& c, conversation_id i) {
+        if (value == nullptr) return outcome{rc::program_parameter_check, false, {}};
+        return runtime::set(u.engine(), c, i, which, *value);
+    });
+}
+
+void set_name(const void* id, runtime::name_of which, const void* text, const CM_INT32* length,
+              CM_INT32* return_code) noexcept {
+    with_conversation(id, return_code, [&](logical_unit& u, runtime::context& c, conversation_id i) {
+        if (length == nullptr) return outcome{rc::program_parameter_check, false, {}};
+        return runtime::set_name(u.engine(), c, i, which, text, *length);
+    });
+}
+
+void extract_value(const void* id, runtime::characteristic which, CM_INT32* value, CM_INT32* return_code) noexcept {
+    with_conversation(id, return_code, [&](logical_unit& u, runtime::context& c, conversation_id i) {
+        if (value == nullptr) return outcome{rc::program_parameter_check, false, {}};
+        std::int32_t v = 0;
+        const outcome o = runtime::extract(u.engine(), c, i, which, v);
+        if (o.code == rc::ok) *value = v;
+        return o;
+    });
+}
+
+void extract_name(const void* id, runtime::name_of which, void* text, std::int32_t capacity, CM_INT32* length,
+                  CM_INT32* return_code) noexcept {
+    with_conversation(id, return_code, [&](logical_unit& u, runtime::context& c, conversation_id i) {
+        if (text == nullptr || length == nullptr) return outcome{rc::program_parameter_check, false, {}};
+        std::int32_t n = 0;
+        const outcome o = runtime::extract_name(u.engine(), c, i, which, text, capacity, n);
+        if (o.code == rc::ok) *length = n;
+        return o;
+    });
+}
+
+// The caller's memory for its id is told back by cmwait's channels, so it is kept as it was given.
+void* memory_of(const void* conversation_id_bytes) noexcept { return const_cast<void*>(conversation_id_bytes); }
+
+runtime::partner* find_partner(void* unit, std::string_view name) {
+    return static_cast<logical_unit*>(unit)->partner(name);
+}
+
+std::string_view trimmed(std::string_view s) noexcept {
+    while (!s.empty() && s.back() == ' ') s.remove_suffix(1);
+    return s;
+}
+
+}  // namespace
+
+extern "C" {
+
+CM_ENTRY cminit(void* conversation_ID, const void* sym_dest_name, CM_RETURN_CODE* return_code) {
+    if (return_code == nullptr) return;
+    if (conversation_ID == nullptr || sym_dest_name == nullptr) {
+        answer(return_code, rc::program_parameter_check);
+        return;
+    }
+    logical_unit* const u = api::process_unit();
+    if (u == nullptr) {
+        answer(return_code, rc::product_specific_error);
+        return;
+    }
+    runtime::context& c = u->enter();
+    const std::array<char, CM_SDN_SIZE> name = api::padded_destination(sym_dest_name);
+    const bool blank = trimmed({name.data(), name.size()}).empty();
+    api::side_entry entry;
+    if (!blank && !u->side().find(sym_dest_name, entry)) {
+        answer(return_code, rc::program_parameter_check);
+        return;
+    }
+    const outcome o = runtime::initialize(u->engine(), c);
+    if (o.code == rc::ok) {
+        if (!blank) {
+            const auto or_blank = [](std::string_view s) { return s.empty() ? std::string_view{" "} : s; };
+            (void)runtime::set_details(u->engine(), c, o.id, or_blank(entry.partner_lu.view()), entry.mode.view(),
+                                       or_blank(entry.tp_name.view()), entry.tp_name_type == XC_SNA_SERVICE_TP);
+            (void)runtime::set(u->engine(), c, o.id, runtime::characteristic::security_type, entry.security);
+            if (entry.security != XC_SECURITY_NONE) {
+                (void)runtime::set_name(u->engine(), c, o.id, runtime::name_of::user_id, entry.user.data(),
+                                        static_cast<std::int32_t>(entry.user.size()));
+                (void)runtime::set_name(u->engine(), c, o.id, runtime::name_of::password, entry.password.data(),
+                                        static_cast<std::int32_t>(entry.password.size()));
+            }
+        }
+        o.id.to_bytes(conversation_ID);
+    } else {
+        api::set_last_error("the conversation table is full; raise limits.conversations");
+    }
+    u->leave(c);
+    answer(return_code, o.code);
+}
+
+CM_ENTRY cmaccp(void* conversation_ID, CM_RETURN_CODE* return_code) {
+    if (return_code == nullptr) return;
+    if (conversation_ID == nullptr) {
+        answer(return_code, rc::program_parameter_check);
+        return;
+    }
+    logical_unit* const u = api::process_unit();
+    if (u == nullptr) {
+        answer(return_code, rc::product_specific_error);
+        return;
+    }
+    const bool blocking = !u->has_named_tp();
+    if (blocking && !u->engine().tps().any_ever()) {
+        answer(return_code, rc::program_state_check);
+        return;
+    }
+    runtime::context& c = u->enter();
+    const outcome o = runtime::accept(u->engine(), c, blocking, conversation_ID);
+    if (o.code == rc::ok) o.id.to_bytes(conversation_ID);
+    const std::uint32_t wait_ms = u->settings().accept_wait_ms;
+    const std::uint64_t deadline =
+        wait_ms == 0 || !o.must_wait ? transport::no_deadline : transport::now_ns() + std::uint64_t{wait_ms} * 1'000'000;
+    rc code = u->finish(c, o, deadline);
+    if (o.must_wait && code == rc::operation_incomplete) code = rc::program_state_check;  // nobody came in time
+    answer(return_code, code);
+}
+
+CM_ENTRY cmallc(const void* conversation_ID, CM_RETURN_CODE* return_code) {
+    with_conversation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
+        return runtime::allocate(u.engine(), c, id, &find_partner, &u, memory_of(conversation_ID));
+    });
+}
+
+CM_ENTRY cmsend(const void* conversation_ID, const void* buffer, const CM_INT32* send_length,
+                CM_REQUEST_TO_SEND_RECEIVED* request_to_send_received, CM_RETURN_CODE* return_code) {
+    with_conversation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
+        // A null pointer is refused after the state is known to be right, as any other bad parameter.
+        const std::int32_t length = send_length == nullptr ? -1 : *send_length;
+        return runtime::send_data(u.engine(), c, id, buffer, length, request_to_send_received, memory_of(conversation_ID));
+    });
+}
+
+CM_ENTRY cmrcv(const void* conversation_ID, void* buffer, const CM_INT32* requested_length,
+               CM_DATA_RECEIVED_TYPE* data_received, CM_INT32* received_length, CM_STATUS_RECEIVED* status_received,
+               CM_REQUEST_TO_SEND_RECEIVED* request_to_send_received, CM_RETURN_CODE* return_code) {
+    with_conversation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
+        const runtime::receive_request request{buffer,
+                                               requested_length == nullptr ? -1 : *requested_length,
+                                               data_received,
+                                               received_length,
+                                               status_received,
+                                               request_to_send_received};
+        return runtime::receive(u.engine(), c, id, request, memory_of(conversation_ID));
+    });
+}
+
+CM_ENTRY cmdeal(const void* conversation_ID, CM_RETURN_CODE* return_code) {
+    with_conversation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
+        return runtime::deallocate(u.engine(), c, id, memory_of(conversation_ID));
+    });
+}
+
+CM_ENTRY cmcfm(const void* conversation_ID, CM_REQUEST_TO_SEND_RECEIVED* request_to_send_received,
+               CM_RETURN_CODE* return_code) {
+    with_conversation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
+        return runtime::confirm(u.engine(), c, id, request_to_send_received, memory_of(conversation_ID));
+    });
+}
+
+CM_ENTRY cmcfmd(const void* conversation_ID, CM_RETURN_CODE* return_code) {
+    with_conversation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
+        return runtime::confirmed(u.engine(), c, id);
+    });
+}
+
+CM_ENTRY cmflus(const void* conversation_ID, CM_RETURN_CODE* return_code) {
+    with_conversation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
+        return runtime::flush(u.engine(), c, id, memory_of(conversation_ID));
+    });
+}
+
+CM_ENTRY cmptr(const void* conversation_ID, CM_RETURN_CODE* return_code) {
+    with_conversation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
+        return runtime::prepare_to_receive(u.engine(), c, id, memory_of(conversation_ID));
+    });
+}
+
+CM_ENTRY cmserr(const void* conversation_ID, CM_REQUEST_TO_SEND_RECEIVED* request_to_send_received,
+                CM_RETURN_CODE* return_code) {
+    with_conversation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
+        return runtime::send_error(u.engine(), c, id, request_to_send_received, memory_of(conversation_ID));
+    });
+}
+
+CM_ENTRY cmrts(const void* conversation_ID, CM_RETURN_CODE* return_code) {
+    with_conversation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
+        return runtime::request_to_send(u.engine(), c, id);
+    });
+}
+
+CM_ENTRY cmtrts(const void* conversation_ID, CM_REQUEST_TO_SEND_RECEIVED* request_to_send_received,
+                CM_RETURN_CODE* return_code) {
+    with_conversation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
+        return runtime::test_request_to_send_received(u.engine(), c, id, request_to_send_received);
+    });
+}
+
+CM_ENTRY cmcanc(const void* conversation_ID, CM_RETURN_CODE* return_code) {
+    with_conversation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
+        return runtime::cancel(u.engine(), c, id);
+    });
+}
+
+CM_ENTRY cmwait(void* conversation_ID, CM_CONVERSATION_RETURN_CODE* conversation_return_code,
+                CM_RETURN_CODE* return_code) {
+    if (return_code == nullptr) return;
+    logical_unit* const u = api::running_unit();
+    if (conversation_ID == nullptr || conversation_return_code == nullptr) {
+        answer(return_code, rc::program_parameter_check);
+        return;
+    }
+    if (u == nullptr) {
+        answer(return_code, rc::program_state_check);
+        return;
+    }
+    runtime::engine::collected got;
+    const rc code = u->wait_for_conversation(got);
+    if (code == rc::ok) {
+        got.id.to_bytes(conversation_ID);
+        *conversation_return_code = static_cast<CM_INT32>(got.code);
+    }
+    answer(return_code, code);
+}
+
+CM_ENTRY cmchck(void* conversation_ID, CM_CONVERSATION_RETURN_CODE* conversation_return_code,
+                CM_RETURN_CODE* return_code) {
+    if (return_code == nullptr) return;
+    if (conversation_ID == nullptr || conversation_return_code == nullptr) {
+        answer(return_code, rc::program_parameter_check);
+        return;
+    }
+    logical_unit* const u = api::running_unit();
+    if (u == nullptr) {
+        answer(return_code, rc::program_state_check);
+        return;
+    }
+    runtime::engine::collected next;
+    const rc code = u->check_for_completion(next);
+    if (code == rc::ok) {
+        next.id.to_bytes(conversation_ID);
+        *conversation_return_code = static_cast<CM_INT32>(next.code);
+    }
+    answer(return_code, code);
+}
+
+CM_ENTRY cmsltp(const void* TP_name, const CM_INT32* TP_name_length, CM_RETURN_CODE* return_code) {
+    if (return_code == nullptr) return;
+    if (TP_name == nullptr || TP_name_length == nullptr || *TP_name_length < 1 || *TP_name_length > CM_TPN_SIZE ||
+        *static_cast<const unsigned char*>(TP_name) < 0x20) {
+        answer(return_code, rc::program_parameter_check);
+        return;
+    }
+    logical_unit* const u = api::process_unit();
+    if (u == nullptr) {
+        answer(return_code, rc::product_specific_error);
+        return;
+    }
+    const std::string_view name{static_cast<const char*>(TP_name), static_cast<std::size_t>(*TP_name_length)};
+    switch (u->engine().tps().add(name, u->engine().bounds().accept_queue)) {
+        case runtime::tp_registry::add_result::added:
+            u->tp_named();
+            answer(return_code, rc::ok);
+            return;
+        case runtime::tp_registry::add_result::full:
+            api::set_last_error("the table of TP names is full; raise limits.tp_names");
+            answer(return_code, rc::product_specific_error);
+            return;
+        case runtime::tp_registry::add_result::bad_name: break;
+    }
+    answer(return_code, rc::program_parameter_check);
+}
+
+CM_ENTRY cmrltp(const void* TP_name, const CM_INT32* TP_name_length, CM_RETURN_CODE* return_code) {
+    if (return_code == nullptr) return;
+    logical_unit* const u = api::running_unit();
+    const bool named = TP_name != nullptr && TP_name_length != nullptr && *TP_name_length >= 1 &&
+                       *TP_name_length <= CM_TPN_SIZE && u != nullptr &&
+                       u->engine().tps().set({static_cast<const char*>(TP_name), static_cast<std::size_t>(*TP_name_length)},
+                                             runtime::tp_registry::status::released);
+    answer(return_code, named ? rc::ok : rc::program_parameter_check);
+}
+
+CM_ENTRY cmspm(const void* conversation_ID, const CM_PROCESSING_MODE* processing_mode, CM_RETURN_CODE* return_code) {
+    set_value(conversation_ID, runtime::characteristic::processing_mode, processing_mode, return_code);
+}
+CM_ENTRY cmsct(const void* conversation_ID, const CM_CONVERSATION_TYPE* conversation_type, CM_RETURN_CODE* return_code) {
+    set_value(conversation_ID, runtime::characteristic::conversation_type, conversation_type, return_code);
+}
+CM_ENTRY cmssl(const void* conversation_ID, const CM_SYNC_LEVEL* sync_level, CM_RETURN_CODE* return_code) {
+    set_value(conversation_ID, runtime::characteristic::sync_level, sync_level, return_code);
+}
+CM_ENTRY cmsrc(const void* conversation_ID, const CM_RETURN_CONTROL* return_control, CM_RETURN_CODE* return_code) {
+    set_value(conversation_ID, runtime::characteristic::return_control, return_control, return_code);
+}
+CM_ENTRY cmsdt(const void* conversation_ID, const CM_DEALLOCATE_TYPE* deallocate_type, CM_RETURN_CODE* return_code) {
+    set_value(conversation_ID, runtime::characteristic::deallocate_type, deallocate_type, return_code);
+}
+CM_ENTRY cmsed(const void* conversation_ID, const CM_ERROR_DIRECTION* error_direction, CM_RETURN_CODE* return_code) {
+    set_value(conversation_ID, runtime::characteristic::error_direction, error_direction, return_code);
+}
+CM_ENTRY cmsf(const void* conversation_ID, const CM_FILL* fill, CM_RETURN_CODE* return_code) {
+    set_value(conversation_ID, runtime::characteristic::fill, fill, return_code);
+}
+CM_ENTRY cmsptr(const void* conversation_ID, const CM_PREPARE_TO_RECEIVE_TYPE* prepare_to_receive_type,
+                CM_RETURN_CODE* return_code) {
+    set_value(conversation_ID, runtime::characteristic::prepare_to_receive_type, prepare_to_receive_type, return_code);
+}
+CM_ENTRY cmsrt(const void* conversation_ID, const CM_RECEIVE_TYPE* receive_type, CM_RETURN_CODE* return_code) {
+    set_value(conversation_ID, runtime::characteristic::receive_type, receive_type, return_code);
+}
+CM_ENTRY cmsst(const void* conversation_ID, const CM_SEND_TYPE* send_type, CM_RETURN_CODE* return_code) {
+    set_value(conversation_ID, runtime::characteristic::send_type, send_type, return_code);
+}
+CM_ENTRY cmscst(const void* conversation_ID, const XC_CONVERSATION_SECURITY_TYPE* conversation_security_type,
+                CM_RETURN_CODE* return_code) {
+    set_value(conversation_ID, runtime::characteristic::security_type, conversation_security_type, return_code);
+}
+CM_ENTRY xcscst(const void* conversation_ID, const XC_CONVERSATION_SECURITY_TYPE* conversation_security_type,
+                CM_RETURN_CODE* return_code) {
+    cmscst(conversation_ID, conversation_security_type, return_code);
+}
+
+CM_ENTRY cmsmn(const void* conversation_ID, const void* mode_name, const CM_INT32* mode_name_length,
+               CM_RETURN_CODE* return_code) {
+    set_name(conversation_ID, runtime::name_of::mode, mode_name, mode_name_length, return_code);
+}
+CM_ENTRY cmspln(const void* conversation_ID, const void* partner_LU_name, const CM_INT32* partner_LU_name_length,
+                CM_RETURN_CODE* return_code) {
+    set_name(conversation_ID, runtime::name_of::partner_lu, partner_LU_name, partner_LU_name_length, return_code);
+}
+CM_ENTRY cmstpn(const void* conversation_ID, const void* TP_name, const CM_INT32* TP_name_length,
+                CM_RETURN_CODE* return_code) {
+    set_name(conversation_ID, runtime::name_of::tp, TP_name, TP_name_length, return_code);
+}
+CM_ENTRY cmscsu(const void* conversation_ID, const void* security_user_ID, const CM_INT32* security_user_ID_length,
+                CM_RETURN_CODE* return_code) {
+    set_name(conversation_ID, runtime::name_of::user_id, security_user_ID, security_user_ID_length, return_code);
+}
+CM_ENTRY xcscsu(const void* conversation_ID, const void* security_user_ID, const CM_INT32* security_user_ID_length,
+                CM_RETURN_CODE* return_code) {
+    cmscsu(conversation_ID, security_user_ID, security_user_ID_length, return_code);
+}
+CM_ENTRY cmscsp(const void* conversation_ID, const void* security_password, const CM_INT32* security_password_length,
+                CM_RETURN_CODE* return_code) {
+    set_name(conversation_ID, runtime::name_of::password, security_password, security_password_length, return_code);
+}
+CM_ENTRY xcscsp(const void* conversation_ID, const void* security_password, const CM_INT32* security_password_length,
+                CM_RETURN_CODE* return_code) {
+    cmscsp(conversation_ID, security_password, security_password_length, return_code);
+}
+
+CM_ENTRY cmecs(const void* conversation_ID, CM_CONVERSATION_STATE* conversation_state, CM_RETURN_CODE* return_code) {
+    with_conversation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
+        if (conversation_state == nullptr) return outcome{rc::program_parameter_check, false, {}};
+        runtime::conversation_state s{};
+        const outcome o = runtime::extract_state(u.engine(), c, id, s);
+        if (o.code == rc::ok) *conversation_state = static_cast<CM_INT32>(s);
+        return o;
+    });
+}
+CM_ENTRY cmect(const void* conversation_ID, CM_CONVERSATION_TYPE* conversation_type, CM_RETURN_CODE* return_code) {
+    extract_value(conversation_ID, runtime::characteristic::conversation_type, conversation_type, return_code);
+}
+CM_ENTRY cmesl(const void* conversation_ID, CM_SYNC_LEVEL* sync_level, CM_RETURN_CODE* return_code) {
+    extract_value(conversation_ID, runtime::characteristic::sync_level, sync_level, return_code);
+}
+CM_ENTRY cmecst(const void* conversation_ID, XC_CONVERSATION_SECURITY_TYPE* conversation_security_type,
+                CM_RETURN_CODE* return_code) {
+    extract_value(conversation_ID, runtime::characteristic::security_type, conversation_security_type, return_code);
+}
+CM_ENTRY xcecst(const void* conversation_ID, XC_CONVERSATION_SECURITY_TYPE* conversation_security_type,
+                CM_RETURN_CODE* return_code) {
+    cmecst(conversation_ID, conversation_security_type, return_code);
+}
+CM_ENTRY cmemn(const void* conversation_ID, void* mode_name, CM_INT32* mode_name_length, CM_RETURN_CODE* return_code) {
+    extract_name(conversation_ID, runtime::name_of::mode, mode_name, CM_MN_SIZE, mode_name_length, return_code);
+}
+CM_ENTRY cmepln(const void* conversation_ID, void* partner_LU_name, CM_INT32* partner_LU_name_length,
+                CM_RETURN_CODE* return_code) {
+    extract_name(conversation_ID, runtime::name_of::partner_lu, partner_LU_name, CM_PLN_SIZE, partner_LU_name_length,
+                 return_code);
+}
+CM_ENTRY cmetpn(const void* conversation_ID, void* TP_name, CM_INT32* TP_name_length, CM_RETURN_CODE* return_code) {
+    extract_name(conversation_ID, runtime::name_of::tp, TP_name, CM_TPN_SIZE, TP_name_length, return_code);
+}
+CM_ENTRY cmecsu(const void* conversation_ID, void* security_user_ID, CM_INT32* security_user_ID_length,
+                CM_RETURN_CODE* return_code) {
+    extract_name(conversation_ID, runtime::name_of::user_id, security_user_ID, CM_UID_SIZE, security_user_ID_length,
+                 return_code);
+}
+CM_ENTRY xcecsu(const void* conversation_ID, void* security_user_ID, CM_INT32* security_user_ID_length,
+                CM_RETURN_CODE* return_code) {
+    cmecsu(conversation_ID, security_user_ID, security_user_ID_length, return_code);
+}
+
+CM_ENTRY cmsld(const void* conversation_ID, const void*, const CM_INT32*, CM_RETURN_CODE* return_code) {
+    // Log data belongs to basic conversations; every conversation of this release is mapped.
+    with_conversation(conversation_ID, return_code, [](logical_unit&, runtime::context&, conversation_id) {
+        return outcome{rc::program_parameter_check, false, {}};
+    });
+}
+
+CM_ENTRY xcmssi(const void*, const SIDE_INFO* side_info_entry, const CM_INT32* side_info_entry_length,
+                CM_RETURN_CODE* return_code) {
+    if (return_code == nullptr) return;
+    logical_unit* const u = api::process_unit();
+    *return_code = u == nullptr ? CM_PRODUCT_SPECIFIC_ERROR : u->side().set(side_info_entry, side_info_entry_length);
+}
+CM_ENTRY xcmesi(const CM_INT32* entry_number, const void* sym_dest_name, SIDE_INFO* side_info_entry,
+                const CM_INT32* side_info_entry_length, CM_RETURN_CODE* return_code) {
+    if (return_code == nullptr) return;
+    logical_unit* const u = api::process_unit();
+    *return_code = u == nullptr ? CM_PRODUCT_SPECIFIC_ERROR
+                                : u->side().extract(entry_number, sym_dest_name, side_info_entry, side_info_entry_length);
+}
+CM_ENTRY xcmdsi(const void*, const void* sym_dest_name, CM_RETURN_CODE* return_code) {
+    if (return_code == nullptr) return;
+    logical_unit* const u = api::process_unit();
+    *return_code = u == nullptr ? CM_PRODUCT_SPECIFIC_ERROR : u->side().erase(sym_dest_name);
+}
+
+}  // extern "C"

@@ -1,0 +1,223 @@
+// The calls of colloquy.h.
+#include "api/colloquy/colloquy.h"
+
+#include <array>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <string_view>
+
+#include "api/process.hpp"
+#include "runtime/counters.hpp"
+#include "runtime/verbs.hpp"
+
+namespace {
+
+using namespace colloquy;
+using rc = runtime::return_code;
+
+// The configuration that the options ask for. False: last_error says what is wrong.
+bool configure(const clq_options* options, bool read_file, api::configuration& out) {
+    clq_options o{};
+    if (options != nullptr) {
+        if (options->size < sizeof(std::size_t) || options->size > sizeof(clq_options) * 4) {
+            api::set_last_error("clq_options.size: set it to sizeof(clq_options)");
+            return false;
+        }
+        std::memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
+    }
+    if (read_file && (o.config_file == nullptr || o.config_file[0] != '\0')) {
+        api::configuration_result found =
+            o.config_file == nullptr ? api::find_configuration() : api::load_configuration(o.config_file);
+        if (!found) {
+            api::set_last_error(found.errors.empty() ? "the configuration cannot be read" : found.errors.front());
+            return false;
+        }
+        out = std::move(*found.value);
+    }
+    if (o.lu_name != nullptr) out.lu_name = o.lu_name;
+    if (o.listen != nullptr) {
+        out.listen.clear();
+        std::string_view rest = o.listen;
+        while (!rest.empty()) {
+            const std::size_t comma = rest.find(',');
+            const std::string_view one = rest.substr(0, comma);
+            rest = comma == rest.npos ? std::string_view{} : rest.substr(comma + 1);
+            transport::endpoint where;
+            std::string error;
+            if (!transport::parse_endpoint(one, 0, where, error)) {
+                api::set_last_error("listen: " + error);
+                return false;
+            }
+            if (where.host.empty()) where.host = "127.0.0.1";
+            out.listen.push_back(std::move(where));
+        }
+    }
+    if (o.conversations != 0) {
+        out.limits.conversations = o.conversations;
+        out.limits.accept_queue = o.conversations;
+        if (out.limits.link_conversations < o.conversations) out.limits.link_conversations = o.conversations;
+        // A window for each of a million conversations would be gigabytes: large tables get small first windows.
+        constexpr std::uint64_t windows_bytes = 1ULL << 30;
+        while (out.limits.window_bytes > runtime::limits::window_bytes_min &&
+               std::uint64_t{out.limits.conversations} * out.limits.window_bytes > windows_bytes)
+            out.limits.window_bytes /= 2;
+    }
+    if (o.links != 0) out.limits.links = o.links;
+    if (o.partner_links != 0) out.partner_links = o.partner_links;
+    if (o.reactors != 0) out.reactors = o.reactors;
+    if (o.no_threads != 0) out.threads = out.standby = false;
+    if (o.heartbeat_ms != 0) out.limits.heartbeat_ms = o.heartbeat_ms;
+    return true;
+}
+
+struct plan_part {
+    const char* name;
+    unsigned long long count;
+    unsigned long long bytes_each;
+    const char* note;
+};
+
+std::array<plan_part, 11> plan_of(const runtime::limits& l) {
+    using namespace runtime;
+    const auto n = [](std::uint64_t v) { return static_cast<unsigned long long>(v); };
+    constexpr unsigned long long index_link = 8;  // of a free list
+    return {{
+        {"conversation slots", n(l.conversations), sizeof(conversation), "touched when first used"},
+        {"conversation names", n(l.conversations), sizeof(particulars), "touched by the side that allocates"},
+        {"slot free list", n(l.conversations), index_link, ""},
+        {"wait queue", n(l.conversations), 16, "one entry a conversation"},
+        {"accept queue", n(l.accept_queue) * 2, 8, "attaches and accepts that wait"},
+        {"inbound cells", n(l.inbound_cells()), cell_bytes + index_link, "reservations are made of these"},
+        {"inbound blocks", n(l.inbound_blocks()), block_bytes + index_link, ""},
+        {"inbound bulks", n(l.inbound_bulks()), bulk_bytes + index_link, ""},
+        {"outbound cells", n(l.outbound_cells()), cell_bytes + index_link, ""},
+        {"outbound blocks", n(l.outbound_blocks()), block_bytes + index_link, ""},
+        {"outbound bulks", n(l.outbound_bulks()), bulk_bytes + index_link, ""},
+    }};
+}
+
+}  // namespace
+
+extern "C" {
+
+int COLLOQUY_CALL clq_start(const clq_options* options) {
+    try {
+        api::configuration wanted;
+        if (!configure(options, true, wanted)) return -1;
+        return api::start_process_unit(wanted) ? 0 : -1;
+    } catch (const std::exception& e) {
+        api::set_last_error(e.what());
+        return -1;
+    }
+}
+
+int COLLOQUY_CALL clq_stop(unsigned timeout_ms) {
+    return api::stop_process_unit(std::uint64_t{timeout_ms} * 1'000'000) ? 0 : -1;
+}
+
+void COLLOQUY_CALL clq_set_destination(const void* conversation_ID, const char* destination, CM_INT32* return_code) {
+    if (return_code == nullptr) return;
+    *return_code = CM_PROGRAM_PARAMETER_CHECK;
+    api::logical_unit* const u = api::running_unit();
+    if (u == nullptr || conversation_ID == nullptr || destination == nullptr) return;
+    try {
+        const std::string_view text = destination;
+        const runtime::conversation_id id = runtime::conversation_id::from_bytes(conversation_ID);
+        runtime::context& c = u->enter();
+        const std::size_t slash = text.find('/');
+        std::string_view partner_name;
+        std::string_view tp = slash == text.npos ? std::string_view{} : text.substr(slash + 1);
+        std::string_view mode;
+        bool service = false;
+        api::side_entry entry;
+        if (slash == text.npos) {
+            if (text.size() > CM_SDN_SIZE || !u->side().find(destination, entry)) {
+                api::set_last_error("\"" + std::string{text} +
+                                    "\": no such symbolic destination; write a name of the side information, HOST:PORT/TPNAME "
+                                    "or inproc/TPNAME");
+                return;
+            }
+            partner_name = entry.partner_lu.view();
+            tp = entry.tp_name.view();
+            mode = entry.mode.view();
+            service = entry.tp_name_type == XC_SNA_SERVICE_TP;
+        } else {
+            if (tp.empty() || tp.size() > CM_TPN_SIZE || tp.find(' ') != tp.npos) {
+                api::set_last_error("\"" + std::string{text} + "\": the TP name after the slash must be 1 to 64 characters");
+                return;
+            }
+            std::string error;
+            const runtime::partner* p = u->partner_at(text.substr(0, slash), error);
+            if (p == nullptr) {
+                api::set_last_error(error);
+                return;
+            }
+            partner_name = p->name.view();
+        }
+        *return_code =
+            static_cast<CM_INT32>(runtime::set_details(u->engine(), c, id, partner_name, mode, tp, service).code);
+        u->leave(c);
+    } catch (const std::exception& e) {
+        api::set_last_error(e.what());
+        *return_code = CM_PRODUCT_SPECIFIC_ERROR;
+    }
+}
+
+int COLLOQUY_CALL clq_listening(unsigned n, char* text, size_t size) {
+    api::logical_unit* const u = api::running_unit();
+    if (u == nullptr || n >= u->listening().size() || text == nullptr || size == 0) return -1;
+    (void)std::snprintf(text, size, "%s", u->listening()[n].c_str());
+    return 0;
+}
+
+const char* COLLOQUY_CALL clq_last_error(void) { return api::last_error(); }
+
+unsigned long long COLLOQUY_CALL clq_counter(const char* name) {
+    api::logical_unit* const u = api::running_unit();
+    if (u == nullptr || name == nullptr) return 0;
+    for (std::size_t i = 0; i < runtime::counter_count; ++i)
+        if (runtime::counter_table[i].name == name) return u->engine().count().read(static_cast<runtime::counter>(i));
+    return 0;
+}
+
+void COLLOQUY_CALL clq_states(unsigned long long count[19]) {
+    for (int i = 0; i < 19; ++i) count[i] = 0;
+    api::logical_unit* const u = api::running_unit();
+    if (u == nullptr) return;
+    runtime::engine& e = u->engine();
+    for (std::uint32_t i = 0; i < e.bounds().conversations; ++i) {
+        const std::uint64_t w = e.at(i).word.load();
+        const runtime::phase p = runtime::word_bits::phase_of(w);
+        const auto s = static_cast<unsigned>(runtime::word_bits::state_of(w));
+        if (p != runtime::phase::vacant && p != runtime::phase::retired && s < 19) ++count[s];
+    }
+}
+
+int COLLOQUY_CALL clq_plan(const clq_options* options, unsigned part, clq_plan_line* line) {
+    try {
+        api::configuration wanted;
+        if (line == nullptr || !configure(options, false, wanted)) return 0;
+        const auto parts = plan_of(wanted.limits);
+        if (part < parts.size()) {
+            const plan_part& p = parts[part];
+            *line = {p.name, p.count, p.bytes_each, p.count * p.bytes_each, p.note};
+            return 1;
+        }
+        if (part > parts.size()) return 0;
+        unsigned long long total = 0;
+        for (const plan_part& p : parts) total += p.count * p.bytes_each;
+        *line = {"total", 1, total, total, "reserved; memory is used as far as it is touched"};
+        return 1;
+    } catch (const std::exception& e) {
+        api::set_last_error(e.what());
+        return 0;
+    }
+}
+
+unsigned long long COLLOQUY_CALL clq_idle_conversation_bytes(void) {
+    // Slot, free-list link, wait-queue node, channel entry; the side that allocates has the names too.
+    return sizeof(runtime::conversation) + 8 + 16 + 16 + sizeof(runtime::particulars);
+}
+
+}  // extern "C"

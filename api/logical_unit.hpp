@@ -1,0 +1,128 @@
+// logical_unit: one logical unit of this process: the engine, the drives that move its bytes, and the threads that wait.
+//
+// Who drives. With reactors, each has a thread. Without, whoever waits inside a call drives; when nobody does for a moment the
+// standby thread takes over, and steps aside as soon as a caller wants the drive again.
+// Output. A call writes what it caused before it returns, unless finished operations wait to be collected: then the program is
+// in the middle of a batch, and the output goes out in one write when the program next waits, or a moment later by the standby.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "api/config.hpp"
+#include "api/side_information.hpp"
+#include "runtime/engine.hpp"
+#include "runtime/parking.hpp"
+#include "runtime/verbs.hpp"
+#include "transport/drive.hpp"
+#include "transport/platform.hpp"
+
+namespace colloquy::api {
+
+class logical_unit final : private runtime::host {
+public:
+    // Null, with one line in `error`, when it cannot be. Nothing is left behind then.
+    [[nodiscard]] static std::unique_ptr<logical_unit> start(const configuration& wanted, std::string& error);
+    ~logical_unit();
+    logical_unit(const logical_unit&) = delete;
+    logical_unit& operator=(const logical_unit&) = delete;
+
+    [[nodiscard]] runtime::engine& engine() noexcept { return *engine_; }
+    [[nodiscard]] side_information& side() noexcept { return side_; }
+    [[nodiscard]] const configuration& settings() const noexcept { return settings_; }
+    [[nodiscard]] const std::vector<std::string>& listening() const noexcept { return listening_; }
+
+    // The calling thread's context. Every entry into the engine is closed by leave().
+    [[nodiscard]] runtime::context& enter() noexcept;
+    // Tells of completions and sees to the output.
+    void leave(runtime::context& c) noexcept;
+    // leave(), and if the outcome says so, waits until the operation is finished: its code. Past `deadline_ns` the operation
+    // is cancelled and the answer is operation_incomplete.
+    runtime::return_code finish(runtime::context& c, const runtime::outcome& o,
+                                std::uint64_t deadline_ns = transport::no_deadline) noexcept;
+
+    // Wait_For_Conversation and Check_For_Completion.
+    runtime::return_code wait_for_conversation(runtime::engine::collected& out) noexcept;
+    runtime::return_code check_for_completion(runtime::engine::collected& out) noexcept;
+
+    // A program that has named a TP of its own accepts without blocking.
+    void tp_named() noexcept { tp_named_.store_release(1); }
+    [[nodiscard]] bool has_named_tp() const noexcept { return tp_named_.load_acquire() != 0; }
+
+    // The partner for a name a program gave; null when nobody knows it.
+    [[nodiscard]] runtime::partner* partner(std::string_view name) noexcept;
+    // The same for "host:port" or "inproc", made known if it is not. Null with `error`.
+    [[nodiscard]] runtime::partner* partner_at(std::string_view place, std::string& error);
+
+    // Ends it: see clq_stop. True: everything was written in time.
+    bool stop(std::uint64_t timeout_ns) noexcept;
+    // In the child of a fork: closes what the child must not hold and leaves the rest alone.
+    void abandon_in_child() noexcept;
+
+private:
+    logical_unit(const configuration& wanted);
+
+    // host
+    void write_duty(runtime::context& c, runtime::session& s) noexcept override;
+    void open_link(runtime::context& c, runtime::partner& p, std::uint32_t link) noexcept override;
+    void session_ended(runtime::context& c, runtime::session& s) noexcept override;
+    void wake(runtime::spot<>& where) noexcept override;
+    void wait_queue_filled(std::uint32_t count) noexcept override;
+    void wait_queue_idle() noexcept override;
+    bool wait_queue_watched() noexcept override;
+    void operation_outstanding() noexcept override;
+
+    [[nodiscard]] runtime::engine::collect_result collect_next(runtime::context& c, runtime::engine::collected& out) noexcept;
+    [[nodiscard]] bool caller_driven() const noexcept { return settings_.reactors == 0; }
+    void write_dirty(runtime::context& c) noexcept;
+    void nudge() noexcept;
+    // Caller-driven: true when the caller holds the token now.
+    bool take_drive(bool& parked_elsewhere) noexcept;
+    void release_drive() noexcept;
+    void call_standby() noexcept;
+    void standby_main() noexcept;
+    void reactor_main(std::uint32_t index) noexcept;
+    void look_again_soon() noexcept;
+
+    const configuration settings_;
+    side_information side_;
+    std::vector<std::unique_ptr<transport::link>> links_;
+    std::unique_ptr<runtime::engine> engine_;
+    std::vector<std::unique_ptr<transport::drive>> drives_;
+    std::vector<std::string> listening_;
+
+    // Where partners are. An entry is as permanent as the engine's partner it belongs to.
+    struct place {
+        std::vector<transport::endpoint> addresses;
+        bool in_process = false;
+    };
+    std::mutex places_mutex_;
+    std::vector<std::unique_ptr<place>> places_;
+
+    runtime::pile<transport::link> dirty_;  // links whose write duty waits for a good moment
+    runtime::permit_gate<> gate_;           // a permit for each finished operation in the wait queue
+    std::mutex peek_mutex_;                 // one Check_For_Completion at a time
+    runtime::atom<std::uint64_t> peeked_;   // the entry it looked at, plus 1: the next one to collect
+    runtime::permit_gate<> seekers_;        // callers who asked the standby to step aside
+    transport::futex_waiter waiter_;
+    runtime::atom<std::uint32_t> parked_;   // callers who sleep and rely on somebody else to drive
+    runtime::atom<std::uint32_t> turn_;     // links take the drives in turn
+    runtime::atom<std::uint32_t> drives_taken_;  // grows with every caller who drives
+    runtime::atom<std::uint32_t> tp_named_;
+    runtime::atom<std::uint32_t> stopping_;
+
+    std::mutex threads_mutex_;
+    std::vector<std::thread> pool_;
+    std::thread standby_;
+    runtime::atom<std::uint32_t> standby_started_;
+    runtime::atom<std::uint32_t> standby_resting_;  // it sleeps longer than the tick
+    runtime::spot<> standby_spot_;
+    bool abandoned_ = false;
+};
+
+}  // namespace colloquy::api

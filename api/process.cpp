@@ -1,0 +1,120 @@
+#include "api/process.hpp"
+
+#include <pthread.h>
+
+#include <cstdlib>
+#include <mutex>
+#include <vector>
+
+namespace colloquy::api {
+
+namespace {
+
+constexpr std::uint64_t exit_drain_ns = 2'000'000'000;
+
+// Never destroyed: threads of the host may be inside a call while the process exits.
+struct process_state {
+    std::mutex mutex;
+    runtime::atom<logical_unit*> unit;
+    std::vector<std::unique_ptr<logical_unit>> kept;  // stopped ones too: a late call may still hold one
+    bool hooked = false;
+};
+
+process_state& state() noexcept {
+    static auto* const s = new process_state;
+    return *s;
+}
+
+std::string& error_text() noexcept {
+    thread_local std::string text;
+    return text;
+}
+
+void at_exit() { (void)stop_process_unit(exit_drain_ns); }
+
+// The child of a fork has none of our threads and must not share our connections: it starts afresh if it calls at all, and
+// every id it remembers is unknown.
+void in_child() {
+    process_state& s = state();
+    logical_unit* const u = s.unit.exchange_acq_rel(nullptr);  // release[process-unit] acquire[process-unit]
+    if (u != nullptr) u->abandon_in_child();
+}
+
+logical_unit* start_locked(process_state& s, const configuration& wanted) {
+    std::string error;
+    auto made = logical_unit::start(wanted, error);
+    if (made == nullptr) {
+        set_last_error(error);
+        return nullptr;
+    }
+    if (!s.hooked) {
+        s.hooked = true;
+        std::atexit(at_exit);
+        (void)::pthread_atfork(
+            [] { state().mutex.lock(); }, [] { state().mutex.unlock(); },
+            [] {
+                in_child();
+                state().mutex.unlock();
+            });
+    }
+    logical_unit* const u = made.get();
+    s.kept.push_back(std::move(made));
+    s.unit.store_release(u);
+    return u;
+}
+
+}  // namespace
+
+logical_unit* running_unit() noexcept { return state().unit.load_acquire(); }
+
+logical_unit* process_unit() noexcept {
+    process_state& s = state();
+    if (logical_unit* u = s.unit.load_acquire(); u != nullptr) return u;
+    try {
+        const std::lock_guard held{s.mutex};
+        if (logical_unit* u = s.unit.load_acquire(); u != nullptr) return u;
+        const configuration_result found = find_configuration();
+        if (!found) {
+            set_last_error(found.errors.empty() ? "the configuration cannot be read" : found.errors.front());
+            return nullptr;
+        }
+        return start_locked(s, *found.value);
+    } catch (const std::exception& e) {
+        set_last_error(e.what());
+        return nullptr;
+    }
+}
+
+bool start_process_unit(const configuration& wanted) noexcept {
+    process_state& s = state();
+    try {
+        const std::lock_guard held{s.mutex};
+        if (s.unit.load_acquire() != nullptr) {
+            set_last_error("the logical unit is running already; start it before the first CPI-C call, and once");
+            return false;
+        }
+        return start_locked(s, wanted) != nullptr;
+    } catch (const std::exception& e) {
+        set_last_error(e.what());
+        return false;
+    }
+}
+
+bool stop_process_unit(std::uint64_t timeout_ns) noexcept {
+    process_state& s = state();
+    const std::lock_guard held{s.mutex};
+    logical_unit* const u = s.unit.exchange_acq_rel(nullptr);
+    return u == nullptr || u->stop(timeout_ns);
+}
+
+void set_last_error(std::string_view text) noexcept {
+    try {
+        error_text().assign(text);
+    } catch (...) {
+        error_text().clear();
+    }
+}
+
+const char* last_error() noexcept { return error_text().c_str(); }
+
+}  // namespace colloquy::api

@@ -1,0 +1,566 @@
+#include "transport/drive.hpp"
+
+#include <stdexcept>
+
+#include "transport/platform.hpp"
+
+namespace colloquy::transport {
+
+namespace {
+
+constexpr std::uint64_t ms = 1'000'000;
+constexpr std::uint32_t poll_budget = 256;
+
+runtime::return_code connect_failure(int error) noexcept {
+    switch (kind_of(error)) {
+        case error_kind::unknown_name:
+        case error_kind::misuse: return runtime::return_code::allocate_failure_no_retry;
+        default: return runtime::return_code::allocate_failure_retry;
+    }
+}
+
+}  // namespace
+
+link::link(runtime::session& s) noexcept : session_{s} {
+    note_.of = this;
+    timer_.of = this;
+    timer_.expire = [](runtime::timer& t) {
+        link& expired = *static_cast<alarm&>(t).of;
+        expired.drive_->expired(expired);
+    };
+}
+
+std::span<io_slice> link::reading::offer(io_slice (&slices)[4]) noexcept {
+    runtime::slice where[2];
+    const std::size_t n = of.session_.offer(of.drive_->scratch_, where);
+    for (std::size_t i = 0; i < n; ++i) slices[i] = {where[i].data, where[i].size};
+    return {slices, n};
+}
+void link::reading::complete(io_result result) noexcept { of.drive_->read_done(of, result); }
+void link::writing::complete(io_result result) noexcept { of.drive_->write_done(of, result); }
+
+// ---- connecting and listening -----------------------------------------------------------------------------------------------
+
+// One link being opened: names are resolved and addresses tried in turn, none of it in the way of the drive.
+struct drive::attempt final : resolve_op, connect_op {
+    attempt* next = nullptr;  // to be begun; then the next one under way
+    attempt* previous = nullptr;
+    drive* of = nullptr;
+    runtime::partner* partner = nullptr;
+    std::uint32_t which = 0;
+    std::vector<endpoint> endpoints;
+    std::size_t at = 0;
+    std::vector<address> found;
+    struct alarm final : runtime::timer {
+        attempt* of = nullptr;
+    } limit;
+
+    attempt() noexcept {
+        limit.of = this;
+        limit.expire = [](runtime::timer& t) {
+            static_cast<alarm&>(t).of->fail(runtime::return_code::allocate_failure_retry);
+        };
+    }
+    void begin() noexcept {
+        while (at < endpoints.size()) {
+            resolve_op::host = endpoints[at].host;
+            resolve_op::port = endpoints[at].port;
+            if (of->reactor_->submit_resolve(*this).is_pending()) return;
+            ++at;
+        }
+        fail(runtime::return_code::allocate_failure_retry);
+    }
+    void complete(std::span<const address> resolved, int error) noexcept override {
+        if (error == 0) {
+            found.assign(resolved.begin(), resolved.end());
+            connect_op::addresses = found;
+            if (const io_status s = of->reactor_->submit_connect(*this); s.is_pending()) return;
+            else error = s.error;
+        }
+        next_endpoint(error);
+    }
+    void complete(stream connected, int error) noexcept override {
+        if (error != 0) {
+            next_endpoint(error);
+            return;
+        }
+        drive& d = *of;
+        if (d.begin(connected, partner, which) == nullptr) {
+            fail(runtime::return_code::allocate_failure_retry);
+            return;
+        }
+        d.forget(*this);
+    }
+    void next_endpoint(int error) noexcept {
+        if (++at < endpoints.size()) begin();
+        else fail(connect_failure(error));
+    }
+    void fail(runtime::return_code code) noexcept {
+        drive& d = *of;
+        runtime::partner& p = *partner;
+        const std::uint32_t link_index = which;
+        d.forget(*this);
+        d.engine_.link_failed(d.context, p, link_index, code);
+    }
+};
+
+struct drive::accepting final : accept_op {
+    explicit accepting(drive& d) noexcept : of{d} {}
+    drive& of;
+    listener at;
+    void complete(stream accepted, const address&, int error) noexcept override {
+        if (error == 0) (void)of.begin(accepted, nullptr, 0);
+    }
+};
+
+drive::drive(runtime::engine& e, std::span<std::unique_ptr<link>> links, std::uint32_t index, const drive_options& options,
+             std::unique_ptr<reactor> io)
+    : context{index},
+      engine_{e},
+      links_{links},
+      index_{index},
+      options_{options},
+      reactor_{std::move(io)},
+      wheel_{now_ns()},
+      now_{now_ns()},
+      scratch_(runtime::session::scratch_min) {
+    if (reactor_ == nullptr) throw std::runtime_error{"no reactor"};
+}
+
+drive::~drive() {
+    for (attempt* a = attempts_.take_all(); a != nullptr;) {
+        attempt* const next = a->next;
+        delete a;
+        a = next;
+    }
+    while (trying_ != nullptr) forget(*trying_);
+    for (auto& l : links_) {
+        if (l == nullptr || l->drive_ != this) continue;
+        (void)wheel_.cancel(l->timer_);
+        for (runtime::buffer* b = l->inbox_.take_all(); b != nullptr;) {
+            runtime::buffer* const next = b->next;
+            engine_.release_outbound(context, b);
+            b = next;
+        }
+    }
+    reactor_.reset();
+}
+
+void drive::forget(attempt& a) noexcept {
+    (void)wheel_.cancel(a.limit);
+    reactor_->cancel(static_cast<resolve_op&>(a));
+    reactor_->cancel(static_cast<connect_op&>(a));
+    (a.previous == nullptr ? trying_ : a.previous->next) = a.next;
+    if (a.next != nullptr) a.next->previous = a.previous;
+    delete &a;
+}
+
+void drive::open(runtime::partner& p, std::uint32_t which, std::vector<endpoint> where) {
+    auto* a = new attempt;
+    a->of = this;
+    a->partner = &p;
+    a->which = which;
+    a->endpoints = std::move(where);
+    attempts_.push(a);
+    (void)ring();
+}
+
+void drive::open_in_process(runtime::partner& p, std::uint32_t which) {
+    // An attempt without endpoints: begun by the driver like the others.
+    open(p, which, {});
+}
+
+std::string drive::listen(const endpoint& where, address& chosen) {
+    // Listening is administration before or beside service: resolving may take its time here.
+    struct resolving final : resolve_op {
+        std::vector<address> found;
+        int error = 0;
+        bool over = false;
+        void complete(std::span<const address> resolved, int e) noexcept override {
+            found.assign(resolved.begin(), resolved.end());
+            error = e;
+            over = true;
+        }
+    } name;
+    name.host = where.host;
+    name.port = where.port;
+    if (const io_status s = reactor_->submit_resolve(name); !s.is_pending()) return error_text(s.error);
+    while (!name.over) (void)reactor_->poll(poll_forever, poll_budget);
+    if (name.error != 0) return error_text(name.error);
+    auto a = std::make_unique<accepting>(*this);
+    listen_options options;
+    options.reuse_port = options_.reuse_port;
+    if (const io_status s = reactor_->listen(name.found.front(), options, a->at); s.is_failed()) return error_text(s.error);
+    if (const io_status s = reactor_->submit_accept(a->at, *a); s.is_failed()) return error_text(s.error);
+    chosen = reactor_->local_address(a->at);
+    listeners_.push_back(std::move(a));
+    return {};
+}
+
+// ---- links --------------------------------------------------------------------------------------------------------------------
+
+link& drive::link_of(runtime::session& s) noexcept { return *links_[s.index()]; }
+
+// A connection is there: it gets a session. Null: there is none to be had, and the connection is closed. No stream: an end of
+// an in-process link.
+runtime::session* drive::begin(stream where, runtime::partner* p, std::uint32_t which) noexcept {
+    const bool in_process = !where;
+    runtime::session* s = engine_.open_session(context);
+    if (s == nullptr) {
+        if (!in_process) reactor_->reset(where);
+        return nullptr;
+    }
+    auto& place = links_[s->index()];
+    if (place == nullptr) place = std::make_unique<link>(*s);
+    link& l = *place;
+    l.drive_ = this;
+    l.stream_ = where;
+    l.peer_ = nullptr;
+    l.broken_.store_relaxed(0);
+    l.ended_ = l.half_closed_ = l.read_end_ = l.closed_ = false;
+    s->transport_data = &l;
+    s->opened_for = p;
+    s->opened_index = which;
+    links_open_.fetch_add_relaxed(1);
+    if (!in_process) {
+        (void)reactor_->submit_read(where, l.read_);
+        s->start(context, p != nullptr ? wire::link_side::connector : wire::link_side::acceptor, now_);
+        settle_timer(l);
+    }
+    return s;
+}
+
+void drive::begin_in_process(runtime::partner& p, std::uint32_t which) noexcept {
+    runtime::session* near = begin({}, &p, which);
+    runtime::session* far = near == nullptr ? nullptr : begin({}, nullptr, 0);
+    if (far == nullptr) {
+        if (near != nullptr) {
+            near->start(context, wire::link_side::connector, now_);
+            near->lost(context, runtime::return_code::resource_failure_retry, wire::reason::limits);
+            return;
+        }
+        engine_.link_failed(context, p, which, runtime::return_code::allocate_failure_retry);
+        return;
+    }
+    link& a = link_of(*near);
+    link& b = link_of(*far);
+    a.peer_ = &b;
+    b.peer_ = &a;
+    far->start(context, wire::link_side::acceptor, now_);
+    near->start(context, wire::link_side::connector, now_);
+    settle_timer(a);
+    settle_timer(b);
+}
+
+void drive::settle_timer(link& l) noexcept {
+    const std::uint64_t wanted = l.session_.next_deadline();
+    if (l.timer_.active()) {
+        if (l.timer_.deadline == wanted || l.half_closed_) return;
+        (void)wheel_.cancel(l.timer_);
+    }
+    if (wanted != UINT64_MAX) wheel_.add(l.timer_, wanted);
+}
+
+void drive::expired(link& l) noexcept {
+    if (l.half_closed_) {
+        close_link(l);  // the partner did not end its side in time
+        return;
+    }
+    if (l.ended_) {
+        // Its last words do not leave. A parked write is taken back, and the duty with it; a writer at work comes out soon.
+        if (l.write_.submitted()) {
+            reactor_->cancel(l.write_);
+            l.broken_.store_release(1);
+            finish(l);
+        } else {
+            wheel_.add(l.timer_, now_ + 10 * ms);
+        }
+        return;
+    }
+    l.session_.tick(context, now_);
+    if (!l.ended_) settle_timer(l);
+}
+
+void drive::read_done(link& l, io_result result) noexcept {
+    if (result.error == 0 && result.bytes != 0) {
+        if (!l.ended_) {
+            l.session_.received(context, scratch_, result.bytes, now_);
+            if (!l.ended_) settle_timer(l);
+        }
+        return;
+    }
+    l.read_end_ = true;
+    l.session_.lost(context, runtime::return_code::resource_failure_retry, wire::reason::transport);
+    note(l);
+}
+
+void drive::write_done(link& l, io_result result) noexcept {
+    if (result.error != 0) {
+        l.broken_.store_release(1);
+        note(l);
+        return;
+    }
+    l.session_.written(context);
+    bool again = false;
+    write(context, l, SIZE_MAX, again);
+}
+
+void drive::write(runtime::context& c, link& l, std::size_t most, bool& again) noexcept {
+    again = false;
+    std::size_t total = 0;
+    for (;;) {
+        if (l.broken_.load_acquire() != 0) {
+            note(l);
+            return;  // the duty is kept: see finish()
+        }
+        if (l.peer_ != nullptr) {
+            runtime::buffer* list = l.session_.take_frames(c);
+            if (list == nullptr) break;
+            link& other = *l.peer_;
+            while (list != nullptr) {
+                runtime::buffer* const next = list->next;
+                other.inbox_.push(list);
+                list = next;
+            }
+            note(other);
+            continue;
+        }
+        runtime::slice gathered[link::slice_max];
+        const std::size_t n = l.session_.gather(c, gathered, link::slice_max);
+        if (n == 0) break;
+        for (std::size_t i = 0; i < n; ++i) {
+            l.slices_[i] = {gathered[i].data, gathered[i].size};
+            total += gathered[i].size;
+        }
+        l.write_.slices = l.slices_;
+        l.write_.slice_count = n;
+        const io_status s = reactor_->submit_write(l.stream_, l.write_);
+        if (s.is_pending()) return;
+        if (s.is_failed()) {
+            l.broken_.store_release(1);
+            note(l);
+            return;
+        }
+        l.session_.written(c);
+        if (total >= most) {
+            again = true;
+            return;
+        }
+    }
+    if (l.session_.at() == runtime::session::stage::ended) note(l);
+}
+
+// ---- the driver's work --------------------------------------------------------------------------------------------------------
+
+bool drive::ring() noexcept {
+    switch (token.post_work()) {
+        case runtime::post_result::nobody_driving: return true;
+        case runtime::post_result::must_wake: reactor_->wake(); return false;
+        case runtime::post_result::driver_awake: return false;
+    }
+    return false;
+}
+
+// The link needs a look by the driver. Any thread.
+void drive::note(link& l) noexcept {
+    // release[link-note]: what there is to see happened before; the driver's exchange acquires it.
+    if (l.noted_.exchange_acq_rel(1) != 0) return;
+    drive& d = *l.drive_;
+    d.notes_.push(&l.note_);
+    (void)d.ring();
+}
+
+void drive::look(link& l) noexcept {
+    (void)l.noted_.exchange_acq_rel(0);  // acquire[link-note]
+    for (runtime::buffer* b = l.inbox_.take_all(); b != nullptr;) {
+        runtime::buffer* const next = b->next;
+        if (!l.ended_) l.session_.received_frame(context, {b->bytes() + b->begin, b->size()}, now_);
+        engine_.release_outbound(context, b);
+        b = next;
+    }
+    if (l.broken_.load_acquire() != 0)
+        l.session_.lost(context, runtime::return_code::resource_failure_retry, wire::reason::transport);
+    if (l.ended_) finish(l);
+    else settle_timer(l);
+}
+
+void drive::session_ended(runtime::session& s) noexcept {
+    link& l = link_of(s);
+    if (l.ended_) return;
+    l.ended_ = true;
+    (void)wheel_.cancel(l.timer_);
+    if (runtime::partner* p = s.opened_for; p != nullptr) {
+        runtime::partner_link& entry = p->links[s.opened_index];
+        std::uint64_t mine = reinterpret_cast<std::uintptr_t>(&s);
+        if (entry.state.load_acquire() == runtime::partner_link::opening) {
+            const bool retry = s.loss_code() == runtime::return_code::resource_failure_retry;
+            engine_.link_failed(context, *p, s.opened_index,
+                                retry ? runtime::return_code::allocate_failure_retry
+                                      : runtime::return_code::allocate_failure_no_retry);
+        } else {
+            (void)entry.state.cas_acq_rel(mine, runtime::partner_link::none);  // release[partner-link]
+        }
+    }
+    note(l);
+}
+
+// Closes an ended link once nobody writes to it: half-close, the partner's end, close. An abrupt close would make the system
+// drop what the partner has not read yet.
+void drive::finish(link& l) noexcept {
+    if (l.closed_) return;
+    if (l.half_closed_) {
+        if (l.read_end_) close_link(l);
+        return;
+    }
+    // Who meets an error keeps the duty. Otherwise it is taken here, or its holder calls for another look when it is done.
+    const bool broken = l.broken_.load_acquire() != 0;
+    if (!broken && !l.session_.take_write_duty()) {
+        if (!l.timer_.active()) wheel_.add(l.timer_, now_ + options_.linger_ms * ms);
+        return;
+    }
+    (void)wheel_.cancel(l.timer_);
+    l.session_.stop_writing(context);
+    l.half_closed_ = true;
+    if (l.peer_ != nullptr) {
+        link& other = *l.peer_;
+        if (!other.ended_)
+            other.session_.lost(context, runtime::return_code::resource_failure_retry, wire::reason::transport);
+        if (other.half_closed_) {
+            close_link(other);
+            close_link(l);
+        }
+        return;
+    }
+    if (l.read_end_ || broken || reactor_->shutdown_write(l.stream_).is_failed()) {
+        close_link(l);
+        return;
+    }
+    wheel_.add(l.timer_, now_ + options_.linger_ms * ms);
+}
+
+void drive::close_link(link& l) noexcept {
+    if (l.closed_) return;
+    l.closed_ = true;
+    (void)wheel_.cancel(l.timer_);
+    if (l.peer_ == nullptr) reactor_->close(l.stream_);
+    l.peer_ = nullptr;
+    l.stream_ = {};
+    links_open_.fetch_sub_relaxed(1);
+    l.session_.release(context);
+}
+
+// Everything but the system's events.
+void drive::settle() noexcept {
+    for (int rounds = 0; rounds < 256; ++rounds) {
+        bool something = false;
+        for (attempt* a = attempts_.take_all(); a != nullptr;) {
+            attempt* const next = a->next;
+            something = true;
+            a->previous = nullptr;
+            a->next = trying_;
+            if (trying_ != nullptr) trying_->previous = a;
+            trying_ = a;
+            if (a->endpoints.empty()) {
+                runtime::partner& p = *a->partner;
+                const std::uint32_t which = a->which;
+                forget(*a);
+                begin_in_process(p, which);
+            } else {
+                wheel_.add(a->limit, now_ + options_.connect_ms * ms);
+                a->begin();
+            }
+            a = next;
+        }
+        for (link* l = dirty.take_all(); l != nullptr;) {
+            link* const next = l->next;
+            something = true;
+            bool again = false;
+            l->drive_->write(context, *l, SIZE_MAX, again);
+            l = next;
+        }
+        for (link::note* n = notes_.take_all(); n != nullptr;) {
+            link::note* const next = n->next;
+            something = true;
+            look(*n->of);
+            n = next;
+        }
+        if (!something) break;
+    }
+    engine_.flush(context);
+}
+
+void drive::pass() noexcept {
+    context.driving = true;
+    (void)token.take_work();
+    now_ = now_ns();
+    settle();
+    context.driving = false;
+}
+
+void drive::run() noexcept {
+    context.driving = true;
+    (void)token.take_work();
+    now_ = now_ns();
+    settle();
+    (void)reactor_->poll(0, poll_budget);
+    (void)wheel_.advance(now_);
+    settle();
+    context.driving = false;
+}
+
+void drive::wait(std::uint64_t deadline_ns, bool alone) noexcept {
+    context.driving = true;
+    (void)token.take_work();
+    now_ = now_ns();
+    (void)wheel_.advance(now_);
+    settle();
+    const std::uint64_t own = next_deadline_ns();
+    if (own < deadline_ns) deadline_ns = own;
+    const bool asleep = deadline_ns > now_ && (alone ? token.try_sleep_alone() : token.try_sleep());
+    const std::uint64_t timeout = !asleep                      ? 0
+                                  : deadline_ns == UINT64_MAX ? poll_forever
+                                                              : deadline_ns - now_;
+    (void)reactor_->poll(timeout, poll_budget);
+    if (asleep) (void)token.awake();
+    now_ = now_ns();
+    settle();
+    context.driving = false;
+}
+
+std::uint64_t drive::next_deadline_ns() noexcept {
+    const std::uint64_t io_deadline = reactor_->next_deadline_ns();
+    const auto timer = wheel_.next_deadline();
+    return timer && *timer < io_deadline ? *timer : io_deadline;
+}
+
+void drive::drain_links() noexcept {
+    context.driving = true;
+    for (auto& l : links_)
+        if (l != nullptr && l->drive_ == this && !l->closed_ && !l->ended_) {
+            l->session_.drain(context);
+            settle_timer(*l);
+        }
+    settle();
+    context.driving = false;
+}
+
+bool drive::close_links() noexcept {
+    context.driving = true;
+    for (auto& a : listeners_)
+        if (a->at) {
+            reactor_->cancel(*a);
+            reactor_->close(a->at);
+            a->at = {};
+        }
+    bool all = true;
+    for (auto& l : links_) {
+        if (l == nullptr || l->drive_ != this || l->closed_) continue;
+        all = false;
+        if (!l->ended_) l->session_.fail(context, wire::reason::shutting_down);
+    }
+    settle();
+    context.driving = false;
+    return all;
+}
+
+}  // namespace colloquy::transport

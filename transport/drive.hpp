@@ -1,0 +1,171 @@
+// drive: one reactor and all that is driven with it: links, listeners, connection attempts, time.
+//
+// Whoever holds the drive token calls run(); what is marked "driver" is the holder's alone. Any thread may write a link's
+// output for which it holds the write duty, and may leave work behind and ring().
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "runtime/drive_token.hpp"
+#include "runtime/engine.hpp"
+#include "runtime/pile.hpp"
+#include "runtime/timer_wheel.hpp"
+#include "transport/address.hpp"
+#include "transport/reactor.hpp"
+
+namespace colloquy::transport {
+
+class drive;
+
+// A session and the bytes below it: a TCP stream, or the other end in the same process.
+class link final {
+public:
+    explicit link(runtime::session& s) noexcept;
+    link(const link&) = delete;
+    link& operator=(const link&) = delete;
+
+    [[nodiscard]] runtime::session& session() noexcept { return session_; }
+    [[nodiscard]] drive& driven_by() noexcept { return *drive_; }
+
+    link* next = nullptr;  // in the pile of links whose write duty is parked; belongs to the holder of the duty
+
+private:
+    friend class drive;
+
+    struct reading final : read_op {
+        link& of;
+        explicit reading(link& l) noexcept : of{l} {}
+        std::span<io_slice> offer(io_slice (&slices)[4]) noexcept override;
+        void complete(io_result result) noexcept override;
+    };
+    struct writing final : write_op {
+        link& of;
+        explicit writing(link& l) noexcept : of{l} {}
+        void complete(io_result result) noexcept override;
+    };
+    struct alarm final : runtime::timer {
+        link* of = nullptr;
+    };
+    // Names the link in a second pile: it needs a look by the driver.
+    struct note {
+        note* next = nullptr;
+        link* of = nullptr;
+    };
+    static constexpr std::size_t slice_max = 24;
+
+    runtime::session& session_;
+    drive* drive_ = nullptr;
+    stream stream_;
+    reading read_{*this};
+    writing write_{*this};
+    io_slice slices_[slice_max];
+    alarm timer_;
+
+    link* peer_ = nullptr;                 // the other end of an in-process link
+    runtime::pile<runtime::buffer> inbox_;  // frames from it
+    note note_;
+    runtime::atom<std::uint32_t> noted_;       // it stands in the drive's notes
+    runtime::atom<std::uint32_t> broken_;      // a writer met an error
+    bool ended_ = false;                       // driver: the session is over
+    bool half_closed_ = false;                 // driver: our direction is closed, the partner's is read to its end
+    bool read_end_ = false;                    // driver: the partner has closed its direction
+    bool closed_ = true;                       // driver: nothing is left of it
+};
+
+struct drive_options {
+    std::uint32_t streams = 16'384;
+    std::uint32_t connect_ms = 10'000;
+    std::uint32_t linger_ms = 1'000;  // how long a closing link waits for the partner's end
+    bool reuse_port = false;
+};
+
+class drive {
+public:
+    // `links` has room for every session of the engine and is shared by its drives. Throws std::runtime_error when the
+    // system refuses.
+    drive(runtime::engine& e, std::span<std::unique_ptr<link>> links, std::uint32_t index, const drive_options& options,
+          std::unique_ptr<reactor> io);
+    ~drive();
+    drive(const drive&) = delete;
+    drive& operator=(const drive&) = delete;
+
+    // --- any thread --------------------------------------------------------------------------------------------------
+    runtime::drive_token<> token;
+
+    // Writes what the link has, as the holder of its write duty: until it is empty (the duty is given up), until the
+    // connection takes no more (the driver goes on), or until `most` bytes have left and `again` is set: the caller still
+    // has the duty and parks it.
+    void write(runtime::context& c, link& l, std::size_t most, bool& again) noexcept;
+    // Opens a link to `where` for the partner. The strings are copied.
+    void open(runtime::partner& p, std::uint32_t which, std::vector<endpoint> where);
+    // Opens a link whose both ends are here.
+    void open_in_process(runtime::partner& p, std::uint32_t which);
+    // Work was left: somebody who drives looks. True: nobody drives.
+    bool ring() noexcept;
+    [[nodiscard]] std::uint32_t links_open() const noexcept { return links_open_.load_relaxed(); }
+
+    // --- driver ------------------------------------------------------------------------------------------------------
+    // Carries on what was left for the driver, without asking the system for events.
+    void pass() noexcept;
+    // A hint: pass() has something to do.
+    [[nodiscard]] bool approx_work() const noexcept { return !notes_.approx_empty() || !attempts_.approx_empty() || !dirty.approx_empty(); }
+    // Carries on all that is ready and never waits.
+    void run() noexcept;
+    // The same, and if there is nothing it waits: at most until `deadline_ns`. `alone`: the wait also ends when somebody
+    // else wants the drive.
+    void wait(std::uint64_t deadline_ns, bool alone) noexcept;
+    // When run() has to be called again even if nothing happens.
+    [[nodiscard]] std::uint64_t next_deadline_ns() noexcept;
+    [[nodiscard]] reactor& io() noexcept { return *reactor_; }
+    runtime::context context;  // of whoever drives
+    // Listens; `where` receives the address with the port chosen. Empty: it does; otherwise the reason.
+    std::string listen(const endpoint& where, address& chosen);
+    void session_ended(runtime::session& s) noexcept;
+    // Everybody is told that no new conversations come.
+    void drain_links() noexcept;
+    // Every link is closed when what it has queued is written. True: all are closed.
+    bool close_links() noexcept;
+    // In the child of a fork: the descriptors are closed, nothing else is touched and nothing may be called any more.
+    void close_descriptors() noexcept { reactor_.reset(); }
+    // Links whose write duty was given to the driver's context while it ran.
+    runtime::pile<link> dirty;
+
+private:
+    friend class link;
+    struct accepting;
+    struct attempt;
+
+    link& link_of(runtime::session& s) noexcept;
+    runtime::session* begin(stream s, runtime::partner* p, std::uint32_t which) noexcept;
+    void begin_in_process(runtime::partner& p, std::uint32_t which) noexcept;
+    void settle() noexcept;
+    void note(link& l) noexcept;
+    void look(link& l) noexcept;
+    void settle_timer(link& l) noexcept;
+    void finish(link& l) noexcept;
+    void close_link(link& l) noexcept;
+    void read_done(link& l, io_result result) noexcept;
+    void write_done(link& l, io_result result) noexcept;
+    void expired(link& l) noexcept;
+    void forget(attempt& a) noexcept;
+
+    runtime::engine& engine_;
+    std::span<std::unique_ptr<link>> links_;
+    const std::uint32_t index_;
+    const drive_options options_;
+    std::unique_ptr<reactor> reactor_;
+    runtime::timer_wheel wheel_;
+    std::uint64_t now_;
+    std::vector<std::byte> scratch_;
+    runtime::pile<link::note> notes_;
+    runtime::pile<attempt> attempts_;  // to be begun
+    attempt* trying_ = nullptr;        // under way
+    std::vector<std::unique_ptr<accepting>> listeners_;
+    runtime::atom<std::uint32_t> links_open_;
+};
+
+}  // namespace colloquy::transport
