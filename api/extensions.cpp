@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "api/process.hpp"
+#include "api/text.hpp"
 #include "runtime/counters.hpp"
 #include "runtime/verbs.hpp"
 
@@ -46,7 +47,7 @@ bool configure(const clq_options* options, bool read_file, api::configuration& o
             transport::endpoint where;
             std::string error;
             if (!transport::parse_endpoint(one, 0, where, error)) {
-                api::set_last_error("listen: " + error);
+                api::set_last_error(api::joined({"listen: ", error}));
                 return false;
             }
             if (where.host.empty()) where.host = "127.0.0.1";
@@ -133,9 +134,9 @@ void COLLOQUY_CALL clq_set_destination(const void* conversation_ID, const char* 
         api::side_entry entry;
         if (slash == text.npos) {
             if (text.size() > CM_SDN_SIZE || !u->side().find(destination, entry)) {
-                api::set_last_error("\"" + std::string{text} +
-                                    "\": no such symbolic destination; write a name of the side information, HOST:PORT/TPNAME "
-                                    "or inproc/TPNAME");
+                api::set_last_error(api::joined({"\"", text,
+                                                 "\": no such symbolic destination; write a name of the side information, "
+                                                 "HOST:PORT/TPNAME or inproc/TPNAME"}));
                 return;
             }
             partner_name = entry.partner_lu.view();
@@ -144,7 +145,8 @@ void COLLOQUY_CALL clq_set_destination(const void* conversation_ID, const char* 
             service = entry.tp_name_type == XC_SNA_SERVICE_TP;
         } else {
             if (tp.empty() || tp.size() > CM_TPN_SIZE || tp.find(' ') != tp.npos) {
-                api::set_last_error("\"" + std::string{text} + "\": the TP name after the slash must be 1 to 64 characters");
+                api::set_last_error(
+                    api::joined({"\"", text, "\": the TP name after the slash must be 1 to 64 characters"}));
                 return;
             }
             std::string error;

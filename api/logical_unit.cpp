@@ -4,6 +4,7 @@
 #include <new>
 #include <stdexcept>
 
+#include "api/text.hpp"
 #include "runtime/wire/hello.hpp"
 #include "transport/epoll_reactor.hpp"
 
@@ -33,11 +34,12 @@ logical_unit::logical_unit(const configuration& wanted)
 
 std::unique_ptr<logical_unit> logical_unit::start(const configuration& wanted, std::string& error) {
     if (const char* fault = wanted.limits.fault(); fault != nullptr) {
-        error = std::string{"limits: "} + fault;
+        error = joined({"limits: ", fault});
         return nullptr;
     }
     if (!wire::valid_lu_name(wanted.lu_name)) {
-        error = "lu_name \"" + wanted.lu_name + "\": write NETID.LUNAME, each 1 to 8 of A-Z 0-9 @ # $, not beginning with a digit";
+        error = joined({"lu_name \"", wanted.lu_name,
+                        "\": write NETID.LUNAME, each 1 to 8 of A-Z 0-9 @ # $, not beginning with a digit"});
         return nullptr;
     }
     if (wanted.reactors != 0 && !wanted.threads) {
@@ -55,13 +57,13 @@ std::unique_ptr<logical_unit> logical_unit::start(const configuration& wanted, s
             auto& where = *u->places_.emplace_back(std::make_unique<place>());
             where.addresses = p.addresses;
             if (u->engine_->partners().add(p.name, p.links, &where) == nullptr) {
-                error = "partner \"" + p.name + "\": the directory is full; raise limits.partners";
+                error = joined({"partner \"", p.name, "\": the directory is full; raise limits.partners"});
                 return nullptr;
             }
         }
         for (const served_tp& tp : wanted.tps)
             if (u->engine_->tps().add(tp.name, tp.queue_max) != runtime::tp_registry::add_result::added) {
-                error = "tp \"" + tp.name + "\": the table is full; raise limits.tp_names";
+                error = joined({"tp \"", tp.name, "\": the table is full; raise limits.tp_names"});
                 return nullptr;
             }
         const std::uint32_t count = std::max<std::uint32_t>(1, wanted.reactors);
@@ -75,7 +77,7 @@ std::unique_ptr<logical_unit> logical_unit::start(const configuration& wanted, s
             int failure = 0;
             auto reactor = transport::make_reactor(io, failure);
             if (reactor == nullptr) {
-                error = "reactor: " + transport::error_text(failure);
+                error = joined({"reactor: ", transport::error_text(failure)});
                 return nullptr;
             }
             u->drives_.push_back(
@@ -86,7 +88,7 @@ std::unique_ptr<logical_unit> logical_unit::start(const configuration& wanted, s
             for (auto& d : u->drives_) {
                 transport::address chosen;
                 if (const std::string why = d->listen(where, chosen); !why.empty()) {
-                    error = "listen " + transport::format_endpoint(where) + ": " + why;
+                    error = joined({"listen ", transport::format_endpoint(where), ": ", why});
                     return nullptr;
                 }
                 where.port = chosen.port();  // all drives listen on the port that the first one got
@@ -464,7 +466,7 @@ runtime::partner* logical_unit::partner_at(std::string_view where, std::string& 
         transport::endpoint e;
         if (!transport::parse_endpoint(where, 0, e, error)) return nullptr;
         if (e.port == 0) {
-            error = "\"" + std::string{where} + "\": a port is missing; write HOST:PORT";
+            error = joined({"\"", where, "\": a port is missing; write HOST:PORT"});
             return nullptr;
         }
         entry->addresses.push_back(std::move(e));

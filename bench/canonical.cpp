@@ -99,8 +99,7 @@ bool serve_one(talk& t, CM_INT32 rc) {
     while (rc == CM_OK) {
         CM_INT32 length = t.length, sent = 0;
         cmsend(t.id, t.buffer, &length, &t.rts, &sent);
-        sure("cmsend", sent);
-        rc = receive(t);
+        rc = sent == CM_OK ? receive(t) : sent;
     }
     if (rc == CM_OPERATION_INCOMPLETE) return true;
     if (rc == CM_DEALLOCATED_NORMAL || rc == CM_DEALLOCATED_ABEND || rc == CM_RESOURCE_FAILURE_RETRY) return false;
