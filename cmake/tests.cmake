@@ -40,6 +40,7 @@ colloquy_test(protocol colloquy_protocol LINKS colloquy_runtime)
 colloquy_test(transport colloquy_transport_test LINKS colloquy_runtime colloquy_transport PkgConfig::CARES)
 colloquy_test(api colloquy_api_test LINKS colloquy_static)
 colloquy_test(sim colloquy_sim OWN_MAIN LINKS colloquy_runtime colloquy_transport PkgConfig::CARES)
+include(${PROJECT_SOURCE_DIR}/tests/programs/programs.cmake)
 
 # Headers that only compile after another header are broken for whoever includes them first.
 if(COLLOQUY_CHECK_HEADERS)

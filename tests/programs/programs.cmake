@@ -1,0 +1,28 @@
+# Programs written from the interface's own documentation, compiled as strictly as their language allows, and run as pairs of
+# processes.
+function(colloquy_program name standard)
+    add_executable(colloquy_program_${name} ${PROJECT_SOURCE_DIR}/tests/programs/${name}.c)
+    set_target_properties(colloquy_program_${name} PROPERTIES
+        OUTPUT_NAME ${name} RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin/programs)
+    target_link_libraries(colloquy_program_${name} PRIVATE colloquy_static Threads::Threads)
+    if(NOT MSVC)
+        target_compile_options(colloquy_program_${name} PRIVATE -std=${standard} -pedantic -Wall -Wextra -Werror)
+    endif()
+endfunction()
+function(colloquy_program_test scenario)
+    add_test(NAME programs_${scenario} COMMAND Python3::Interpreter
+        ${PROJECT_SOURCE_DIR}/tests/programs/run.py ${PROJECT_BINARY_DIR}/bin/programs ${scenario})
+    set_tests_properties(programs_${scenario} PROPERTIES LABELS api TIMEOUT 240 ENVIRONMENT "${test_environment}")
+endfunction()
+
+if(TARGET colloquy_static AND Python3_Interpreter_FOUND AND UNIX)
+    colloquy_program(clerk_server c99)
+    colloquy_program(clerk_client c99)
+    colloquy_program(ledger_server c89)
+    colloquy_program(ledger_client c89)
+    colloquy_program(flock_server c99)
+    colloquy_program(flock_client c99)
+    foreach(scenario IN ITEMS clerk clerk_late ledger flock)
+        colloquy_program_test(${scenario})
+    endforeach()
+endif()
