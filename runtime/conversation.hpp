@@ -51,6 +51,7 @@ struct operation {
     std::uint8_t indicators = 0;  // what the last frame says
     bool emitted = false;         // everything this operation sends has been handed to the link
     bool emit_nothing = false;    // Send_Data that only buffers
+    bool immediate = false;       // Receive: does not wait, as its receive_type was when it was issued
     bool abends = false;          // Send_Data that ends the conversation abnormally
     bool filled = false;          // Receive: finished, with `result`
     bool waited = false;          // Allocate: it waits for its link

@@ -349,7 +349,7 @@ bool flow::enough_queued() const noexcept {
 step flow::receive() noexcept {
     operation& op = v.op;
     if (op.filled) return step::done(op.result);
-    if (v.chosen.receive_type == 1 && !enough_queued()) {
+    if (op.immediate && !enough_queued()) {
         if (v.fate != return_code::ok) {
             v.state = conversation_state::reset;
             return step::done(v.fate);

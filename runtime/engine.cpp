@@ -274,6 +274,10 @@ void engine::leave_idle(context& c, conversation& v) noexcept {
     while (!v.word.leave(phase::idle, v.state, seen)) flow{*this, c, v}.absorb();
 }
 
+// What others see while an operation waits: the state before it. A Receive that has passed the turn is in RECEIVE already, but
+// that is told with its completion.
+static conversation_state shown(const conversation& v) noexcept { return word_bits::state_of(v.word.load()); }
+
 return_code engine::issue(context& c, conversation& v) noexcept {
     flow f{*this, c, v};
     if (v.word.lower(flag::arrivals)) f.absorb();
@@ -299,7 +303,7 @@ return_code engine::issue(context& c, conversation& v) noexcept {
         }
         const bool tell = v.op.channel != notify::caller;
         std::uint64_t seen = 0;
-        if (v.word.leave(phase::pending, v.state, seen)) {
+        if (v.word.leave(phase::pending, shown(v), seen)) {
             if (tell) host_.operation_outstanding();
             return return_code::operation_incomplete;
         }
@@ -318,7 +322,7 @@ void engine::carry_on(context& c, conversation& v) noexcept {
             return;
         }
         std::uint64_t seen = 0;
-        if (v.word.leave(phase::pending, v.state, seen)) return;
+        if (v.word.leave(phase::pending, shown(v), seen)) return;
         f.absorb();
     }
 }

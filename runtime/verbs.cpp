@@ -211,6 +211,7 @@ outcome receive(engine& e, context& c, conversation_id id, const receive_request
         return k.leave(rc::program_parameter_check);
     k.begin(verb::receive, id_memory);
     operation& op = v->op;
+    op.immediate = immediate;
     op.buffer = static_cast<std::byte*>(r.buffer);
     op.length = static_cast<std::uint32_t>(r.requested_length);
     op.data_received = r.data_received;
