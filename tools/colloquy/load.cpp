@@ -1,0 +1,352 @@
+// colloquy load: many conversations at once, and what they get done.
+#include <algorithm>
+#include <cstring>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "tools/colloquy/client.hpp"
+#include "tools/colloquy/codes.hpp"
+#include "tools/colloquy/commands.hpp"
+#include "tools/colloquy/platform.hpp"
+#include "tools/colloquy/report.hpp"
+
+namespace colloquy::tool {
+namespace {
+
+using std::chrono::milliseconds;
+
+// What is sent at least between two looks at the clock in a stream.
+constexpr std::size_t stream_batch_bytes = std::size_t{64} << 10;
+
+// What all sessions of a run share.
+struct load_run {
+    load_run(hub& completions, const load_options& wanted)
+        : options{wanted}, all{completions, wanted.destination}, payload(wanted.size) {
+        for (std::size_t i = 0; i < payload.size(); ++i) payload[i] = static_cast<char>('a' + i % 23);
+    }
+
+    const load_options& options;
+    crowd all;
+    std::vector<char> payload;
+    std::atomic<bool> recording{false};
+
+    [[nodiscard]] CM_INT32 size() const noexcept { return static_cast<CM_INT32>(payload.size()); }
+
+    void done(worker& by, std::uint64_t began, std::uint64_t ended, std::uint64_t transactions,
+              std::uint64_t bytes) const noexcept {
+        if (!recording.load(std::memory_order_relaxed)) return;
+        by.transactions.add(transactions);
+        by.bytes.add(bytes);
+        by.latency.record(ended - began);
+    }
+};
+
+// A request and its answer: over and over on one conversation, or each on a conversation of its own.
+class exchange_session final : public client_session {
+public:
+    exchange_session(load_run& run, bool once)
+        : client_session{run.all}, run_{run}, once_{once}, answer_(run.payload.size()) {}
+
+private:
+    enum class step : std::uint8_t { allocating, sending, receiving, closing };
+
+    CM_INT32 prepare() override {
+        doing_ = step::allocating;
+        if (once_) began_ = now_ns();
+        return CM_OK;
+    }
+
+    CM_INT32 go_on(worker& by, CM_INT32 code) override {
+        switch (doing_) {
+            case step::allocating:
+                if (code != CM_OK) return lose(by, "Allocate", code);
+                if (!once_) began_ = now_ns();
+                return send();
+            case step::sending:
+                if (code != CM_OK) return lose(by, "Send_Data", code);
+                doing_ = step::receiving;
+                got_ = 0;
+                whole_ = false;
+                return receive();
+            case step::receiving: return received(by, code);
+            case step::closing:
+                if (code != CM_OK) return lose(by, "Deallocate", code);
+                close();
+                return once_ && !all().stopping() ? open() : end();
+        }
+        return not_ours;
+    }
+
+    CM_INT32 send() {
+        doing_ = step::sending;
+        return talk_.send(run_.payload.data(), run_.size());
+    }
+    CM_INT32 receive() { return talk_.receive(answer_.data() + got_, static_cast<CM_INT32>(answer_.size() - got_)); }
+
+    CM_INT32 received(worker& by, CM_INT32 code) {
+        if (code != CM_OK && code != CM_DEALLOCATED_NORMAL) return lose(by, "Receive", code);
+        if (talk_.data_received == CM_COMPLETE_DATA_RECEIVED) whole_ = true;
+        if (talk_.data_received != CM_NO_DATA_RECEIVED) got_ += static_cast<std::size_t>(talk_.received_length);
+        const bool turn = talk_.status_received == CM_SEND_RECEIVED;
+        if (code == CM_OK && !turn) {
+            if (talk_.data_received == CM_INCOMPLETE_DATA_RECEIVED && got_ == answer_.size()) return wrong(by);
+            return receive();
+        }
+        if (!whole_ || got_ != run_.payload.size() || answer_ != run_.payload) return wrong(by);
+
+        const std::uint64_t now = now_ns();
+        run_.done(by, began_, now, 1, got_ * 2);
+        began_ = now;
+        works(by);
+        if (code == CM_DEALLOCATED_NORMAL) {
+            close();
+            return all().stopping() ? end() : open();
+        }
+        if (!once_ && !all().stopping()) return send();
+        doing_ = step::closing;
+        return talk_.deallocate();
+    }
+
+    CM_INT32 wrong(worker& by) {
+        all().note_trouble("the answer differs from what was sent; is the partner ECHO?");
+        return lose(by, "Receive", CM_UNSUCCESSFUL);
+    }
+
+    load_run& run_;
+    const bool once_;
+    bool whole_ = false;
+    step doing_ = step::allocating;
+    std::size_t got_ = 0;
+    std::uint64_t began_ = 0;
+    std::vector<char> answer_;
+};
+
+// Records one way. Begins with a confirmation, which proves that the partner is there, and ends with one, which proves that
+// everything has arrived.
+class stream_session final : public client_session {
+public:
+    explicit stream_session(load_run& run)
+        : client_session{run.all},
+          run_{run},
+          batch_{std::max<std::size_t>(1, stream_batch_bytes / std::max<std::size_t>(1, run.payload.size()))} {}
+
+private:
+    enum class step : std::uint8_t { allocating, proving, sending, closing };
+
+    CM_INT32 prepare() override {
+        doing_ = step::allocating;
+        return talk_.set_sync_level(CM_CONFIRM);
+    }
+
+    CM_INT32 go_on(worker& by, CM_INT32 code) override {
+        switch (doing_) {
+            case step::allocating:
+                if (code != CM_OK) return lose(by, "Allocate", code);
+                doing_ = step::proving;
+                return talk_.confirm();
+            case step::proving:
+                if (code != CM_OK) return lose(by, "Confirm", code);
+                works(by);
+                doing_ = step::sending;
+                sent_ = 0;
+                began_ = now_ns();
+                break;
+            case step::sending:
+                if (code != CM_OK) return lose(by, "Send_Data", code);
+                if (++sent_ < batch_) break;
+                account(by);
+                if (!all().stopping()) break;
+                doing_ = step::closing;
+                return talk_.deallocate();
+            case step::closing: return code == CM_OK ? end() : lose(by, "Deallocate", code);
+        }
+        return talk_.send(run_.payload.data(), run_.size());
+    }
+
+    void account(worker& by) {
+        const std::uint64_t now = now_ns();
+        run_.done(by, began_, now, sent_, sent_ * run_.payload.size());
+        began_ = now;
+        sent_ = 0;
+    }
+
+    load_run& run_;
+    const std::size_t batch_;
+    std::size_t sent_ = 0;
+    step doing_ = step::allocating;
+    std::uint64_t began_ = 0;
+};
+
+// One conversation in blocking mode tells at once, and in plain words, when nothing can come of the run.
+void probe(const load_options& options) {
+    conversation talk;
+    const auto must = [&](std::string_view call, CM_INT32 code) {
+        if (code == CM_OK) return;
+        const std::string what = describe(call, code);
+        if (!ends_conversation(code)) talk.cancel();
+        throw failure{what};
+    };
+    must("Initialize_Conversation", talk.open(options.destination.c_str()));
+    if (options.mode == load_mode::stream) must("Set_Sync_Level", talk.set_sync_level(CM_CONFIRM));
+    must("Allocate", talk.allocate());
+    if (options.mode == load_mode::stream) {
+        must("Confirm", talk.confirm());
+        must("Deallocate", talk.deallocate());
+        return;
+    }
+    must("Send_Data", talk.send("?", 1));
+    char answer[64];
+    CM_INT32 code = CM_OK;
+    do code = talk.receive(answer, sizeof answer);
+    while (code == CM_OK && talk.status_received != CM_SEND_RECEIVED);
+    if (code == CM_DEALLOCATED_NORMAL) return;
+    must("Receive", code);
+    must("Deallocate", talk.deallocate());
+}
+
+struct totals {
+    std::uint64_t transactions = 0;
+    std::uint64_t bytes = 0;
+    std::uint64_t errors = 0;
+    std::uint64_t retries = 0;
+};
+[[nodiscard]] totals sum(const hub& completions) {
+    totals t;
+    for (const worker& w : completions.workers()) {
+        t.transactions += w.transactions.value();
+        t.bytes += w.bytes.value();
+        t.errors += w.errors.value();
+        t.retries += w.retries.value();
+    }
+    return t;
+}
+
+[[nodiscard]] const char* name_of(load_mode mode) {
+    return mode == load_mode::pingpong ? "pingpong" : mode == load_mode::oneshot ? "oneshot" : "stream";
+}
+
+}  // namespace
+
+int load(const load_options& options) {
+    hold_end_signals();
+    const bool inside = in_process(options.destination);
+    const unsigned accepts = inside ? server::accepts_for(options.conversations) : 0;
+    start_caller(or_usual(options.config), (inside ? options.conversations * 2 + accepts : options.conversations) + 64,
+                 options.links, options.reactors);
+    check_destination(options.destination);
+
+    hub completions{std::size_t{options.conversations} * (inside ? 2 : 1), options.threads};
+    server programs{completions};
+    load_run run{completions, options};
+    std::vector<std::unique_ptr<session>> sessions;
+    const hub_guard guard{completions};
+    worker& mine = completions.add_worker();
+    if (inside) programs.open(mine, accepts);
+    completions.start(inside ? &programs : nullptr);
+    probe(options);
+
+    std::vector<session*> all;
+    for (unsigned i = 0; i < options.conversations; ++i) {
+        if (options.mode == load_mode::stream) {
+            sessions.push_back(std::make_unique<stream_session>(run));
+        } else {
+            sessions.push_back(std::make_unique<exchange_session>(run, options.mode == load_mode::oneshot));
+        }
+        all.push_back(sessions.back().get());
+    }
+    run.all.begin(mine, std::move(all));
+
+    // The clock runs from the moment that every conversation works, or from when most of the patience for that is gone.
+    live_line live;
+    constexpr milliseconds tick{100};
+    const auto duration = static_cast<std::uint64_t>(options.duration * 1e9);
+    const std::uint64_t patience = now_ns() + std::max<std::uint64_t>(5'000'000'000ULL, duration / 2);
+    const auto look_in = [&](milliseconds at_most) {
+        if (wait_for_end_signal(at_most) != 0) throw failure{"interrupted"};
+        if (const std::string trouble = completions.trouble(); !trouble.empty()) throw failure{trouble};
+        completions.unpark(mine, CM_OK);
+    };
+    while (run.all.working() < options.conversations && now_ns() < patience) {
+        live.show("opening conversations: " + grouped(run.all.working()) + " of " + grouped(options.conversations));
+        look_in(milliseconds{10});
+    }
+    const std::size_t working = run.all.working();
+
+    run.recording.store(true, std::memory_order_relaxed);
+    const std::uint64_t begun = now_ns();
+    std::uint64_t shown_at = begun;
+    std::uint64_t shown = 0;
+    for (std::uint64_t now = begun; now - begun < duration; now = now_ns()) {
+        const auto left = milliseconds{(duration - (now - begun)) / 1'000'000 + 1};
+        look_in(std::min(left, tick));
+        if (!live.shown() || now - shown_at < 250'000'000) continue;
+        const totals t = sum(completions);
+        live.show(grouped(static_cast<std::uint64_t>(static_cast<double>(t.transactions - shown) * 1e9 /
+                                                     static_cast<double>(now - shown_at))) +
+                  " transactions/s, " + grouped(t.errors) + " errors, " +
+                  fixed(static_cast<double>(now - begun) / 1e9, 1) + " of " + fixed(options.duration, 0) + " s");
+        shown = t.transactions;
+        shown_at = now;
+    }
+    // What is on its way in a stream counts when it has arrived, and so does the time until then.
+    const bool counts_to_the_end = options.mode == load_mode::stream;
+    std::uint64_t ended = now_ns();
+    if (!counts_to_the_end) run.recording.store(false, std::memory_order_relaxed);
+    run.all.stop();
+    bool complete = false;
+    const std::uint64_t grace = now_ns() + 10'000'000'000ULL;
+    while (!complete && now_ns() < grace) {
+        live.show("ending conversations: " + grouped(run.all.left()) + " left");
+        completions.unpark(mine, CM_OK);
+        complete = run.all.wait_until_ended(tick);
+    }
+    if (counts_to_the_end) ended = now_ns();
+    const std::size_t stuck = run.all.left();
+    live.clear();
+    completions.stop(complete ? 2'000 : 0);
+
+    totals t = sum(completions);
+    if (!complete) {
+        run.all.note_trouble("conversations did not come to their end in ten seconds");
+        t.errors += stuck;
+    }
+    histogram latency;
+    for (const worker& w : completions.workers()) latency.add(w.latency);
+    const double seconds = static_cast<double>(ended - begun) / 1e9;
+    const double per_second = static_cast<double>(t.transactions) / seconds;
+    const double bytes_per_second = static_cast<double>(t.bytes) / seconds;
+    const std::string trouble = run.all.first_trouble();
+    if (options.json) {
+        nlohmann::ordered_json object{{"mode", name_of(options.mode)},
+                                      {"destination", options.destination},
+                                      {"conversations", working},
+                                      {"links", options.links},
+                                      {"size", options.size},
+                                      {"threads", options.threads},
+                                      {"transactions", t.transactions},
+                                      {"transactions_per_second", per_second},
+                                      {"bytes_per_second", bytes_per_second},
+                                      {"latency_us", latency_json(latency)},
+                                      {"errors", t.errors},
+                                      {"retries", t.retries},
+                                      {"elapsed_s", seconds}};
+        if (!trouble.empty()) object["first_error"] = trouble;
+        print_json(object);
+    } else {
+        std::cout << name_of(options.mode) << " with " << options.destination << ": " << grouped(working)
+                  << " conversations, " << options.links << (options.links == 1 ? " link, " : " links, ")
+                  << options.size << " bytes, " << fixed(seconds, 2) << " s\n"
+                  << "  " << grouped(static_cast<std::uint64_t>(per_second)) << " transactions/s, "
+                  << bytes_text(bytes_per_second) << "/s\n"
+                  << "  latency " << latency_text(latency) << '\n'
+                  << "  " << grouped(t.transactions) << " transactions, " << grouped(t.errors) << " errors, "
+                  << grouped(t.retries) << " retries\n";
+    }
+    if (t.errors != 0 || working < options.conversations || t.transactions == 0) {
+        std::cerr << "colloquy load: " << (trouble.empty() ? "not every conversation could be opened" : trouble) << '\n';
+        return exit_failed;
+    }
+    return 0;
+}
+
+}  // namespace colloquy::tool

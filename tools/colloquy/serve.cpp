@@ -1,0 +1,87 @@
+// colloquy serve: a logical unit with the built-in programs, until it is asked to end.
+#include <chrono>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "api/colloquy/colloquy.h"
+#include "tools/colloquy/commands.hpp"
+#include "tools/colloquy/client.hpp"
+#include "tools/colloquy/hub.hpp"
+#include "tools/colloquy/platform.hpp"
+#include "tools/colloquy/report.hpp"
+#include "tools/colloquy/server.hpp"
+
+namespace colloquy::tool {
+namespace {
+
+constexpr unsigned stop_ms = 5'000;
+
+[[nodiscard]] std::vector<std::string> listening() {
+    std::vector<std::string> all;
+    char text[256];
+    for (unsigned n = 0; clq_listening(n, text, sizeof text) == 0; ++n) all.emplace_back(text);
+    return all;
+}
+
+template <class Words>
+[[nodiscard]] std::string joined(const Words& words) {
+    std::string text;
+    for (const std::string& w : words) text += (text.empty() ? "" : ", ") + w;
+    return text;
+}
+
+}  // namespace
+
+int serve(const serve_options& options) {
+    hold_end_signals();
+    const unsigned accepts = server::accepts_for(options.conversations);
+    clq_options settings{};
+    settings.size = sizeof settings;
+    settings.config_file = or_usual(options.config);
+    settings.listen = options.listen.c_str();
+    settings.conversations = options.conversations + accepts;
+    settings.reactors = options.reactors;
+    if (clq_start(&settings) != 0) throw failure{clq_last_error()};
+
+    hub completions{options.conversations, options.threads};
+    server programs{completions};
+    const hub_guard guard{completions};
+    worker& mine = completions.add_worker();
+    worker& committing = completions.add_worker();
+    if (!options.database.empty()) programs.add_teller(committing, options.database, options.accounts);
+    programs.open(mine, accepts);
+    completions.start(&programs);
+
+    const std::vector<std::string> addresses = listening();
+    if (options.json) {
+        print_json({{"ready", true}, {"listening", addresses}, {"programs", programs.names()},
+                    {"conversations", options.conversations}});
+    } else {
+        std::cout << "ready: listening on " << joined(addresses) << ", serving " << joined(programs.names()) << '\n'
+                  << std::flush;
+    }
+
+    live_line live;
+    const auto begun = std::chrono::steady_clock::now();
+    unsigned long long before = clq_counter("bytes_received") + clq_counter("bytes_sent");
+    auto last = begun;
+    while (wait_for_end_signal(std::chrono::milliseconds{live.shown() ? 500 : 2'000}) == 0) {
+        if (const std::string trouble = completions.trouble(); !trouble.empty()) throw failure{trouble};
+        if (!live.shown()) continue;
+        const auto now = std::chrono::steady_clock::now();
+        const unsigned long long bytes = clq_counter("bytes_received") + clq_counter("bytes_sent");
+        const double seconds = std::chrono::duration<double>(now - last).count();
+        live.show(grouped(programs.in_use()) + " conversations, " +
+                  grouped(clq_counter("links_opened") - clq_counter("links_closed")) + " links, " +
+                  bytes_text(static_cast<double>(bytes - before) / seconds) + "/s");
+        before = bytes;
+        last = now;
+    }
+    live.clear();
+    if (programs.money() != nullptr) programs.money()->drain();
+    if (!completions.stop(stop_ms))
+        std::cerr << "colloquy serve: not everything could be written before the end\n";
+    return 0;
+}
+
+}  // namespace colloquy::tool
