@@ -177,7 +177,7 @@ wire::reason engine::on_attach(context& c, session& s, const wire::frame_header&
     v->chosen.sync_level = a.sync_level & 3;
     v->chosen.conversation_type = a.mapped;
     v->chosen.security_type = a.user_id.empty() ? 0 : 1;
-    v->said.peer_turn = 1;
+    v->said.peer_turns = 1;
     v->tp_index = tps_.index_of(*tp);
     if (!a.user_id.empty()) (void)details(*v).user_id.assign(a.user_id.view());
     v->state = conversation_state::receive;

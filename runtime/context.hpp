@@ -15,9 +15,18 @@ struct context {
     std::uint32_t hint = 0;      // shard of counters, free lists and producer tokens
     bool driving = false;        // holds a drive token: output is written when the batch ends
     std::uint32_t completed = 0;
+    std::uint32_t signals = 0;
     std::array<std::uint64_t, batch_max> completions;
+    std::array<void*, batch_max> signalled;  // events to be signalled once the entries are in the wait queue, held
+    // Completions that the host passes on when no drive token is held: slots linked through next_posted, index + 1.
+    std::uint32_t posted_first = 0;
+    std::uint32_t posted_last = 0;
+
+    // The time for deadlines, given by the host; only called for conversations that have one.
+    std::uint64_t (*clock)() = nullptr;
 
     explicit context(std::uint32_t shard = 0) noexcept : hint{shard} {}
+    [[nodiscard]] std::uint64_t now_ns() const noexcept { return clock == nullptr ? 0 : clock(); }
 };
 
 }  // namespace colloquy::runtime

@@ -39,7 +39,8 @@ enum class verb : std::uint8_t {
 // Who is told when an operation completes; fixed when the operation is issued.
 enum class notify : std::uint8_t {
     caller,      // the thread that issued it is blocked on it
-    wait_queue,  // Wait_For_Conversation collects it
+    wait_queue,  // Wait_For_Conversation collects it; an event, if there is one, is signalled when it can
+    posted,      // the host passes it on: to a window, a sink or a callback
 };
 
 // An operation that waits. Pointers are the caller's and stay valid until completion.
@@ -57,6 +58,7 @@ struct operation {
     bool waited = false;          // Allocate: it waits for its link
     conversation_state next = conversation_state::reset;  // the state after success
     return_code result = return_code::ok;
+    std::uint64_t deadline_ns = 0;  // when it is given up; 0: never
     std::uint32_t length = 0;    // of the caller's buffer
     std::uint32_t received = 0;  // bytes of it filled
     std::byte* buffer = nullptr;
@@ -85,15 +87,18 @@ struct characteristics {
 // What the two ends have said to each other so far.
 struct exchange {
     std::uint8_t originator : 1 = 0;      // we began it, and its channel number is ours to reuse
-    std::uint8_t has_turn : 1 = 0;        // the wire's view: we may send data
-    std::uint8_t peer_turn : 1 = 0;       // and: the partner may; both, while an error report crosses what it refuses
+    std::uint8_t has_turn : 1 = 0;        // we may send data, as far as the program has read what came
     std::uint8_t attach_waiting : 1 = 0;  // the attach stands in the send buffer
-    std::uint8_t purging : 1 = 0;         // inbound is dropped until the partner gives up the turn
     std::uint8_t answer_owed : 1 = 0;     // the partner asked for confirmation and we have not answered
     std::uint8_t peer_ended : 1 = 0;      // nothing more comes, and nothing more may be sent
     std::uint8_t we_ended : 1 = 0;        // our unconditional end is sent
     std::uint8_t end_conditional : 1 = 0;  // our end waits for the partner's Confirmed
     std::uint8_t attach_budget : 1 = 0;    // nobody has accepted it yet: its data is charged to the link's attach budget
+    std::uint8_t errors_owed = 0;          // error reports that stand behind what is in the send buffer
+    // Turns are counted, because error reports cross them: the partner may have ended one and begun another before it hears.
+    std::uint32_t peer_turns = 0;   // of the partner, given to it or taken by it, whose end has not arrived
+    std::uint32_t purge_turns = 0;  // how many of those are dropped because we refused them
+    std::uint32_t revoked = 0;      // of ours that arrived reports have taken and that we have not ended yet
 };
 
 struct conversation;
@@ -107,6 +112,7 @@ struct alignas(64) conversation {
     state_word<> word;
     pile<buffer> arrivals;            // shared: frames brought while somebody owned the slot
     atom<std::uint32_t> granted;      // shared: credit brought and not yet taken
+    atom<std::uint64_t> deadline;     // shared: when the operation that waits is given up; 0: never
     spot<> parking;                   // shared: where the blocked caller sleeps
 
     // --- the owner's
@@ -130,6 +136,9 @@ struct alignas(64) conversation {
     conversation_state state = conversation_state::reset;  // the owner's copy of the word's
     operation op;
 
+    void* attention = nullptr;         // the host's: whom to tell beside the wait queue. Held by reference
+    std::uint32_t time_limit_ms = 0;   // of each operation; 0: none
+    std::uint32_t next_posted = 0;     // in the list of completions to be posted, index + 1
     partner* wanted = nullptr;         // the logical unit Allocate looks for
     waiting_node waiting;              // its place in the list of those that wait for a link or for room
     atom<std::uint8_t> listed;             // shared: it stands in such a list, which then holds a pin

@@ -48,22 +48,21 @@ wire::reason flow::admit(std::uint8_t indicators, std::span<const std::byte> pay
     }
     if (error) {
         if (!wire::decode_error(payload).valid) return wire::reason::protocol;
-        if (!purging_error && !ends && !v.said.peer_turn) return wire::reason::protocol;
-    } else if (!v.said.peer_turn) {
+        if (!purging_error && !ends && v.said.peer_turns == 0) return wire::reason::protocol;
+    } else if (v.said.peer_turns == 0) {
         return wire::reason::protocol;
     }
     if ((indicators & in::definite_response) != 0 && !error) {
         if (v.said.answer_owed || v.chosen.sync_level == 0) return wire::reason::protocol;
     }
 
-    if (v.said.purging && !(error && ends)) {
-        // We refused what the partner was sending: all of it is dropped until it gives up the turn.
+    if (v.said.purge_turns != 0 && !(error && ends)) {
+        // We refused what the partner was sending: all of it is dropped until it has given up every turn it had then.
         if (!uncharged) v.consumed += charge;
         if (error) return wire::reason::none;
         if ((indicators & (in::change_direction | in::conditional_end)) != 0) {
-            v.said.purging = 0;
-            // Unless we have given the turn back meanwhile: that is on its way to the partner.
-            if (v.said.has_turn) v.said.peer_turn = 0;
+            --v.said.purge_turns;
+            --v.said.peer_turns;
         }
         if (ends) {
             // It had ended before it could hear of the error.
@@ -75,11 +74,14 @@ wire::reason flow::admit(std::uint8_t indicators, std::span<const std::byte> pay
     }
 
     if (error) {
-        if (purging_error) v.said.peer_turn = 1;  // it takes the turn; ours ends when the report is read
+        if (purging_error && v.said.peer_turns == 0) {
+            // It takes the turn. Ours ends when the report is read, unless we have ended it with a question.
+            v.said.peer_turns = 1;
+            if (!v.said.end_conditional) ++v.said.revoked;
+        }
     } else {
         if ((indicators & in::definite_response) != 0) v.said.answer_owed = 1;
-        if ((indicators & (in::change_direction | in::conditional_end)) != 0) v.said.peer_turn = 0;
-        if ((indicators & in::change_direction) != 0) v.said.has_turn = 1;
+        if ((indicators & (in::change_direction | in::conditional_end)) != 0) --v.said.peer_turns;
     }
     if (ends) ended_by_partner();
 
@@ -114,7 +116,7 @@ wire::reason flow::admit(std::uint8_t indicators, std::span<const std::byte> pay
 // The partner's last frame: nothing may be sent any more, and the channel is settled at once.
 void flow::ended_by_partner() noexcept {
     v.said.peer_ended = 1;
-    v.said.peer_turn = 0;
+    v.said.peer_turns = v.said.purge_turns = 0;
     if (v.channel == 0) return;
     const std::uint32_t channel = v.channel;
     const bool ours = wire::channel_side(channel) == v.link->side();
@@ -139,6 +141,7 @@ void flow::absorb() noexcept {
         if (why != wire::reason::none && v.link != nullptr) v.link->condemn(why);
         list = next;
     }
+    if (v.said.errors_owed != 0 && v.op.kind == verb::none) (void)settle_errors();
 }
 
 bool flow::enqueue(std::uint8_t indicators, std::span<const std::byte> payload, std::uint32_t charge, buffer*& owned,
@@ -225,20 +228,38 @@ return_code flow::take_error() noexcept {
         return return_code::resource_failure_no_retry;
     }
     drop_sending();
-    if (v.said.has_turn && (indicators & in::purging) != 0) {
-        // The partner drops what we send until we give up the turn.
-        (void)emit(in::change_direction);
-        v.said.has_turn = 0;
-    }
+    if ((indicators & in::purging) != 0) yield_turn();
     v.said.end_conditional = 0;
     v.state = conversation_state::receive;
     settle_credit();
     return code;
 }
 
+// The partner has refused our turn and drops what we send until we give it up.
+void flow::yield_turn() noexcept {
+    if (!v.said.has_turn) return;
+    drop_sending();
+    (void)emit(in::change_direction);
+    v.said.has_turn = 0;
+}
+
 bool flow::purge() noexcept {
     const bool ended = v.said.peer_ended != 0;
-    while (v.received != nullptr) pop();
+    while (v.received != nullptr) {
+        const buffer* b = v.received;
+        if ((b->user2 & mark_error) != 0) {
+            if ((b->user1 & in::conditional_end) != 0) {
+                // What ended the conversation is told later where Send_Error itself cannot tell it.
+                const return_code code = wire::return_code_of(wire::decode_fmh7(content(b)).report.sense, false);
+                v.fate = ends_conversation(code) ? code : return_code::resource_failure_no_retry;
+            } else if ((b->user1 & in::purging) != 0) {
+                yield_turn();
+            }
+        } else if ((b->user2 & mark_frame_end) != 0 && (b->user1 & in::change_direction) != 0) {
+            v.said.has_turn = 1;
+        }
+        pop();
+    }
     v.reader = {};
     v.said.answer_owed = 0;
     return ended;
@@ -310,6 +331,7 @@ step flow::received(std::int32_t data, std::uint8_t indicators, bool with_status
                 v.state = conversation_state::reset;
             }
         } else if ((indicators & in::change_direction) != 0) {
+            v.said.has_turn = 1;
             status = rqd ? confirm_send : send;
             v.state = rqd         ? conversation_state::confirm_send
                       : data != 0 ? conversation_state::send_pending
@@ -391,9 +413,11 @@ step flow::receive() noexcept {
     return step::wait();
 }
 
-// Grants anew what the program has read. Half a window at a time, so that small records do not cost a frame each.
+// Grants anew what the program has read. Half a window at a time, so that small records do not cost a frame each; but what is
+// left to the partner must not be too little for it to go on.
 void flow::settle_credit() noexcept {
-    if (v.consumed < v.window / 2 || v.consumed == 0 || !reachable()) return;
+    if (v.consumed == 0 || !reachable()) return;
+    if (v.consumed < v.window / 2 && v.allowance >= wire::frame_charge(part_min)) return;
     std::uint32_t grant = v.consumed;
     const limits& l = e.bounds();
     // A partner that had used up its window was held back by it: widen it while the pool is less than half promised.

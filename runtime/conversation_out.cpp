@@ -11,7 +11,6 @@ namespace {
 namespace in = wire::indicator;
 
 constexpr std::size_t header = wire::frame_header_size;
-constexpr std::uint32_t worth_a_frame = 256;  // less credit than this is not spent on part of a record
 
 }  // namespace
 
@@ -28,6 +27,7 @@ void flow::drop_sending() noexcept {
     e.release_outbound(c, v.sending);
     v.sending = nullptr;
     v.said.attach_waiting = 0;
+    v.said.errors_owed = 0;
 }
 
 void flow::take_granted() noexcept {
@@ -54,6 +54,8 @@ bool flow::grow(std::size_t payload) noexcept {
 
 flow::sent flow::append(std::span<const std::byte> data) noexcept {
     if (!reachable()) return sent::all;  // nobody will read it; the next call that may say so does
+    if (v.said.errors_owed != 0)
+        if (const sent s = settle_errors(); s != sent::all) return s;
     const std::size_t size = wire::mapped_record_size(data.size());
     const std::size_t have = v.sending == nullptr ? 0 : v.sending->size() - header;
     if (have + size > wire::frame_payload_max) {
@@ -83,7 +85,9 @@ void flow::note_sent(std::uint8_t indicators) noexcept {
     const bool asks = (indicators & in::definite_response) != 0;
     if ((indicators & in::change_direction) != 0) {
         v.said.has_turn = 0;
-        v.said.peer_turn = 1;
+        // The end of a turn that the partner has taken already gives it nothing.
+        if (v.said.revoked != 0) --v.said.revoked;
+        else ++v.said.peer_turns;
     }
     if (ends && asks) {
         v.said.has_turn = 0;
@@ -95,7 +99,21 @@ void flow::note_sent(std::uint8_t indicators) noexcept {
     }
 }
 
+flow::sent flow::settle_errors() noexcept {
+    while (v.said.errors_owed != 0) {
+        const std::uint8_t owed = v.said.errors_owed;
+        v.said.errors_owed = 0;
+        sent s = emit(0);
+        if (s == sent::all) s = emit_error(wire::sense::program_error, false, false);
+        v.said.errors_owed = static_cast<std::uint8_t>(s == sent::all ? owed - 1 : owed);
+        if (s != sent::all) return s;
+    }
+    return sent::all;
+}
+
 flow::sent flow::emit(std::uint8_t indicators) noexcept {
+    if (v.said.errors_owed != 0)
+        if (const sent s = settle_errors(); s != sent::all) return s;
     for (;;) {
         if (!reachable()) {
             drop_sending();
@@ -111,7 +129,7 @@ flow::sent flow::emit(std::uint8_t indicators) noexcept {
         const std::uint32_t part = v.send_credit > wire::frame_overhead_charge
                                        ? v.send_credit - wire::frame_overhead_charge
                                        : 0;
-        if (part < worth_a_frame) return sent::waits;
+        if (part < part_min) return sent::waits;
         buffer* b = e.control(c, part);
         if (b == nullptr) return sent::no_memory;
         std::memcpy(b->bytes() + b->end, v.sending->bytes() + v.sending->begin + header, part);

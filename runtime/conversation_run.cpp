@@ -115,7 +115,7 @@ step flow::send_error() noexcept {
         case sent::all: break;
     }
     if (!had_turn) {
-        v.said.purging = v.said.peer_turn;  // until the partner gives the turn up
+        v.said.purge_turns = v.said.peer_turns;  // until the partner has given them up
         v.said.has_turn = 1;
         settle_credit();
     }

@@ -73,6 +73,9 @@ conversation* engine::open(context& c, conversation_state state) noexcept {
     v.state = state;
     v.op = {};
     v.wanted = nullptr;
+    v.attention = nullptr;
+    v.time_limit_ms = 0;
+    v.deadline.store_relaxed(0);  // relaxed: published with the word
     v.granted.store_relaxed(0);  // relaxed: published with the word
     v.generation = v.word.open(state, salt_ + *index * 0x9E3779B97F4A7C15ULL);
     counters_.add(counter::conversations_opened, 1, c.hint);
@@ -81,6 +84,8 @@ conversation* engine::open(context& c, conversation_state state) noexcept {
 
 void engine::retire(context& c, conversation& v) noexcept {
     counters_.add(counter::conversations_closed, 1, c.hint);
+    if (v.attention != nullptr) host_.forget(v.attention);
+    v.attention = nullptr;
     const std::uint32_t index = v.index;
     if (!v.word.retire()) return;  // the last unpin does the rest
     inbound_.release_chain(v.arrivals.take_all(), c.hint);
@@ -302,6 +307,10 @@ return_code engine::issue(context& c, conversation& v) noexcept {
             outstanding_.fetch_add_acq_rel(1);
         }
         const bool tell = v.op.channel != notify::caller;
+        if (v.op.deadline_ns != 0) {
+            v.deadline.store_relaxed(v.op.deadline_ns);  // relaxed: whoever finds it takes the slot before it acts
+            host_.deadline_set(c, v);
+        }
         std::uint64_t seen = 0;
         if (v.word.leave(phase::pending, shown(v), seen)) {
             if (tell) host_.operation_outstanding();
@@ -329,9 +338,13 @@ void engine::carry_on(context& c, conversation& v) noexcept {
 
 void engine::complete(context& c, conversation& v, return_code code) noexcept {
     report_request_to_send(v);
+    v.deadline.store_relaxed(0);  // relaxed: a timer that still sees it finds the operation gone
     v.op.result = code;
     v.op.filled = true;  // nothing that still arrives goes to the caller's buffer
     const notify channel = v.op.channel;
+    void* const attention = v.attention;
+    const std::uint32_t index = v.index;
+    const bool signals = channel == notify::wait_queue && attention != nullptr && host_.hold_signal(attention);
     if (v.state == conversation_state::reset) flow{*this, c, v}.close_down();
     std::uint64_t seen = 0;
     while (!v.word.leave(phase::done, v.state, seen)) flow{*this, c, v}.absorb();
@@ -342,9 +355,13 @@ void engine::complete(context& c, conversation& v, return_code code) noexcept {
             if ((seen & state_word<>::bit(flag::waited)) != 0) host_.wake(v.parking);
             return;
         case notify::wait_queue:
-            if (!v.word.raise_queued()) return;  // an older entry of the slot is still in the queue and will serve
-            c.completions[c.completed++] = v.index;
-            if (c.completed == context::batch_max) flush(c);
+            // An older entry of the slot may still be in the queue: it will serve.
+            if (v.word.raise_listed(flag::queued)) c.completions[c.completed++] = index;
+            if (signals) c.signalled[c.signals++] = attention;
+            if (c.completed == context::batch_max || c.signals == context::batch_max) flush(c);
+            return;
+        case notify::posted:
+            if (v.word.raise_listed(flag::posting)) list_posting(c, index);
             return;
     }
 }
@@ -356,7 +373,10 @@ void engine::report_request_to_send(conversation& v) noexcept {
 }
 
 void engine::complete_cancelled(context& c, conversation& v) noexcept {
-    if (v.op.channel == notify::caller || host_.wait_queue_watched()) {
+    const bool told = v.op.channel != notify::wait_queue || host_.wait_queue_watched() ||
+                      (v.attention != nullptr && host_.hold_signal(v.attention));
+    if (told && v.op.channel == notify::wait_queue && v.attention != nullptr) host_.forget(v.attention);
+    if (told) {
         complete(c, v, return_code::deallocated_abend);
         return;
     }
@@ -377,6 +397,13 @@ bool engine::discard(context& c, conversation& v) noexcept {
     return true;
 }
 
+void engine::finish_again(context& c, conversation& v) noexcept {
+    flow f{*this, c, v};
+    f.close_down();
+    std::uint64_t seen = 0;
+    while (!v.word.leave(phase::done, v.state, seen)) f.absorb();
+}
+
 void engine::settle_waitable(conversation& v) noexcept {
     if (!v.op.waitable) return;
     v.op.waitable = false;
@@ -384,11 +411,14 @@ void engine::settle_waitable(conversation& v) noexcept {
 }
 
 void engine::flush(context& c) noexcept {
-    const std::uint32_t n = c.completed;
-    if (n == 0) return;
-    finished_.enqueue_bulk(c.completions.data(), n, c.hint);
-    c.completed = 0;
-    host_.wait_queue_filled(n);
+    if (const std::uint32_t n = c.completed; n != 0) {
+        finished_.enqueue_bulk(c.completions.data(), n, c.hint);
+        c.completed = 0;
+        host_.wait_queue_filled(n);
+    }
+    // After the entries are in the queue, so that a cmwait that follows the event never blocks.
+    for (std::uint32_t i = 0; i < c.signals; ++i) host_.signal(c.signalled[i]);
+    c.signals = 0;
 }
 
 engine::collect_result engine::collect_entry(context& c, std::uint64_t entry, collected& out, bool keep) noexcept {
@@ -411,6 +441,58 @@ engine::collect_result engine::collect_entry(context& c, std::uint64_t entry, co
     if (v.state == conversation_state::reset) retire(c, v);
     else leave_idle(c, v);
     return collect_result::one;
+}
+
+bool engine::next_posting(context& c, posting& out) noexcept {
+    while (c.posted_first != 0) {
+        conversation& v = slots_[c.posted_first - 1];
+        c.posted_first = v.next_posted;
+        if (c.posted_first == 0) c.posted_last = 0;
+        // Lowered before the look, like `queued`: a completion after it makes an entry of its own.
+        (void)v.word.lower(flag::posting);
+        // Held as a deliverer holds it: a verb that comes right behind the notification waits for us to let go.
+        if (!v.word.collect(word_bits::generation(v.word.load()), phase::delivering)) continue;  // cancelled meanwhile
+        out.slot = &v;
+        out.what = {v.id(), v.op.result, v.op.id_memory};
+        out.attention = v.attention;
+        return true;
+    }
+    return false;
+}
+
+void engine::posted(context& c, posting& p) noexcept {
+    conversation& v = *p.slot;
+    v.op.kind = verb::none;
+    if (v.state == conversation_state::reset) retire(c, v);
+    else leave_idle(c, v);
+}
+
+void engine::refused(posting& p) noexcept {
+    conversation& v = *p.slot;
+    context none;
+    std::uint64_t seen = 0;
+    while (!v.word.leave(phase::done, v.state, seen)) flow{*this, none, v}.absorb();
+}
+
+void engine::post_again(context& c, conversation_id id) noexcept {
+    conversation& v = slots_[id.slot()];
+    const std::uint64_t w = v.word.load();
+    if (word_bits::generation(w) != id.generation() || word_bits::phase_of(w) != phase::done) return;
+    if (v.word.raise_listed(flag::posting)) list_posting(c, id.slot());
+}
+
+// Who raised `posting` owns the link field until the flag is lowered.
+void engine::list_posting(context& c, std::uint32_t index) noexcept {
+    slots_[index].next_posted = 0;
+    (c.posted_last == 0 ? c.posted_first : slots_[c.posted_last - 1].next_posted) = index + 1;
+    c.posted_last = index + 1;
+}
+
+void engine::move_postings(context& from, context& to, engine& e) noexcept {
+    if (from.posted_first == 0) return;
+    (to.posted_last == 0 ? to.posted_first : e.slots_[to.posted_last - 1].next_posted) = from.posted_first;
+    to.posted_last = from.posted_last;
+    from.posted_first = from.posted_last = 0;
 }
 
 bool engine::collect(context& c, conversation_id id, return_code& code) noexcept {

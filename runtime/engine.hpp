@@ -37,10 +37,21 @@ public:
     // The session is over for the engine: the transport closes the connection when what is queued has been written, then
     // gives back its hold (session::release).
     virtual void session_ended(context& c, session& s) noexcept = 0;
+    // --- attention: what the host hung on a conversation. The engine keeps one reference for the conversation.
+    // Which channel an operation issued now reports by: wait_queue or posted.
+    virtual notify channel_of(void*) noexcept { return notify::wait_queue; }
+    // Something is to be signalled once the entry is in the wait queue: takes a reference. False: nothing is.
+    virtual bool hold_signal(void*) noexcept { return false; }
+    // Signals, and gives that reference back.
+    virtual void signal(void*) noexcept {}
+    // The conversation's own reference is given back.
+    virtual void forget(void*) noexcept {}
     // Wake the thread parked here.
     virtual void wake(spot<>& where) noexcept = 0;
     // `count` entries were put in the wait queue.
     virtual void wait_queue_filled(std::uint32_t count) noexcept = 0;
+    // An operation waits whose deadline is set: look at conversation::deadline when it has come.
+    virtual void deadline_set(context&, conversation&) noexcept {}
     // Nothing is outstanding any more: whoever waits must look.
     virtual void wait_queue_idle() noexcept = 0;
     // Somebody is blocked on the wait queue at this moment.
@@ -132,6 +143,27 @@ public:
         std::uint64_t entry = 0;
         return take_entry(entry) ? collect_entry(c, entry, out, false) : collect_result::none;
     }
+    // One completion to be posted: taken from the context's list and kept from everybody until posted() or refused().
+    struct posting {
+        conversation* slot = nullptr;
+        collected what;
+        void* attention = nullptr;
+    };
+    // False: the list is empty. Stale entries are passed over. Without a drive token held.
+    [[nodiscard]] bool next_posting(context& c, posting& out) noexcept;
+    // It has been passed on: the conversation is free again.
+    void posted(context& c, posting& p) noexcept;
+    // It could not be: the conversation stays busy; post_again() later.
+    void refused(posting& p) noexcept;
+    void post_again(context& c, conversation_id id) noexcept;
+    static void move_postings(context& from, context& to, engine& e) noexcept;
+
+    // What operations of conversations without attention report by.
+    void set_default_channel(notify n) noexcept { default_channel_.store_release(n); }
+    [[nodiscard]] notify channel_for(const conversation& v) noexcept {
+        return v.attention != nullptr ? host_.channel_of(v.attention) : default_channel_.load_acquire();
+    }
+
     // Collects the operation on which the caller is blocked. False: it is not finished.
     [[nodiscard]] bool collect(context& c, conversation_id id, return_code& code) noexcept;
     [[nodiscard]] bool finished(conversation_id id) noexcept;
@@ -152,6 +184,9 @@ public:
     // left as it was.
     [[nodiscard]] bool discard(context& c, conversation& v) noexcept;
 
+    // The owner of a finished operation leaves it as it is, after the conversation was ended under it.
+    void finish_again(context& c, conversation& v) noexcept;
+
     // Accept_Conversation's meeting with attaches (accept.cpp).
     [[nodiscard]] conversation* take_attached(context& c) noexcept;
     // `v` is claimed and its operation set. Not null: an attach came first, and `v` was given back.
@@ -161,6 +196,7 @@ public:
 
 private:
     void look(context& c, conversation& v, std::uint64_t generation) noexcept;
+    void list_posting(context& c, std::uint32_t index) noexcept;
     void carry_on(context& c, conversation& v) noexcept;
     void settle_waitable(conversation& v) noexcept;
     static void report_request_to_send(conversation& v) noexcept;
@@ -184,6 +220,7 @@ private:
 
     intrusive_completion_queue<> finished_;
     atom<std::uint32_t> outstanding_;
+    atom<notify> default_channel_{notify::wait_queue};
 
     // 63     32 31     0   both never non-zero together: who comes second takes who came first
     // | queued | waiting |

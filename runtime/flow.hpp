@@ -42,7 +42,7 @@ struct flow {
     [[nodiscard]] bool error_queued() const noexcept;
     // Takes it: its code, with all that follows from it.
     return_code take_error() noexcept;
-    // Drops everything queued; tells whether an unconditional end was among it.
+    // Drops everything queued, with what that means for the turn; tells whether the partner has ended.
     bool purge() noexcept;
     step receive() noexcept;
     void settle_credit() noexcept;
@@ -54,6 +54,9 @@ struct flow {
     // Everything in the send buffer leaves, the last frame with these indicators; nothing if there is neither.
     sent emit(std::uint8_t indicators) noexcept;
     sent emit_error(std::uint32_t sense, bool purging, bool end) noexcept;
+    // Reports that had to wait behind the send buffer.
+    sent settle_errors() noexcept;
+    static constexpr std::uint32_t part_min = 256;  // less credit than for this is not spent on part of a record
     void answer(bool end) noexcept;  // +RSP
     void drop_sending() noexcept;
     [[nodiscard]] bool reachable() const noexcept;  // the partner still listens
@@ -82,6 +85,7 @@ private:
     void note_sent(std::uint8_t indicators) noexcept;
     bool grow(std::size_t payload) noexcept;
     void ended_by_partner() noexcept;
+    void yield_turn() noexcept;
 };
 
 }  // namespace colloquy::runtime

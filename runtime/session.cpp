@@ -327,7 +327,8 @@ bool session::refuse(context& c, wire::reason why) noexcept {
 
 void session::fail(context& c, wire::reason why) noexcept {
     if (at() == stage::ended) return;
-    send_reason(c, wire::frame_type::close, why);
+    // Before our hello a close would be no frame the partner may accept.
+    send_reason(c, at() == stage::greeting ? wire::frame_type::refuse : wire::frame_type::close, why);
     const bool retry = why == wire::reason::idle || why == wire::reason::shutting_down || why == wire::reason::drained ||
                        why == wire::reason::unused || why == wire::reason::transport;
     if (!retry) engine_.count().add(counter::protocol_errors, 1, c.hint);

@@ -64,7 +64,7 @@ enum class flag : std::uint8_t {
     room = 1 << 4,             // the link's output has room again
     queued = 1 << 5,           // the wait queue holds an entry for this slot
     waited = 1 << 6,           // a thread is blocked on this conversation and may be asleep
-    cancel = 1 << 7,           // somebody cancels: the owner lets go as soon as it can
+    posting = 1 << 7,          // the slot stands in a list of completions to be posted
 };
 
 template <template <class> class Atom = atom>
@@ -109,13 +109,13 @@ public:
         }
     }
 
-    // For the collector of a finished operation: done -> claimed.
-    bool collect(u64 generation) noexcept {
+    // For the collector of a finished operation: done -> claimed, or -> delivering for one who passes it on.
+    bool collect(u64 generation, phase to = phase::claimed) noexcept {
         u64 w = word_.load_relaxed();
         for (;;) {
             if (word_bits::generation(w) != generation || word_bits::phase_of(w) != phase::done) return false;
             // acquire[slot-own]: sees the outcome that the deliverer wrote.
-            if (word_.cas_acquire(w, word_bits::with(w, phase::claimed))) return true;
+            if (word_.cas_acquire(w, word_bits::with(w, to))) return true;
         }
     }
 
@@ -153,7 +153,7 @@ public:
         }
     }
 
-    // Sets a flag that needs no look (request_to_send, cancel, waited). False: stale.
+    // Sets a flag that needs no look (request_to_send, waited). False: stale.
     bool raise(u64 generation, flag f, u64* seen = nullptr) noexcept {
         u64 w = word_.load_relaxed();
         for (;;) {
@@ -168,8 +168,8 @@ public:
     bool lower(flag f) noexcept { return (word_.fetch_and_acq_rel(~bit(f)) & bit(f)) != 0; }
     [[nodiscard]] bool has(flag f) const noexcept { return (word_.load_acquire() & bit(f)) != 0; }
 
-    // Raises `queued`; true when it was not raised before, so that an entry must be put in the queue.
-    bool raise_queued() noexcept { return (word_.fetch_or_acq_rel(bit(flag::queued)) & bit(flag::queued)) == 0; }
+    // Raises `queued` or `posting`; true when it was not raised before, so that an entry must be made.
+    bool raise_listed(flag f) noexcept { return (word_.fetch_or_acq_rel(bit(f)) & bit(f)) == 0; }
 
     [[nodiscard]] bool pin(u64 generation) noexcept {
         u64 w = word_.load_relaxed();
@@ -200,8 +200,8 @@ public:
         u64 g = word_bits::generation(w);
         g = next_generation(g == 0 ? salt & conversation_id::generation_mask : g);
         const u64 opened = word_bits::with(word_bits::with(g << word_bits::generation_shift, phase::claimed), state);
-        // The queued flag outlives a life: its entry is still in the wait queue and serves the next life too.
-        while (!word_.cas_acq_rel(w, opened | (w & bit(flag::queued)))) {
+        // An entry in the wait queue or in a list of postings outlives the life it was made for and serves the next too.
+        while (!word_.cas_acq_rel(w, opened | (w & listed_flags))) {
         }
         return g;
     }
@@ -213,7 +213,7 @@ public:
         for (;;) {
             const bool free_now = word_bits::pins(w) == 0;
             u64 next = (next_generation(word_bits::generation(w)) << word_bits::generation_shift) |
-                       (w & (word_bits::pin_mask | bit(flag::queued)));
+                       (w & (word_bits::pin_mask | listed_flags));
             next = word_bits::with(next, free_now ? phase::vacant : phase::retired);
             if (word_.cas_acq_rel(w, next)) return free_now;
         }
@@ -227,6 +227,7 @@ public:
     }
 
     [[nodiscard]] static constexpr u64 bit(flag f) noexcept { return static_cast<u64>(f); }
+    static constexpr u64 listed_flags = static_cast<u64>(flag::queued) | static_cast<u64>(flag::posting);
 
 private:
     static constexpr u64 next_generation(u64 g) noexcept {

@@ -79,7 +79,8 @@ struct claimed {
     void begin(verb kind, void* id_memory) {
         v.op = {};
         v.op.kind = kind;
-        v.op.channel = v.chosen.processing_mode == 1 ? notify::wait_queue : notify::caller;
+        v.op.channel = v.chosen.processing_mode == 1 ? e.channel_for(v) : notify::caller;
+        if (v.time_limit_ms != 0) v.op.deadline_ns = c.now_ns() + v.time_limit_ms * std::uint64_t{1'000'000};
         v.op.id_memory = id_memory;
         v.op.appended = true;  // Send_Data alone has data to add
     }
@@ -135,7 +136,7 @@ outcome accept(engine& e, context& c, bool blocking, void* id_memory) noexcept {
     if (v == nullptr) return just(rc::product_specific_error);
     v->op = {};
     v->op.kind = verb::accept;
-    v->op.channel = blocking ? notify::caller : notify::wait_queue;
+    v->op.channel = blocking ? notify::caller : e.channel_for(*v);
     v->op.id_memory = id_memory;
     const conversation_id id = v->id();
     if (id_memory != nullptr) id.to_bytes(id_memory);
@@ -351,9 +352,15 @@ outcome send_error(engine& e, context& c, conversation_id id, std::int32_t* requ
     // The Receive beside it ends with 28 and changes nothing; if the conversation is over it hears that instead.
     if (v->word.lower(flag::request_to_send)) *request_to_send_received = 1;
     *v->op.data_received = *v->op.received_length = *v->op.status_received = 0;
-    // The Receive has given up the turn already if it was issued in SEND, so we are the receiver here in any case.
-    v->state = state::receive;
-    const step s = flow{e, c, *v}.send_error();
+    // The Receive has given up the turn already if it was issued in SEND, unless it waits for credit to do so.
+    v->state = v->op.emitted ? state::receive : state::send;
+    step s = flow{e, c, *v}.send_error();
+    if (s.waits) {
+        // There is nobody left to tell that the report has gone, so it follows what is in the send buffer by itself.
+        if (v->said.errors_owed != 0xFF) ++v->said.errors_owed;
+        v->state = state::send;
+        s = step::done(rc::ok);
+    }
     e.complete(c, *v, v->state == state::reset ? s.code : rc::unsuccessful);
     return just(s.code);
 }
@@ -416,7 +423,17 @@ static outcome cancel_with(engine& e, context& c, conversation_id id, std::uint3
             }
             case state_word<>::take_result::done: {
                 // Finished and not collected: the result is discarded with the conversation.
-                if (!v->word.collect(id.generation()) || !e.discard(c, *v)) break;
+                if (!v->word.collect(id.generation())) break;
+                if (v->op.channel == notify::posted) {
+                    // Its completion is about to be posted and still will be, once; the conversation ends with it.
+                    flow f{e, c, *v};
+                    (void)f.purge();
+                    f.abend(sense);
+                    v->state = state::reset;
+                    e.finish_again(c, *v);
+                    return just(rc::ok);
+                }
+                if (!e.discard(c, *v)) break;
                 return end_abnormally(e, c, *v, sense);
             }
             case state_word<>::take_result::owned: break;  // a verb or a delivery is at work; it lets go soon
