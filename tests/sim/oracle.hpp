@@ -1,0 +1,145 @@
+// oracle: what each end of a conversation may be told, from what the two programs did.
+//
+// It never asks the engine. Each end's sayings are a list of items in program order; the other end may only read them in that
+// order, unless an error report voided them. States come from the standard's table.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "runtime/conversation_id.hpp"
+#include "tests/sim/state_table.hpp"
+
+namespace colloquy::sim {
+
+struct failure : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+enum class call : std::uint8_t {
+    allocate,
+    cancel,
+    confirm,
+    confirmed,
+    deallocate,
+    flush,
+    prepare_to_receive,
+    receive,
+    request_to_send,
+    send_data,
+    send_error,
+    test_request_to_send,
+};
+[[nodiscard]] const char* name(call c) noexcept;
+
+// One verb as it was issued, with the characteristics it was issued under, and where its outputs go.
+struct request {
+    call what = call::flush;
+    char type = ' ';            // the table's letter: B F C P D, A F C, W I
+    bool asks = false;          // a confirmation is asked for
+    bool blocking = false;
+    bool error_as_receiver = false;  // Send_Error in SEND_PENDING
+    row_state from = row_state::reset;
+    std::int32_t length = 0;
+    std::vector<std::byte> buffer;  // of a Receive: `length` bytes and a guard
+    std::int32_t data = -1, received = -1, status = -1, rts = -1;
+    std::uint64_t id_memory = 0;
+    std::int32_t forced_code = -1;  // what the program has done to it decides its code
+    std::size_t status_item = SIZE_MAX;  // the item that asks for the confirmation
+};
+
+struct item {
+    enum class kind : std::uint8_t { record, confirm, turn, confirm_turn, end, confirm_end, error, abend } what;
+    std::uint32_t sequence = 0;
+    std::int32_t length = 0;
+    std::int32_t code = 0;   // error: 21 or 22, 0 either; abend: 17 or 30
+    bool optional = false;   // may not have left, because an error took its place
+    bool answered = false;   // the partner program confirmed
+};
+
+struct talk;
+
+// One program's end.
+struct side {
+    talk* of = nullptr;
+    std::uint32_t unit = 0;
+    bool originator = false;
+    bool known = false;  // this program has the id
+    runtime::conversation_id id{};
+    row_state state = row_state::reset;
+    std::unique_ptr<request> pending;
+
+    std::int32_t sync_level = 0, deallocate_type = 0, prepare_type = 0, mode = 0, send_type = 0, receive_type = 0;
+    std::int32_t error_direction = 0;
+
+    std::vector<item> out;
+    std::size_t sure = 0;    // items below have left for certain
+    std::size_t forced = 0;  // items below are told to leave
+    std::uint32_t sequence = 0;
+    bool attached = false;   // the partner may know of the conversation
+
+    std::size_t read = 0;    // of the partner's items
+    std::int32_t offset = 0;  // in the record being read
+    bool cut = false;        // a record ended early: the abend must follow
+    std::size_t asked = SIZE_MAX;  // the item whose confirmation we owe
+
+    std::uint32_t rts_sent = 0, rts_told = 0;
+    bool rts_fresh = false;  // sent, and nothing was told since
+
+    [[nodiscard]] bool live() const noexcept { return known && state != row_state::reset; }
+};
+
+struct talk {
+    std::uint32_t serial = 0;
+    side ends[2];
+    std::uint64_t opened_at = 0;
+    std::int32_t reject = 0;  // the code with which the partner must refuse it; 0: it does not
+    bool accepted = false;
+
+    side& other(const side& s) noexcept { return &s == &ends[0] ? ends[1] : ends[0]; }
+};
+
+// What may happen to a conversation beside what its programs do.
+struct circumstances {
+    bool link_may_be_lost = false;
+    bool may_be_refused = false;   // for want of room, 11
+};
+
+class oracle {
+public:
+    explicit oracle(const std::string& table) : table_{table} {}
+
+    // The refusal the table demands, or 0.
+    [[nodiscard]] std::int32_t refusal(const side& s, const request& r) const;
+    // The verb is under way, or done: what it says takes its place among the sayings.
+    void say(side& s, request& r, bool finished);
+    // The verb has ended with `code`. `finished`: it was never pending.
+    void judge(side& s, request& r, std::int32_t code, const circumstances& now);
+    // A note that the partner wants to send was told.
+    void told_request_to_send(side& s, std::int32_t value);
+    // At rest: what a pending verb still waits for; null when nothing should keep it. `why` says what is wrong.
+    [[nodiscard]] bool stuck(side& s, std::string& why) const;
+    // What Send_Error beside a pending Receive leaves behind.
+    void error_beside_receive(side& s, std::int32_t code, const circumstances& now);
+
+    static void fill(std::byte* to, std::size_t bytes, const side& s, std::uint32_t sequence) noexcept;
+
+private:
+    [[nodiscard]] cell next(const request& r, std::int32_t code) const;
+    [[nodiscard]] const state_table::row* row(const request& r, std::int32_t code) const;
+    void judge_receive(side& s, request& r, std::int32_t code);
+    void judge_ending(side& s, const request& r, std::int32_t code, const circumstances& now);
+    void hear_error(side& s, std::int32_t code);
+    [[nodiscard]] static bool unheard(side& s) noexcept;
+    static void skip_optional(side& s, bool keep) noexcept;
+
+    state_table table_;
+};
+
+[[noreturn]] void fail(const std::string& what);
+
+}  // namespace colloquy::sim

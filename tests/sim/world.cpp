@@ -1,0 +1,994 @@
+#include "tests/sim/world.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+
+namespace colloquy::sim {
+
+namespace {
+
+using runtime::characteristic;
+using runtime::conversation_id;
+using runtime::return_code;
+
+constexpr std::uint64_t ms = 1'000'000;
+constexpr std::int32_t length_max = 32'767;
+constexpr std::size_t guard_bytes = 16;
+
+std::int32_t number(return_code code) { return static_cast<std::int32_t>(code); }
+
+runtime::partner* find_partner(void* arg, std::string_view name) {
+    return static_cast<runtime::engine*>(arg)->partners().find(name);
+}
+
+}  // namespace
+
+world::world(std::uint64_t seed, oracle& judge, bool verbose) : judge_{judge}, random_{seed}, verbose_{verbose} {
+    auto& r = random_;
+    transport::sim_weather w;
+    const bool slow = r.chance(500);
+    w.delay_min_ns = slow ? r.between(1, 50'000) : 1'000;
+    w.delay_max_ns = w.delay_min_ns + (slow ? r.below(5 * ms) : 0);
+    static constexpr std::size_t chunks[] = {1, 7, 64, 600, 1'460, 65'536, 65'536, 65'536};
+    w.read_bytes_max = chunks[r.below(8)];
+    w.write_bytes_max = chunks[r.below(8)];
+    static constexpr std::size_t pipes[] = {4'096, 65'536, 1U << 20, 1U << 20};
+    w.pipe_bytes = pipes[r.below(4)];
+    if (r.chance(300)) {
+        w.stall = static_cast<std::uint32_t>(r.below(100));
+        w.stall_ns_max = r.below(20 * ms);
+    }
+    w.connect_at_once = r.chance(300) ? 500 : 0;
+    const bool calm = r.chance(400);
+    if (!calm) {
+        static constexpr std::uint32_t rates[] = {0, 1, 3, 10};
+        faults_ = rates[r.below(4)];
+        if (r.chance(200)) w.connect_failure = 300;
+        w.abrupt_close = r.chance(300);
+    }
+    connect_may_fail_ = w.connect_failure != 0;
+    heartbeats_ = faults_ != 0 && r.chance(400);
+    tight_ = r.chance(300);
+
+    runtime::limits l;
+    draw_limits(l);
+    if (heartbeats_) l.heartbeat_ms = 500;
+    network_ = std::make_unique<transport::sim_network>(r.next(), w);
+    const std::uint32_t n = r.chance(150) ? 3 : 2;
+    for (std::uint32_t i = 0; i < n; ++i) {
+        unit& u = units_.emplace_back();
+        u.name = std::string{"NET.UNIT"} + static_cast<char>('A' + i);
+        u.at = std::make_unique<transport::sim_unit>(*network_, l, u.name, r.next());
+        u.at->watched = r.chance(300);
+        const std::uint32_t queue = tight_ && r.chance(300) ? 2 : 1'000;
+        (void)u.at->engine.tps().add("TELLER", queue);
+        (void)u.at->engine.tps().add("STOPPED", queue);
+        u.at->engine.tps().set("STOPPED", runtime::tp_registry::status::stopped);
+    }
+    const auto links = static_cast<std::uint32_t>(r.between(1, 2));
+    for (auto& a : units_)
+        for (auto& b : units_)
+            if (&a != &b) (void)a.at->know(*b.at, links);
+
+    actions_ = static_cast<std::uint32_t>(r.chance(100) ? r.between(1'000, 4'000) : r.between(50, 1'000));
+    static constexpr std::uint32_t shares[] = {0, 20, 150, 400};
+    illegal_ = shares[r.below(4)];
+    blocking_share_ = shares[r.below(4)];
+    sync_allowed_ = r.chance(800);
+    concurrent_ = static_cast<std::uint32_t>(std::min<std::uint64_t>(r.between(1, 12), l.conversations / 3));
+    record_shape_ = static_cast<std::uint32_t>(r.below(5));
+    for (auto& k : knobs_) k = static_cast<std::uint8_t>(r.between(0, 4));
+    knobs_[0] = 4;  // sending
+    knobs_[1] = 4;  // receiving
+    drawn_ = "units " + std::to_string(n) + " actions " + std::to_string(actions_) + " faults " + std::to_string(faults_) +
+             " tight " + std::to_string(tight_) + " heartbeats " + std::to_string(heartbeats_) + " illegal " +
+             std::to_string(illegal_) + " blocking " + std::to_string(blocking_share_) + " conversations " +
+             std::to_string(l.conversations) + " concurrent " + std::to_string(concurrent_) + " window " +
+             std::to_string(l.window_bytes) + ".." + std::to_string(l.window_bytes_max) + " read " +
+             std::to_string(w.read_bytes_max) + " write " + std::to_string(w.write_bytes_max) + " pipe " +
+             std::to_string(w.pipe_bytes) + " delay " + std::to_string(w.delay_max_ns) + " links " + std::to_string(links);
+}
+
+void world::draw_limits(runtime::limits& l) {
+    auto& r = random_;
+    static constexpr std::uint32_t windows[] = {512, 600, 1'024, 4'096, 16'384};
+    l.window_bytes = windows[r.below(5)];
+    l.window_bytes_max = std::min(262'144U, l.window_bytes << r.below(6));
+    l.conversations = 64;
+    l.links = 32;
+    l.partners = 4;
+    l.tp_names = 4;
+    l.accept_queue = 64;
+    l.link_conversations = 64;
+    l.link_output_bytes = 131'072;
+    l.window_growth_bytes = r.chance(500) ? 1U << 20 : 0;
+    l.heartbeat_ms = 0;
+    if (tight_) {
+        if (r.chance(300)) l.conversations = static_cast<std::uint32_t>(r.between(4, 12));
+        if (r.chance(300)) l.accept_queue = 2;
+        if (r.chance(300)) l.link_conversations = static_cast<std::uint32_t>(r.between(1, 6));
+        if (r.chance(300)) l.link_attach_bytes = static_cast<std::uint32_t>(r.between(200, 20'000));
+        if (r.chance(300)) l.inbound_bytes = std::uint64_t{l.window_bytes} * r.between(1, 8);
+    }
+}
+
+void world::note(const std::string& line) const {
+    if (verbose_) std::fprintf(stderr, "%12llu  %s\n", static_cast<unsigned long long>(network_->now()), line.c_str());
+}
+
+std::string world::label(const side& s) const {
+    static const char* const states[] = {"", "reset", "init", "send", "recv", "spend", "conf", "confsend", "confdeal"};
+    return "talk " + std::to_string(s.of->serial) + (s.originator ? "a" : "b") + "@" +
+           units_[s.unit].name.substr(4) + " " + states[static_cast<std::size_t>(s.state)];
+}
+
+circumstances world::around(const side& s) const {
+    circumstances c;
+    c.link_may_be_lost = interfered_ && network_->last_loss() >= s.of->opened_at;
+    c.may_be_refused = tight_ || drained_;
+    return c;
+}
+
+// ---- life of conversations ----------------------------------------------------------------------------------------------------
+
+void world::refresh() {
+    std::erase_if(active_, [](side* s) { return !s->live() && !s->pending; });
+}
+
+void world::forget(side& s) { units_[s.unit].sides.erase(s.id.value); }
+
+void world::open_talk(std::uint32_t from, std::uint32_t to) {
+    auto& r = random_;
+    const runtime::outcome o = runtime::initialize(engine(from), context(from));
+    if (o.code != return_code::ok) {
+        if (number(o.code) != 20 || !tight_) fail("Initialize gives " + std::to_string(number(o.code)));
+        return;
+    }
+    auto& t = *talks_.emplace_back(std::make_unique<talk>());
+    t.serial = static_cast<std::uint32_t>(talks_.size());
+    t.opened_at = network_->now();
+    ++totals_.conversations;
+    side& s = t.ends[0];
+    side& p = t.ends[1];
+    s.of = p.of = &t;
+    s.originator = s.known = true;
+    s.unit = from;
+    p.unit = to;
+    s.id = o.id;
+    s.state = row_state::initialize;
+    units_[from].sides[s.id.value] = &s;
+    active_.push_back(&s);
+    const char* tp = "TELLER";
+    if (r.chance(30)) {
+        tp = "NOBODY";
+        t.reject = 9;
+    } else if (r.chance(30)) {
+        tp = "STOPPED";
+        t.reject = 10;
+    }
+    (void)runtime::set_details(engine(from), context(from), s.id, units_[to].name, "", tp, false);
+    set(s, characteristic::security_type, 2);
+    char user[11];
+    std::snprintf(user, sizeof user, "U%07u", t.serial);
+    if (number(runtime::set_name(engine(from), context(from), s.id, runtime::name_of::user_id, user, 8).code) != 0)
+        fail("Set_Security_User_ID is refused");
+    if (sync_allowed_ && r.chance(600)) set(s, characteristic::sync_level, 1);
+    if (!r.chance(blocking_share_)) set(s, characteristic::processing_mode, 1);
+    note(label(s) + " opened to " + units_[to].name + " tp " + tp);
+    if (r.chance(900)) (void)issue(s, call::allocate);
+}
+
+void world::accept(std::uint32_t at, bool blocking) {
+    auto a = std::make_unique<acceptance>();
+    const runtime::outcome o = runtime::accept(engine(at), context(at), blocking, &a->id_memory);
+    note("accept at " + units_[at].name + " gives " + std::to_string(number(o.code)));
+    switch (number(o.code)) {
+        case 0: accepted(at, o.id); return;
+        case 35:
+            if (a->id_memory != o.id.value) fail("Accept gives 35 without an id");
+            a->id = o.id;
+            a->blocking = blocking;
+            if (!blocking) ++units_[at].outstanding;
+            units_[at].accepts.push_back(std::move(a));
+            return;
+        case 20:
+            if (tight_) return;
+            [[fallthrough]];
+        default: fail("Accept gives " + std::to_string(number(o.code)));
+    }
+}
+
+void world::accepted(std::uint32_t at, conversation_id id) {
+    char user[16] = {};
+    std::int32_t length = 0;
+    if (number(runtime::extract_name(engine(at), context(at), id, runtime::name_of::user_id, user, 10, length).code) != 0)
+        fail("an accepted conversation cannot be asked");
+    unsigned serial = 0;
+    if (length != 8 || std::sscanf(user, "U%07u", &serial) != 1 || serial == 0 || serial > talks_.size())
+        fail("an attach that nobody sent");
+    talk& t = *talks_[serial - 1];
+    side& s = t.ends[1];
+    if (t.accepted) fail("one attach was accepted twice");
+    if (t.reject != 0) fail("an attach that had to be refused was accepted");
+    if (s.unit != at) fail("an attach came to the wrong logical unit");
+    if (!t.ends[0].attached && t.ends[0].out.empty()) fail("an attach that was never sent was accepted");
+    char lu[32] = {};
+    if (number(runtime::extract_name(engine(at), context(at), id, runtime::name_of::partner_lu, lu, 17, length).code) != 0 ||
+        std::string(lu, static_cast<std::size_t>(length)) != units_[t.ends[0].unit].name)
+        fail("wrong partner_LU_name");
+    std::int32_t level = -1;
+    (void)runtime::extract(engine(at), context(at), id, characteristic::sync_level, level);
+    if (level != t.ends[0].sync_level) fail("wrong sync_level of an accepted conversation");
+    t.accepted = true;
+    ++totals_.accepted;
+    s.known = true;
+    s.attached = true;
+    s.id = id;
+    s.state = row_state::receive;
+    s.sync_level = level;
+    units_[at].sides[id.value] = &s;
+    active_.push_back(&s);
+    note(label(s) + " accepted");
+    check_state(s);
+    if (!random_.chance(blocking_share_)) set(s, characteristic::processing_mode, 1);
+}
+
+// ---- characteristics ------------------------------------------------------------------------------------------------------------
+
+void world::set(side& s, characteristic which, std::int32_t value) {
+    const bool beside = s.pending && s.pending->what == call::receive && !s.pending->blocking && s.pending->forced_code == -1;
+    const bool initialize_only = which == characteristic::sync_level || which == characteristic::security_type ||
+                                 which == characteristic::return_control;
+    std::int32_t expected = 0;
+    static constexpr std::int32_t most[] = {1, 1, 1, 2, 3, 1, 1, 2, 1, 1, 4};
+    const bool in_range = value >= 0 && value <= most[static_cast<std::size_t>(which)];
+    const bool confirms = (which == characteristic::deallocate_type || which == characteristic::prepare_to_receive_type ||
+                           which == characteristic::send_type) && value == 2;
+    if (!s.known || (s.state == row_state::reset && !s.pending)) expected = 24;
+    else if (s.pending && which == characteristic::processing_mode) expected = 25;
+    else if (s.pending && !beside) expected = 37;
+    else if (initialize_only && s.state != row_state::initialize) expected = 25;
+    else if (!in_range || which == characteristic::fill || (confirms && s.sync_level == 0)) expected = 24;
+    else if (which == characteristic::sync_level && value == 0 &&
+             (s.send_type == 2 || s.prepare_type == 2 || s.deallocate_type == 2))
+        expected = 24;
+    std::int32_t code = number(runtime::set(engine(s.unit), context(s.unit), s.id, which, value).code);
+    note(label(s) + " set " + std::to_string(static_cast<int>(which)) + " = " + std::to_string(value) + " gives " +
+         std::to_string(code));
+    if (code == 37 && beside) {
+        collect_all();
+        if (s.pending) fail("a Set_ call gives 37 beside a Receive that is not finished");
+        return;
+    }
+    if (code != expected)
+        fail("Set_ call " + std::to_string(static_cast<int>(which)) + " gives " + std::to_string(code) + " instead of " +
+             std::to_string(expected));
+    if (code != 0) return;
+    switch (which) {
+        case characteristic::sync_level: s.sync_level = value; break;
+        case characteristic::deallocate_type: s.deallocate_type = value; break;
+        case characteristic::error_direction: s.error_direction = value; break;
+        case characteristic::prepare_to_receive_type: s.prepare_type = value; break;
+        case characteristic::processing_mode: s.mode = value; break;
+        case characteristic::receive_type: s.receive_type = value; break;
+        case characteristic::send_type: s.send_type = value; break;
+        default: break;
+    }
+}
+
+void world::set_something(side& s) {
+    auto& r = random_;
+    static constexpr characteristic all[] = {characteristic::deallocate_type, characteristic::error_direction,
+                                             characteristic::prepare_to_receive_type, characteristic::processing_mode,
+                                             characteristic::receive_type, characteristic::send_type, characteristic::send_type,
+                                             characteristic::receive_type, characteristic::fill, characteristic::sync_level,
+                                             characteristic::return_control};
+    const characteristic which = all[r.below(r.chance(illegal_) ? std::size(all) : std::size(all) - 3)];
+    std::int32_t value = 0;
+    switch (which) {
+        case characteristic::send_type: value = static_cast<std::int32_t>(r.below(4) == 0 ? r.below(5) : r.below(4)); break;
+        case characteristic::deallocate_type: value = static_cast<std::int32_t>(r.below(4)); break;
+        case characteristic::prepare_to_receive_type: value = static_cast<std::int32_t>(r.below(3)); break;
+        case characteristic::receive_type: value = r.chance(300) ? 1 : 0; break;
+        case characteristic::processing_mode: value = r.chance(blocking_share_) ? 0 : 1; break;
+        default: value = static_cast<std::int32_t>(r.below(2));
+    }
+    if (r.chance(illegal_)) value = static_cast<std::int32_t>(r.below(8)) - 1;
+    set(s, which, value);
+}
+
+// ---- verbs ------------------------------------------------------------------------------------------------------------------------
+
+std::int32_t world::issue(side& s, call what, std::int32_t length) {
+    auto& r = random_;
+    runtime::engine& e = engine(s.unit);
+    runtime::context& c = context(s.unit);
+    if (what == call::cancel) {
+        cancel(s);
+        return 0;
+    }
+    auto q = std::make_unique<request>();
+    q->what = what;
+    q->from = s.state;
+    q->blocking = s.mode == 0;
+    const bool confirms = s.sync_level == 1;
+    const bool deallocate_asks = s.deallocate_type == 2 || (s.deallocate_type == 0 && confirms);
+    const bool prepare_asks = s.prepare_type == 2 || (s.prepare_type == 0 && confirms);
+    switch (what) {
+        case call::send_data:
+            q->type = "BFCPD"[s.send_type];
+            q->asks = s.send_type == 2 || (s.send_type == 3 && prepare_asks) ||
+                      (s.send_type == 4 && s.deallocate_type != 3 && deallocate_asks);
+            break;
+        case call::receive: q->type = s.receive_type == 1 ? 'I' : 'W'; break;
+        case call::deallocate:
+            q->type = s.deallocate_type == 3 ? 'A' : deallocate_asks ? 'C' : 'F';
+            q->asks = q->type == 'C';
+            break;
+        case call::prepare_to_receive:
+            q->type = prepare_asks ? 'C' : 'F';
+            q->asks = prepare_asks;
+            break;
+        case call::confirm: q->asks = true; break;
+        case call::send_error: q->error_as_receiver = s.state == row_state::send_pending && s.error_direction == 0; break;
+        default: break;
+    }
+    if (length < 0 && (what == call::send_data || what == call::receive)) {
+        switch (record_shape_) {
+            case 0: length = static_cast<std::int32_t>(r.below(64)); break;
+            case 1: length = static_cast<std::int32_t>(r.below(2'000)); break;
+            case 2: length = r.chance(100) ? length_max : static_cast<std::int32_t>(r.below(300)); break;
+            case 3: length = r.chance(200) ? static_cast<std::int32_t>(r.below(length_max + 1)) : static_cast<std::int32_t>(r.below(3)); break;
+            default: length = static_cast<std::int32_t>(r.below(5'000)); break;
+        }
+        if (what == call::receive && r.chance(500)) length = length_max;
+        if (r.chance(30)) length = 0;
+        if (r.chance(illegal_ / 8)) length = r.chance(500) ? -1 : length_max + 1;
+    }
+    q->length = length;
+    const bool bad_length = (what == call::send_data || what == call::receive) && (length < 0 || length > length_max);
+
+    // What the rules demand before anything is tried.
+    std::int32_t expected = 0;
+    const bool beside = s.pending && s.pending->what == call::receive && !s.pending->blocking && s.pending->forced_code == -1;
+    bool done_possible = false;
+    if (!s.known || (s.state == row_state::reset && !s.pending)) {
+        expected = 24;
+    } else if (s.pending) {
+        const bool allowed = beside && (what == call::deallocate || what == call::request_to_send || what == call::send_error ||
+                                        what == call::test_request_to_send);
+        done_possible = allowed;
+        if (!allowed) expected = 37;
+        else if (what == call::deallocate && q->type != 'A') expected = 25;
+    } else {
+        expected = judge_.refusal(s, *q);
+        if (expected == 0 && bad_length) expected = 24;
+        if (expected == 0 && what == call::confirm && s.sync_level == 0) expected = 24;
+    }
+
+    std::vector<std::byte> data;
+    if (what == call::send_data && !bad_length) {
+        data.resize(static_cast<std::size_t>(length) + 1);
+        oracle::fill(data.data(), static_cast<std::size_t>(length), s, s.sequence);
+    }
+    if (what == call::receive && !bad_length) q->buffer.assign(static_cast<std::size_t>(length) + guard_bytes, std::byte{0xA5});
+    runtime::outcome o;
+    ++totals_.verbs;
+    void* const memory = &q->id_memory;
+    switch (what) {
+        case call::allocate: o = runtime::allocate(e, c, s.id, &find_partner, &e, memory); break;
+        case call::confirm: o = runtime::confirm(e, c, s.id, &q->rts, memory); break;
+        case call::confirmed: o = runtime::confirmed(e, c, s.id); break;
+        case call::deallocate: o = runtime::deallocate(e, c, s.id, memory); break;
+        case call::flush: o = runtime::flush(e, c, s.id, memory); break;
+        case call::prepare_to_receive: o = runtime::prepare_to_receive(e, c, s.id, memory); break;
+        case call::receive:
+            o = runtime::receive(e, c, s.id, {q->buffer.data(), length, &q->data, &q->received, &q->status, &q->rts}, memory);
+            break;
+        case call::request_to_send: o = runtime::request_to_send(e, c, s.id); break;
+        case call::send_data: o = runtime::send_data(e, c, s.id, data.data(), length, &q->rts, memory); break;
+        case call::send_error: o = runtime::send_error(e, c, s.id, &q->rts, memory); break;
+        case call::test_request_to_send: o = runtime::test_request_to_send_received(e, c, s.id, &q->rts); break;
+        case call::cancel: break;
+    }
+    std::int32_t code = number(o.code);
+    if (verbose_)
+        note(label(s) + " " + name(what) + " " + q->type + (q->asks ? "?" : "") + " " + std::to_string(length) + " gives " +
+             std::to_string(code) + (q->data > 0 || q->status > 0 ? " data " + std::to_string(q->data) + " length " + std::to_string(q->received) + " status " + std::to_string(q->status) : ""));
+    if (what == call::send_data && code != 35) totals_.bytes += data.size();
+
+    if (expected != 0) {
+        ++totals_.refused;
+        // Only a Receive that has finished meanwhile turns the code of a call that is allowed beside it into 37.
+        if (code == 37 && done_possible) {
+            collect_all();
+            if (s.pending) fail(std::string{name(what)} + " gives 37 beside a Receive that is not finished");
+            return code;
+        }
+        if (code != expected)
+            fail(std::string{name(what)} + " gives " + std::to_string(code) + " instead of " + std::to_string(expected));
+        check_state(s);
+        return code;
+    }
+    if (beside) {
+        if (code == 37) {
+            collect_all();
+            if (s.pending) fail(std::string{name(what)} + " gives 37 beside a Receive that is not finished");
+            return code;
+        }
+        switch (what) {
+            case call::deallocate:
+                if (code != 0) fail("Deallocate ABEND beside Receive gives " + std::to_string(code));
+                judge_.say(s, *q, true);
+                s.state = row_state::reset;
+                s.pending->forced_code = 17;
+                break;
+            case call::send_error:
+                if (q->rts > 0) judge_.told_request_to_send(s, q->rts);
+                judge_.error_beside_receive(s, code, around(s));
+                break;
+            case call::request_to_send:
+                if (code != 0) fail("Request_To_Send beside Receive gives " + std::to_string(code));
+                ++s.rts_sent;
+                s.rts_fresh = s.attached;
+                break;
+            default:
+                if (code != 0) fail("Test_Request_To_Send beside Receive gives " + std::to_string(code));
+                judge_.told_request_to_send(s, q->rts);
+        }
+        check_state(s);
+        check_outstanding();
+        return code;
+    }
+    if (code == 35) {
+        const bool may = what == call::allocate || what == call::confirm || what == call::deallocate || what == call::flush ||
+                         what == call::prepare_to_receive || (what == call::receive && q->type == 'W') ||
+                         what == call::send_data || what == call::send_error;
+        if (!may) fail(std::string{name(what)} + " gives 35");
+        if (o.must_wait != q->blocking) fail("35 to the wrong kind of caller");
+        judge_.say(s, *q, false);
+        // The caller may use its data again at once only when the call is over; here it is kept for the verb's sake.
+        if (what == call::send_data) q->buffer = std::move(data);
+        if (!q->blocking) ++units_[s.unit].outstanding;
+        s.pending = std::move(q);
+        check_state(s);
+        check_outstanding();
+        return code;
+    }
+    const circumstances now = around(s);
+    const bool says = code == 0 || (what == call::receive && (code == 18 || code == 21));
+    if (says && what != call::receive) judge_.say(s, *q, true);
+    if (what == call::receive && code == 0 && s.state != row_state::receive) judge_.say(s, *q, true);
+    if (what == call::request_to_send) {
+        ++s.rts_sent;
+        s.rts_fresh = s.attached;
+    }
+    if (code == 28 && what == call::allocate) fail("28 from Allocate that waits");
+    if (!(code == 2 && connect_may_fail_)) judge_.judge(s, *q, code, now);
+    else s.state = row_state::reset;
+    check_state(s);
+    check_outstanding();
+    return code;
+}
+
+void world::cancel(side& s) {
+    runtime::engine& e = engine(s.unit);
+    runtime::context& c = context(s.unit);
+    if (s.pending && s.pending->blocking) poll_blocked();  // a caller that may go on has gone on
+    const bool there = s.known && (s.state != row_state::reset || s.pending);
+    const bool waiting = s.pending && !e.finished(s.id);
+    ++totals_.verbs;
+    const std::int32_t code = number(runtime::cancel(e, c, s.id).code);
+    note(label(s) + " cancel gives " + std::to_string(code));
+    if (code != (there ? 0 : 24)) fail("Cancel gives " + std::to_string(code));
+    if (!there) return;
+    request q;
+    q.what = call::cancel;
+    if (s.state != row_state::reset) judge_.say(s, q, true);
+    s.state = row_state::reset;
+    if (s.pending) {
+        s.pending->forced_code = 17;
+        if (s.pending->blocking) {
+            return_code got{};
+            if (!e.finished(s.id) || !e.collect(c, s.id, got)) fail("a cancelled blocking call does not return");
+            finish_pending(s, number(got));
+        } else if (waiting && units_[s.unit].at->watched) {
+            collect_all();
+            if (s.pending) fail("a cancelled operation is not told although somebody waits");
+        } else {
+            side* const gone = &s;
+            --units_[s.unit].outstanding;
+            s.pending.reset();
+            forget(*gone);
+            collect_all();
+        }
+    } else {
+        forget(s);
+    }
+    check_state(s);
+    check_outstanding();
+}
+
+call world::pick(side& s) {
+    auto& r = random_;
+    static constexpr call all[] = {call::allocate, call::confirm, call::confirmed, call::deallocate, call::flush,
+                                   call::prepare_to_receive, call::receive, call::request_to_send, call::send_data,
+                                   call::send_error, call::test_request_to_send};
+    if (r.chance(illegal_)) return all[r.below(std::size(all))];
+    for (;;) {
+        const auto roll = r.below(100);
+        switch (s.state) {
+            case row_state::initialize: return roll < 95 ? call::allocate : call::deallocate;
+            case row_state::send:
+            case row_state::send_pending:
+                if (roll < 40) return call::send_data;
+                if (roll < 52 && chosen(2)) return call::flush;
+                if (roll < 64 && chosen(3) && s.sync_level == 1) return call::confirm;
+                if (roll < 74 && chosen(4)) return call::prepare_to_receive;
+                if (roll < 84) return call::receive;
+                if (roll < 88 && chosen(5)) return call::deallocate;
+                if (roll < 93 && chosen(6)) return call::send_error;
+                if (roll < 96 && chosen(7)) return call::request_to_send;
+                if (roll < 99 && chosen(7)) return call::test_request_to_send;
+                break;
+            case row_state::receive:
+                if (roll < 75) return call::receive;
+                if (roll < 82 && chosen(6)) return call::send_error;
+                if (roll < 88 && chosen(7)) return call::request_to_send;
+                if (roll < 94 && chosen(7)) return call::test_request_to_send;
+                if (roll < 95 && chosen(8)) return call::deallocate;
+                break;
+            default:
+                if (roll < 80) return call::confirmed;
+                if (roll < 90 && chosen(6)) return call::send_error;
+                if (roll < 95 && chosen(7)) return call::request_to_send;
+                break;
+        }
+    }
+}
+
+void world::act_on(side& s) {
+    auto& r = random_;
+    if (s.pending) {
+        if (s.pending->blocking && engine(s.unit).finished(s.id)) {
+            poll_blocked();
+            return;
+        }
+        const auto roll = r.below(100);
+        if (roll < 8 && chosen(9)) return cancel(s);
+        const bool receiving = s.pending->what == call::receive && !s.pending->blocking;
+        if (receiving && roll < 14 && chosen(6)) return (void)issue(s, call::send_error);
+        if (receiving && roll < 25 && chosen(7)) return (void)issue(s, call::request_to_send);
+        if (receiving && roll < 30 && chosen(7)) return (void)issue(s, call::test_request_to_send);
+        if (receiving && roll < 34 && chosen(8)) return (void)issue(s, call::deallocate);
+        if (roll < 45) return set_something(s);
+        if (r.chance(illegal_)) return (void)issue(s, pick(s));
+        return;
+    }
+    if (r.chance(150)) return set_something(s);
+    if (r.chance(10) && chosen(9)) return cancel(s);
+    if (s.state == row_state::receive && s.mode == 0 && r.chance(300) && s.receive_type == 0) {
+        // A blocked Receive can keep the program for ever; give it a way to look without waiting now and then.
+        set(s, characteristic::receive_type, 1);
+    }
+    (void)issue(s, pick(s));
+}
+
+// ---- completions ------------------------------------------------------------------------------------------------------------------
+
+void world::finish_pending(side& s, std::int32_t code) {
+    std::unique_ptr<request> q = std::move(s.pending);
+    ++totals_.completions;
+    if (verbose_)
+        note(label(s) + " " + name(q->what) + " completes with " + std::to_string(code) +
+             (q->data > 0 || q->status > 0 ? " data " + std::to_string(q->data) + " length " + std::to_string(q->received) + " status " + std::to_string(q->status) : ""));
+    if (!q->blocking) --units_[s.unit].outstanding;
+    if (q->forced_code != -1 && q->rts > 0) judge_.told_request_to_send(s, q->rts);
+    if (code == 2 && connect_may_fail_ && q->what == call::allocate) s.state = row_state::reset;
+    else judge_.judge(s, *q, code, around(s));
+    if (s.state == row_state::reset) forget(s);
+    check_state(s);
+}
+
+bool world::collect_one(std::uint32_t at) {
+    runtime::engine& e = engine(at);
+    e.flush(context(at));
+    runtime::engine::collected done;
+    for (;;) {
+        switch (e.collect_any(context(at), done)) {
+            case runtime::engine::collect_result::none: return false;
+            case runtime::engine::collect_result::stale: continue;
+            case runtime::engine::collect_result::one: break;
+        }
+        break;
+    }
+    unit& u = units_[at];
+    if (const auto found = u.sides.find(done.id.value); found != u.sides.end() && found->second->pending) {
+        side& s = *found->second;
+        if (s.pending->blocking) fail("a blocked caller's result was given to somebody else");
+        if (done.id_memory != &s.pending->id_memory) fail("a completion with another call's id memory");
+        finish_pending(s, number(done.code));
+        return true;
+    }
+    for (auto it = u.accepts.begin(); it != u.accepts.end(); ++it) {
+        if ((*it)->id != done.id) continue;
+        if ((*it)->blocking) fail("a blocked accept's result was given to somebody else");
+        if (done.id_memory != &(*it)->id_memory) fail("a completion with another call's id memory");
+        u.accepts.erase(it);
+        --u.outstanding;
+        if (number(done.code) != 0) fail("Accept completes with " + std::to_string(number(done.code)));
+        accepted(at, done.id);
+        return true;
+    }
+    fail("a completion of an operation that is over, code " + std::to_string(number(done.code)));
+}
+
+void world::collect_all() {
+    for (std::uint32_t u = 0; u < units_.size(); ++u)
+        while (collect_one(u)) {
+        }
+    poll_blocked();
+}
+
+void world::poll_blocked() {
+    for (std::size_t i = 0; i < active_.size(); ++i) {
+        side& s = *active_[i];
+        if (!s.pending || !s.pending->blocking) continue;
+        return_code code{};
+        if (!engine(s.unit).finished(s.id)) continue;
+        if (!engine(s.unit).collect(context(s.unit), s.id, code)) fail("a finished blocking call cannot be collected");
+        finish_pending(s, number(code));
+    }
+    for (std::uint32_t u = 0; u < units_.size(); ++u) {
+        auto& accepts = units_[u].accepts;
+        for (std::size_t i = 0; i < accepts.size(); ++i) {
+            if (!accepts[i]->blocking || !engine(u).finished(accepts[i]->id)) continue;
+            return_code code{};
+            const conversation_id id = accepts[i]->id;
+            if (!engine(u).collect(context(u), id, code) || number(code) != 0) fail("a blocked accept does not return");
+            accepts.erase(accepts.begin() + static_cast<std::ptrdiff_t>(i));
+            --i;
+            accepted(u, id);
+        }
+    }
+}
+
+// ---- checks -----------------------------------------------------------------------------------------------------------------------
+
+void world::check_state(side& s) {
+    for (int look = 0; look < 2; ++look) {
+        runtime::conversation_state state{};
+        const std::int32_t code = number(runtime::extract_state(engine(s.unit), context(s.unit), s.id, state).code);
+        if (s.state == row_state::reset) {
+            if (code != 24) fail("Extract_State of a conversation that is over gives " + std::to_string(code));
+            return;
+        }
+        if (code == 0 && static_cast<int>(state) == static_cast<int>(s.state)) return;
+        // A pending verb may have finished: then its result can be collected now, and agrees.
+        if (s.pending && look == 0) {
+            collect_all();
+            if (!s.pending) return;
+        }
+        fail(label(s) + ": Extract_State gives code " + std::to_string(code) + " state " +
+             std::to_string(static_cast<int>(state)) + " instead of " + std::to_string(static_cast<int>(s.state)));
+    }
+}
+
+void world::check_outstanding() {
+    for (std::uint32_t u = 0; u < units_.size(); ++u)
+        if (engine(u).outstanding() != units_[u].outstanding)
+            fail("outstanding() is " + std::to_string(engine(u).outstanding()) + " instead of " +
+                 std::to_string(units_[u].outstanding));
+}
+
+void world::settle() {
+    if (!network_->settle()) fail("the network does not come to rest");
+    if (network_->black_hole_open() && heartbeats_) network_->advance(4'000 * ms);
+    if (!network_->settle()) fail("the network does not come to rest");
+}
+
+void world::check_at_rest() {
+    settle();
+    collect_all();
+    settle();
+    collect_all();
+    check_outstanding();
+    if (network_->worst_reason() != wire::reason::none)
+        fail(std::string{"a link was closed because of "} + wire::text(network_->worst_reason()));
+    if (!interfered_ && !connect_may_fail_ && network_->last_loss() != 0) fail("a link was lost although nobody touched it");
+    refresh();
+    for (side* s : active_) {
+        std::string why;
+        if (s->pending && s->pending->what == call::allocate) fail(label(*s) + ": Allocate waits for nothing");
+        if (s->pending && s->pending->forced_code != -1) fail(label(*s) + ": a completion was not told");
+        // After a link was lost only the loss itself must be told, which stuck() cannot know.
+        if (!interfered_ && !tight_ && judge_.stuck(*s, why)) fail(label(*s) + ": " + why);
+    }
+    for (std::uint32_t u = 0; u < units_.size(); ++u) {
+        if (units_[u].accepts.empty() || interfered_ || tight_) continue;
+        for (const auto& t : talks_)
+            if (!t->accepted && t->reject == 0 && t->ends[1].unit == u && t->ends[0].sure != 0)
+                fail("talk " + std::to_string(t->serial) + ": an attach waits beside an Accept");
+    }
+    if (interfered_) return;
+    for (std::size_t i = 0; i < active_.size(); ++i) {
+        side& s = *active_[i];
+        side& p = s.of->other(s);
+        const bool can = !s.pending && (s.state == row_state::send || s.state == row_state::receive ||
+                                        s.state == row_state::send_pending);
+        if (!can || !p.rts_fresh || !p.live()) continue;
+        const std::uint32_t before = s.rts_told;
+        (void)issue(s, call::test_request_to_send);
+        if (s.rts_told == before) fail(label(s) + ": a request to send was lost");
+    }
+}
+
+// ---- the run ----------------------------------------------------------------------------------------------------------------------
+
+void world::interfere() {
+    auto& r = random_;
+    const std::size_t up = network_->links_up();
+    if (up == 0) return;
+    const std::size_t which = r.below(up);
+    const auto roll = r.below(100);
+    if (roll < 40) {
+        note("reset of link " + std::to_string(which));
+        interfered_ = true;
+        network_->reset(which);
+    } else if (roll < 60) {
+        network_->stall(which, r.below(100 * ms));
+    } else if (roll < 75 && heartbeats_) {
+        note("black hole on link " + std::to_string(which));
+        interfered_ = true;
+        network_->black_hole(which);
+    } else if (roll < 90) {
+        note("drain of link " + std::to_string(which));
+        interfered_ = drained_ = true;
+        network_->drain(which);
+    } else {
+        note("orderly end of link " + std::to_string(which));
+        interfered_ = true;
+        network_->shut(which);
+    }
+}
+
+void world::act() {
+    auto& r = random_;
+    const auto roll = r.below(100);
+    if (r.chance(faults_)) return interfere();
+    if (active_.size() < 2 || (roll < 4 && active_.size() < concurrent_ * 2)) {
+        const auto from = static_cast<std::uint32_t>(r.below(units_.size()));
+        auto to = static_cast<std::uint32_t>(r.below(units_.size() - 1));
+        if (to >= from) ++to;
+        return open_talk(from, to);
+    }
+    if (roll < 9) {
+        const auto at = static_cast<std::uint32_t>(r.below(units_.size()));
+        if (units_[at].accepts.size() < 3) accept(at, r.chance(blocking_share_));
+        else if (chosen(10)) {
+            // The oldest accept is given up.
+            acceptance& a = *units_[at].accepts.front();
+            if (engine(at).finished(a.id)) return collect_all();
+            if (a.blocking) return;
+            const std::int32_t code = number(runtime::cancel(engine(at), context(at), a.id).code);
+            note("cancel of an accept gives " + std::to_string(code));
+            if (code != 0) fail("Cancel of an accept gives " + std::to_string(code));
+            if (units_[at].at->watched) {
+                engine(at).flush(context(at));
+                runtime::engine::collected done;
+                bool told = false;
+                // Others may stand before it.
+                while (!told) {
+                    const auto got = engine(at).collect_any(context(at), done);
+                    if (got == runtime::engine::collect_result::none) fail("a cancelled accept is not told");
+                    if (got == runtime::engine::collect_result::stale) continue;
+                    if (done.id == a.id) {
+                        if (number(done.code) != 17) fail("a cancelled accept completes with " + std::to_string(number(done.code)));
+                        told = true;
+                        break;
+                    }
+                    if (const auto found = units_[at].sides.find(done.id.value);
+                        found != units_[at].sides.end() && found->second->pending) {
+                        finish_pending(*found->second, number(done.code));
+                        continue;
+                    }
+                    const auto other = std::find_if(units_[at].accepts.begin(), units_[at].accepts.end(),
+                                                    [&](const auto& x) { return x->id == done.id; });
+                    if (other == units_[at].accepts.end() || number(done.code) != 0) fail("a completion of nothing");
+                    units_[at].accepts.erase(other);
+                    --units_[at].outstanding;
+                    accepted(at, done.id);
+                }
+            }
+            std::erase_if(units_[at].accepts, [&](const auto& x) { return x.get() == &a; });
+            --units_[at].outstanding;
+            check_outstanding();
+        }
+        return;
+    }
+    if (roll < 45) {
+        const auto n = r.between(1, 8);
+        for (std::uint64_t i = 0; i < n; ++i) (void)network_->step();
+        return;
+    }
+    if (roll < 52) {
+        (void)collect_one(static_cast<std::uint32_t>(r.below(units_.size())));
+        poll_blocked();
+        return;
+    }
+    if (roll < 54) {
+        settle();
+        collect_all();
+        return;
+    }
+    if (roll < 55) return check_at_rest();
+    act_on(*active_[r.below(active_.size())]);
+}
+
+// Every program does what ends its conversations: at rest nobody may be left waiting.
+void world::cooperate() {
+    for (int round = 0; round < 200; ++round) {
+        check_at_rest();
+        refresh();
+        for (std::uint32_t u = 0; u < units_.size(); ++u)
+            for (int i = 0; i < 4; ++i)
+                if (units_[u].accepts.empty()) accept(u, false);
+        collect_all();
+        refresh();
+        if (active_.empty()) return;
+        const std::vector<side*> now = active_;
+        for (side* s : now) {
+            if (s->pending || !s->live()) continue;
+            if (s->mode == 0) set(*s, characteristic::processing_mode, 1);
+            switch (s->state) {
+                case row_state::initialize: (void)issue(*s, call::allocate); break;
+                case row_state::send:
+                case row_state::send_pending:
+                    if (s->deallocate_type == 3) set(*s, characteristic::deallocate_type, random_.chance(500) ? 0 : 1);
+                    (void)issue(*s, call::deallocate);
+                    break;
+                case row_state::receive:
+                    if (s->receive_type == 1) set(*s, characteristic::receive_type, 0);
+                    for (int i = 0; i < 50 && s->live() && !s->pending && s->state == row_state::receive; ++i)
+                        (void)issue(*s, call::receive, length_max);
+                    break;
+                case row_state::reset: break;
+                default: (void)issue(*s, call::confirmed);
+            }
+        }
+    }
+    std::string who;
+    for (side* s : active_)
+        who += " " + label(*s) + (s->pending ? std::string{" in "} + name(s->pending->what) : std::string{});
+    fail("these conversations do not end:" + who);
+}
+
+void world::end_everything() {
+    // Twice, because what is cancelled here may have been on its way to be accepted there.
+    for (int round = 0; round < 4; ++round) {
+        collect_all();
+        for (std::size_t i = 0; i < active_.size(); ++i)
+            if (active_[i]->live() || active_[i]->pending) cancel(*active_[i]);
+        refresh();
+        settle();
+        collect_all();
+        for (std::uint32_t u = 0; u < units_.size(); ++u) {
+            for (int i = 0; i < 1'000 && units_[u].accepts.empty(); ++i) accept(u, false);
+        }
+        refresh();
+    }
+    for (std::uint32_t u = 0; u < units_.size(); ++u) {
+        unit& at = units_[u];
+        at.at->watched = false;
+        for (auto& a : at.accepts) {
+            if (number(runtime::cancel(engine(u), context(u), a->id).code) != 0) fail("Cancel of an accept is refused");
+            if (a->blocking) {
+                return_code code{};
+                if (!engine(u).collect(context(u), a->id, code) || number(code) != 17) fail("a cancelled accept returns wrongly");
+            } else {
+                --at.outstanding;
+            }
+        }
+        at.accepts.clear();
+    }
+    settle();
+    collect_all();
+    refresh();
+    if (!active_.empty()) fail("a conversation is left over");
+    check_outstanding();
+}
+
+void world::check_nothing_leaked() {
+    for (std::uint32_t u = 0; u < units_.size(); ++u) {
+        runtime::engine& e = engine(u);
+        const std::string at = " at " + units_[u].name;
+        const auto opened = e.count().read(runtime::counter::conversations_opened);
+        const auto closed = e.count().read(runtime::counter::conversations_closed);
+        if (opened != closed)
+            fail(std::to_string(opened) + " slots opened, " + std::to_string(closed) + " closed" + at);
+        if (e.inbound().reserved_bytes() != 0) fail(std::to_string(e.inbound().reserved_bytes()) + " bytes stay reserved" + at);
+        if (e.outstanding() != 0) fail("operations stay outstanding" + at);
+        for (const auto k : {runtime::buffer_class::cell, runtime::buffer_class::block, runtime::buffer_class::bulk}) {
+            if (e.inbound().bytes_in_use(k) != 0) fail("inbound buffers leak" + at);
+            if (e.outbound_pool().bytes_in_use(k) != 0) fail("outbound buffers leak" + at);
+        }
+        if (!units_[u].sides.empty()) {
+            for (const auto& [id, s] : units_[u].sides)
+                if (s->live() || s->pending) fail("the simulator lost a side" + at);
+        }
+    }
+}
+
+// More conversations than there are slots and channels, one after the other.
+void world::use_again() {
+    const std::uint32_t n = engine(0).bounds().conversations + 6;
+    if (interfered_) {
+        // Links that drain would still refuse; new ones must be had.
+        while (network_->links_up() != 0) {
+            network_->shut(0);
+            settle();
+        }
+    }
+    for (std::uint32_t i = 0; i < n; ++i) {
+        const std::size_t before = talks_.size();
+        const std::uint32_t from = i & 1;
+        open_talk(from, 1 - from);
+        if (talks_.size() == before) fail("no slot although all conversations are over");
+        settle();
+        collect_all();
+        side& s = talks_.back()->ends[0];
+        if (s.state == row_state::initialize && !s.pending) (void)issue(s, call::allocate);
+        settle();
+        collect_all();
+        if (s.state != row_state::send) fail(label(s) + ": cannot be allocated again");
+        if (s.mode == 0) set(s, characteristic::processing_mode, 1);
+        set(s, characteristic::deallocate_type, 1);
+        if (i % 4 != 3) {
+            (void)issue(s, call::send_data, static_cast<std::int32_t>(i));
+            (void)issue(s, call::deallocate);
+        } else {
+            cancel(s);
+        }
+        settle();
+        collect_all();
+        if (s.live() || s.pending) fail(label(s) + ": does not end");
+        if (s.of->reject != 0 || i % 4 == 3) continue;
+        side& p = s.of->ends[1];
+        for (int k = 0; k < 20 && !p.live(); ++k) {
+            accept(1 - from, false);
+            // What stands before it are attaches of conversations that were cancelled here.
+            for (std::size_t j = 0; j < active_.size(); ++j)
+                if (active_[j] != &p && active_[j] != &s && active_[j]->live()) cancel(*active_[j]);
+            refresh();
+        }
+        if (!p.live() && tight_) continue;
+        if (!p.live()) fail("a conversation of the second life was not accepted");
+        if (p.mode == 0) set(p, characteristic::processing_mode, 1);
+        (void)issue(p, call::receive, length_max);
+        if (p.live()) (void)issue(p, call::receive, length_max);
+        if (p.live() || p.pending) fail(label(p) + ": does not hear the end");
+        refresh();
+    }
+}
+
+void world::run() {
+    for (std::uint32_t i = 0; i < actions_; ++i) {
+        act();
+        refresh();
+    }
+    network_->weather().connect_failure = 0;
+    network_->weather().stall = 0;
+    check_at_rest();
+    if (random_.chance(600)) cooperate();
+    end_everything();
+    check_nothing_leaked();
+    if (!network_->black_hole_open() && random_.chance(300)) {
+        use_again();
+        end_everything();
+        check_nothing_leaked();
+    }
+    if (network_->worst_reason() != wire::reason::none) fail("a link was closed for a broken protocol");
+}
+
+}  // namespace colloquy::sim

@@ -1,0 +1,109 @@
+// world: one seed's logical units, programs and network, run to the end under the oracle's eyes.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "runtime/verbs.hpp"
+#include "tests/sim/oracle.hpp"
+#include "transport/sim.hpp"
+
+namespace colloquy::sim {
+
+class world {
+public:
+    // Everything that differs between runs follows from `seed`.
+    world(std::uint64_t seed, oracle& judge, bool verbose);
+
+    // Throws failure.
+    void run();
+    // What the seed drew, on one line.
+    [[nodiscard]] const std::string& drawn() const noexcept { return drawn_; }
+
+    struct totals {
+        std::uint64_t verbs = 0, refused = 0, completions = 0, accepted = 0, conversations = 0, bytes = 0, lost = 0;
+    };
+    [[nodiscard]] const totals& count() const noexcept { return totals_; }
+
+private:
+    struct acceptance {
+        runtime::conversation_id id;
+        bool blocking;
+        std::uint64_t id_memory = 0;
+    };
+    struct unit {
+        std::unique_ptr<transport::sim_unit> at;
+        std::string name;
+        std::unordered_map<std::uint64_t, side*> sides;  // by conversation_ID; the id of a pending verb's side
+        std::vector<std::unique_ptr<acceptance>> accepts;
+        std::uint32_t outstanding = 0;  // non-blocking verbs that are not collected
+    };
+
+    void draw_limits(runtime::limits& l);
+    void act();
+    void act_on(side& s);
+    void interfere();
+    void open_talk(std::uint32_t from, std::uint32_t to);
+    void accept(std::uint32_t at, bool blocking);
+    void accepted(std::uint32_t at, runtime::conversation_id id);
+    bool collect_one(std::uint32_t at);
+    void collect_all();
+    void poll_blocked();
+    void finish_pending(side& s, std::int32_t code);
+
+    std::int32_t issue(side& s, call what, std::int32_t length = -1);
+    void cancel(side& s);
+    void set_something(side& s);
+    void set(side& s, runtime::characteristic which, std::int32_t value);
+    call pick(side& s);
+    [[nodiscard]] bool chosen(std::size_t knob) { return random_.below(4) < knobs_[knob]; }
+
+    void settle();
+    void check_state(side& s);
+    void check_outstanding();
+    void check_at_rest();
+    void cooperate();
+    void end_everything();
+    void check_nothing_leaked();
+    void use_again();
+
+    [[nodiscard]] circumstances around(const side& s) const;
+    void forget(side& s);
+    void refresh();
+    void note(const std::string& line) const;
+    [[nodiscard]] std::string label(const side& s) const;
+    runtime::engine& engine(std::uint32_t u) { return units_[u].at->engine; }
+    runtime::context& context(std::uint32_t u) { return units_[u].at->c; }
+
+    oracle& judge_;
+    transport::sim_random random_;
+    bool verbose_;
+    std::string drawn_;
+    totals totals_;
+
+    std::unique_ptr<transport::sim_network> network_;
+    std::vector<unit> units_;
+    std::vector<std::unique_ptr<talk>> talks_;
+    std::vector<side*> active_;
+
+    // drawn
+    std::uint32_t actions_ = 0;
+    std::uint32_t illegal_ = 0;       // per mille
+    std::uint32_t faults_ = 0;        // per mille of actions
+    bool tight_ = false;              // limits are so small that refusals are legal
+    bool heartbeats_ = false;
+    bool connect_may_fail_ = false;
+    bool sync_allowed_ = true;
+    std::uint32_t concurrent_ = 0;
+    std::uint32_t record_shape_ = 0;
+    std::uint32_t blocking_share_ = 0;  // per mille
+    std::array<std::uint8_t, 16> knobs_{};
+    bool drained_ = false;
+    bool interfered_ = false;
+};
+
+}  // namespace colloquy::sim
