@@ -128,6 +128,20 @@ bool oracle::unheard(side& s) noexcept {
     return false;
 }
 
+bool oracle::heard_later(side& s) noexcept {
+    if (!s.ambiguous) return false;
+    const side& p = s.of->other(s);
+    for (std::size_t i = s.read; i < p.out.size(); ++i) {
+        if (p.out[i].what != kind::error || p.out[i].code == 21) continue;
+        s.read = i + 1;
+        s.offset = 0;
+        s.cut = false;
+        return true;
+    }
+    s.ambiguous = false;
+    return false;
+}
+
 void oracle::skip_optional(side& s, bool keep) noexcept {
     const side& p = s.of->other(s);
     while (!keep && s.read < p.out.size() && p.out[s.read].optional) ++s.read;
@@ -183,6 +197,7 @@ void oracle::say(side& s, request& r, bool finished) {
             leaves = false;
             break;
         case call::receive:
+            r.unsent = s.sure < s.out.size() || !s.attached;
             if (r.from == row_state::send || r.from == row_state::send_pending) add(kind::turn);
             else leaves = false;
             break;
@@ -210,6 +225,7 @@ void oracle::hear_error(side& s, std::int32_t code) {
             if (p.out[i].what != kind::error || p.out[i].code == 21) continue;
             s.read = i;
             s.offset = 0;
+            s.ambiguous = true;
             break;
         }
     }
@@ -237,8 +253,26 @@ void oracle::judge_receive(side& s, request& r, std::int32_t code) {
     }
     if (code == 21) return hear_error(s, 21);
     if (code != 0 && code != 18) return;
+    while (unheard(s) && heard_later(p)) {
+    }
     if (unheard(s)) fail("data of a turn that was refused by Send_Error");
     const bool data = r.data != 0;
+    static constexpr kind wanted[] = {kind::end, kind::turn, kind::confirm, kind::confirm_turn, kind::confirm_end};
+    const auto fits = [&] {
+        skip_optional(s, !data);
+        if (s.read >= p.out.size()) return false;
+        const item& it = p.out[s.read];
+        if (!data) return it.what == wanted[r.status];
+        if (it.what != kind::record) return false;
+        const std::int32_t left = it.length - s.offset;
+        if (r.data == 2 ? r.received != left : r.received >= left) return false;
+        std::byte begin[8];
+        const std::size_t n = r.received < 8 ? static_cast<std::size_t>(r.received < 0 ? 0 : r.received) : 8;
+        pattern(begin, n, content_seed(p, it.sequence), static_cast<std::size_t>(s.offset));
+        return std::memcmp(begin, r.buffer.data(), n) == 0;
+    };
+    while (s.ambiguous && !fits() && heard_later(s)) {
+    }
     if (r.data == 1 || r.data < 0 || r.data > 3) fail("data_received is " + std::to_string(r.data));
     if (data) {
         if (s.cut) fail("data behind a record that was cut");
@@ -282,7 +316,6 @@ void oracle::judge_receive(side& s, request& r, std::int32_t code) {
         return;
     }
     if (code == 18 && r.status != 0) fail("a status with 18");
-    static constexpr kind wanted[] = {kind::end, kind::turn, kind::confirm, kind::confirm_turn, kind::confirm_end};
     const kind want = wanted[r.status];
     if (s.offset != 0) fail("a status in the middle of a record");
     if (s.read >= p.out.size() || p.out[s.read].what != want)
@@ -402,10 +435,11 @@ void oracle::error_beside_receive(side& s, std::int32_t code, const circumstance
     if (c.what != cell::kind::goes) fail("Send_Error beside Receive gives " + std::to_string(code));
     if (code == 0) {
         // A Receive issued with the turn may not have given it up yet; then the report comes from the sender.
-        if (from_send && !s.out.empty() && s.out.back().what == kind::turn) s.out.back().optional = true;
-        s.out.push_back({kind::error, 0, 0, from_send ? 0 : 22, false, false});
+        const bool either = from_send && r.unsent;
+        if (either) s.out.back().optional = true;
+        s.out.push_back({kind::error, 0, 0, either ? 0 : 22, false, false});
         s.forced = s.out.size();
-        if (!from_send) s.sure = s.out.size();
+        if (!either) s.sure = s.out.size();
     }
     if (code == 22) hear_error(s, 22);
     judge_ending(s, e, code, now);
@@ -414,7 +448,7 @@ void oracle::error_beside_receive(side& s, std::int32_t code, const circumstance
 }
 
 bool oracle::stuck(side& s, std::string& why) const {
-    if (!s.pending || s.pending->forced_code != -1) return false;
+    if (!s.pending || s.pending->forced_code != -1 || s.ambiguous) return false;
     const request& r = *s.pending;
     side& p = s.of->other(s);
     // An end that only waits to be told, and something the partner forced out, must have come.

@@ -48,6 +48,7 @@ struct request {
     std::vector<std::byte> buffer;  // of a Receive: `length` bytes and a guard
     std::int32_t data = -1, received = -1, status = -1, rts = -1;
     std::uint64_t id_memory = 0;
+    bool unsent = false;  // Receive with the turn: something may still wait for credit in front of the turn
     std::int32_t forced_code = -1;  // what the program has done to it decides its code
     std::size_t status_item = SIZE_MAX;  // the item that asks for the confirmation
 };
@@ -75,6 +76,7 @@ struct side {
 
     std::int32_t sync_level = 0, deallocate_type = 0, prepare_type = 0, mode = 0, send_type = 0, receive_type = 0;
     std::int32_t error_direction = 0;
+    bool at_once = false;    // return_control IMMEDIATE
 
     std::vector<item> out;
     std::size_t sure = 0;    // items below have left for certain
@@ -85,6 +87,7 @@ struct side {
     std::size_t read = 0;    // of the partner's items
     std::int32_t offset = 0;  // in the record being read
     bool cut = false;        // a record ended early: the abend must follow
+    bool ambiguous = false;  // which of several crossing reports was heard is for what follows to show
     std::size_t asked = SIZE_MAX;  // the item whose confirmation we owe
 
     std::uint32_t rts_sent = 0, rts_told = 0;
@@ -135,6 +138,8 @@ private:
     void judge_ending(side& s, const request& r, std::int32_t code, const circumstances& now);
     void hear_error(side& s, std::int32_t code);
     [[nodiscard]] static bool unheard(side& s) noexcept;
+    // The report that was heard was a later one. False: there is none.
+    [[nodiscard]] static bool heard_later(side& s) noexcept;
     static void skip_optional(side& s, bool keep) noexcept;
 
     state_table table_;

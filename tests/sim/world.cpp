@@ -104,6 +104,7 @@ void world::draw_limits(runtime::limits& l) {
     l.link_output_bytes = 131'072;
     l.window_growth_bytes = r.chance(500) ? 1U << 20 : 0;
     l.heartbeat_ms = 0;
+    l.greeting_ms = 1'000;
     if (tight_) {
         if (r.chance(300)) l.conversations = static_cast<std::uint32_t>(r.between(4, 12));
         if (r.chance(300)) l.accept_queue = 2;
@@ -268,6 +269,7 @@ void world::set(side& s, characteristic which, std::int32_t value) {
     switch (which) {
         case characteristic::sync_level: s.sync_level = value; break;
         case characteristic::deallocate_type: s.deallocate_type = value; break;
+        case characteristic::return_control: s.at_once = value == 1; break;
         case characteristic::error_direction: s.error_direction = value; break;
         case characteristic::prepare_to_receive_type: s.prepare_type = value; break;
         case characteristic::processing_mode: s.mode = value; break;
@@ -464,7 +466,7 @@ std::int32_t world::issue(side& s, call what, std::int32_t length) {
         ++s.rts_sent;
         s.rts_fresh = s.attached;
     }
-    if (code == 28 && what == call::allocate) fail("28 from Allocate that waits");
+    if (code == 28 && what == call::allocate && !s.at_once) fail("28 from Allocate that waits");
     if (!(code == 2 && connect_may_fail_)) judge_.judge(s, *q, code, now);
     else s.state = row_state::reset;
     check_state(s);
@@ -842,7 +844,10 @@ void world::cooperate() {
             if (s->pending || !s->live()) continue;
             if (s->mode == 0) set(*s, characteristic::processing_mode, 1);
             switch (s->state) {
-                case row_state::initialize: (void)issue(*s, call::allocate); break;
+                case row_state::initialize:
+                    set(*s, characteristic::return_control, 0);
+                    (void)issue(*s, call::allocate);
+                    break;
                 case row_state::send:
                 case row_state::send_pending:
                     if (s->deallocate_type == 3) set(*s, characteristic::deallocate_type, random_.chance(500) ? 0 : 1);
@@ -934,13 +939,19 @@ void world::use_again() {
         const std::size_t before = talks_.size();
         const std::uint32_t from = i & 1;
         open_talk(from, 1 - from);
-        if (talks_.size() == before) fail("no slot although all conversations are over");
+        if (talks_.size() == before) {
+            // Attaches of conversations that were cancelled before anyone accepted them hold slots of a small table.
+            if (!tight_) fail("no slot although all conversations are over");
+            continue;
+        }
         settle();
         collect_all();
         side& s = talks_.back()->ends[0];
         if (s.state == row_state::initialize && !s.pending) (void)issue(s, call::allocate);
+        if (s.state == row_state::initialize && !s.pending && s.live()) fail(label(s) + ": Allocate is refused");
         settle();
         collect_all();
+        if (!s.live() && tight_) continue;
         if (s.state != row_state::send) fail(label(s) + ": cannot be allocated again");
         if (s.mode == 0) set(s, characteristic::processing_mode, 1);
         set(s, characteristic::deallocate_type, 1);
