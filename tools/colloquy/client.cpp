@@ -73,6 +73,17 @@ void crowd::note_trouble(const std::string& what) {
     if (first_trouble_.empty()) first_trouble_ = what;
 }
 
+void crowd::note_retry(std::string_view call, CM_INT32 code) {
+    if (retry_noted_.exchange(true, std::memory_order_relaxed)) return;
+    const std::lock_guard held{busy_};
+    first_retry_ = describe(call, code);
+}
+
+std::string crowd::first_retry() {
+    const std::lock_guard held{busy_};
+    return first_retry_;
+}
+
 std::size_t crowd::working() {
     const std::lock_guard held{busy_};
     return working_;
@@ -108,6 +119,7 @@ CM_INT32 client_session::lose(worker& by, std::string_view call, CM_INT32 code) 
     if (all_.stopping() && !must_open()) return end();
     if (expected(code)) {
         by.retries.add(1);
+        all_.note_retry(call, code);
     } else {
         by.errors.add(1);
         all_.note_trouble(describe(call, code));

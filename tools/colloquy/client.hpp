@@ -2,6 +2,7 @@
 // failed, knowing when all are through.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -64,6 +65,9 @@ public:
     [[nodiscard]] std::size_t left();
     [[nodiscard]] std::string first_trouble();
     void note_trouble(const std::string& what);
+    // Why a conversation had to be opened once more.
+    [[nodiscard]] std::string first_retry();
+    void note_retry(std::string_view call, CM_INT32 code);
     // True: all have ended.
     [[nodiscard]] bool wait_until_ended(std::chrono::milliseconds at_most);
 
@@ -79,6 +83,8 @@ private:
     std::size_t working_ = 0;
     std::size_t left_ = 0;
     std::string first_trouble_;
+    std::atomic<bool> retry_noted_{false};
+    std::string first_retry_;
 };
 
 // A session that opens a conversation, loses it, opens it again.

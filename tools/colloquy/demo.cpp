@@ -20,14 +20,21 @@ namespace {
 
 using std::chrono::milliseconds;
 
+constexpr unsigned stop_ms = 5'000;
+
 // What all customers share, and what they were told.
 struct market {
     market(hub& completions, std::string destination, const demo_options& wanted)
-        : options{wanted}, all{completions, std::move(destination)} {}
+        : options{wanted}, all{completions, std::move(destination)} {
+        if (wanted.kill_server && wanted.transfers != 0) gate.store(wanted.transfers / 2, std::memory_order_relaxed);
+    }
 
     const demo_options& options;
     crowd all;
     std::atomic<std::uint64_t> next{0};  // the last transfer id that was given out
+    // Transfers beyond this one wait: half of them are to be made after the server was killed, however fast it is.
+    std::atomic<std::uint64_t> gate{~std::uint64_t{0}};
+    [[nodiscard]] bool open_for(std::uint64_t id) const noexcept { return id <= gate.load(std::memory_order_relaxed); }
 
     // One for each worker, written by it alone and read when it is gone.
     struct records {
@@ -50,6 +57,7 @@ public:
 private:
     enum class step : std::uint8_t {
         allocating,
+        waiting,    // for the gate
         moving,     // a transfer is on its way, with Confirm
         hearing,    // it was refused: the record that says why
         asking,     // a query is on its way
@@ -73,6 +81,7 @@ private:
             case step::allocating:
                 if (code != CM_OK) return lose(by, "Allocate", code);
                 return in_doubt_ ? ask() : next();
+            case step::waiting: return when_open();
             case step::moving: return moved(by, code);
             case step::hearing:
                 if (code != CM_OK) return doubt(by, "Receive", code);
@@ -113,6 +122,15 @@ private:
         if (transfer_.to >= transfer_.from) ++transfer_.to;
         // Now and then more than most accounts hold, so that refusals are part of the day.
         transfer_.amount = random(64) == 0 ? ledger::opening_balance * 3 : 1 + random(100);
+        return when_open();
+    }
+
+    CM_INT32 when_open() {
+        if (!market_.open_for(transfer_.id)) {
+            doing_ = step::waiting;
+            all().completions().park(*this);
+            return not_ours;
+        }
         began_ = now_ns();
         return move();
     }
@@ -238,7 +256,7 @@ private:
     clq_states(count.data());
     std::string text;
     for (std::size_t i = 2; i < names.size(); ++i)
-        if (count[i] != 0) text += (text.empty() ? "" : " ") + std::string{names[i]} + " " + grouped(count[i]);
+        if (count[i] != 0) text.append(text.empty() ? "" : " ").append(names[i]).append(" ").append(grouped(count[i]));
     return text;
 }
 
@@ -275,21 +293,25 @@ public:
         const auto duration = static_cast<std::uint64_t>(options_.duration * 1e9);
         bool ended = false;
         while (!ended) {
-            ended = market_.all.wait_until_ended(milliseconds{100});
+            const bool to_kill = options_.kill_server && result.restarts == 0;
+            ended = market_.all.wait_until_ended(milliseconds{to_kill ? 5 : 100});
             const std::uint64_t now = now_ns();
             if (!ended) look_after(now);
-            const bool half = options_.transfers != 0 ? confirmed() >= options_.transfers / 2
-                                                      : now - begun_ >= duration / 2;
-            if (!ended && options_.kill_server && result.restarts == 0 && half) {
+            const bool half = options_.transfers != 0
+                                  ? !market_.open_for(market_.next.load(std::memory_order_relaxed))
+                                  : now - begun_ >= duration / 2;
+            if (!ended && to_kill && half) {
                 live_.show("killing the server with " + grouped(market_.all.left()) + " conversations at work");
                 process_->kill_and_restart();
                 ++result.restarts;
                 result.outage_seconds = static_cast<double>(now_ns() - now) / 1e9;
+                market_.gate.store(~std::uint64_t{0}, std::memory_order_relaxed);
             }
             if (options_.transfers == 0 && now - begun_ >= duration) market_.all.stop();
         }
         result.seconds = static_cast<double>(now_ns() - begun_) / 1e9;
         live_.clear();
+        hub_.stop(stop_ms);
         return result;
     }
 
@@ -441,8 +463,6 @@ int demo(const demo_options& options) {
         }
         completions.start(programs ? &*programs : nullptr);
         result = business_day{options, completions, where, mine, process ? &*process : nullptr}.run();
-        if (programs) programs->money()->drain();
-        completions.stop(5'000);
 
         result.trouble = where.all.first_trouble();
         for (const worker& w : completions.workers()) {

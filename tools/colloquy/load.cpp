@@ -231,8 +231,11 @@ int load(const load_options& options) {
     hold_end_signals();
     const bool inside = in_process(options.destination);
     const unsigned accepts = inside ? server::accepts_for(options.conversations) : 0;
-    start_caller(or_usual(options.config), (inside ? options.conversations * 2 + accepts : options.conversations) + 64,
-                 options.links, options.reactors);
+    // The channel of a conversation that we ended is in use until the partner has said so: many short ones need more room
+    // than are open at a time.
+    const unsigned own = options.conversations * (options.mode == load_mode::oneshot ? 4 : 1) + 1'024;
+    start_caller(or_usual(options.config), own + (inside ? options.conversations + accepts : 0), options.links,
+                 options.reactors);
     check_destination(options.destination);
 
     hub completions{std::size_t{options.conversations} * (inside ? 2 : 1), options.threads};
@@ -331,6 +334,7 @@ int load(const load_options& options) {
                                       {"retries", t.retries},
                                       {"elapsed_s", seconds}};
         if (!trouble.empty()) object["first_error"] = trouble;
+        if (t.retries != 0) object["first_retry"] = run.all.first_retry();
         print_json(object);
     } else {
         std::cout << name_of(options.mode) << " with " << options.destination << ": " << grouped(working)
@@ -341,6 +345,7 @@ int load(const load_options& options) {
                   << "  latency " << latency_text(latency) << '\n'
                   << "  " << grouped(t.transactions) << " transactions, " << grouped(t.errors) << " errors, "
                   << grouped(t.retries) << " retries\n";
+        if (t.retries != 0) std::cout << "  retried first for " << run.all.first_retry() << '\n';
     }
     if (t.errors != 0 || working < options.conversations || t.transactions == 0) {
         std::cerr << "colloquy load: " << (trouble.empty() ? "not every conversation could be opened" : trouble) << '\n';

@@ -1,0 +1,243 @@
+#!/usr/bin/env python3
+"""Runs the colloquy command as a user would: usage: command_test.py COLLOQUY CASE, or --list for the cases.
+
+Nothing waits for a time to pass: a server is ready when it says so.
+"""
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+
+TIMEOUT = 120
+LATENCY = ["p50", "p90", "p99", "p999", "max"]
+SUBCOMMANDS = ["serve", "ping", "load", "demo", "plan"]
+COLLOQUY = ""
+
+
+def run(*arguments, code=0):
+    """Runs the command and checks its exit code and that only failures speak on standard error."""
+    done = subprocess.run([COLLOQUY, *arguments], capture_output=True, text=True, timeout=TIMEOUT)
+    told = f"{arguments}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert done.returncode == code, told
+    if code == 0:
+        assert done.stderr == "", told
+    else:
+        lines = done.stderr.splitlines()
+        assert len(lines) == 1 and lines[0].startswith("colloquy"), told
+    return done
+
+
+def run_json(*arguments, code=0):
+    out = run(*arguments, "--json", code=code).stdout
+    assert out.endswith("\n") and out.count("\n") == 1, out
+    return json.loads(out)
+
+
+class Server:
+    """A server on a free port, ended by SIGTERM; its end must be orderly."""
+
+    def __init__(self, *arguments):
+        self.process = subprocess.Popen(
+            [COLLOQUY, "serve", "--listen", "127.0.0.1:0", "--json", *arguments], stdout=subprocess.PIPE, text=True)
+        line = self.process.stdout.readline()
+        self.ready = json.loads(line)
+        self.address = self.ready["listening"][0]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait(TIMEOUT)
+        if kind is None:
+            assert status == 0, f"serve ended with {status}"
+            assert self.process.stdout.read() == "", "serve --json printed more than one line"
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def check_load(result, conversations):
+    assert result["conversations"] == conversations, result
+    assert result["errors"] == 0, result
+    assert result["transactions_per_second"] > 0 and result["bytes_per_second"] > 0, result
+    assert result["elapsed_s"] > 0, result
+    latency = [result["latency_us"][key] for key in LATENCY]
+    assert latency == sorted(latency) and latency[0] > 0, result
+
+
+def case_help():
+    for arguments in [["--help"], *([name, "--help"] for name in SUBCOMMANDS)]:
+        out = run(*arguments).stdout
+        assert "Usage:" in out and "--help" in out, out
+    top = run("--help").stdout
+    for name in SUBCOMMANDS:
+        assert name in top, top
+
+
+def case_usage():
+    for arguments in [
+        [], ["nonsense"], ["--nonsense"], ["ping"], ["load"], ["ping", "a/b", "--size", "0"],
+        ["ping", "a/b", "--size", "40000"], ["ping", "a/b", "--count", "many"], ["load", "a/b", "--mode", "sideways"],
+        ["load", "a/b", "--conversations", "0"], ["load", "a/b", "--duration", "-1"], ["plan", "--links", "x"],
+        ["demo", "--inproc", "--kill-server"], ["demo", "--transfers", "5", "--duration", "5"],
+        ["serve", "--threads", "0"], ["serve", "--config", "/does/not/exist.toml"], ["ping", "no-slash-and-unknown"],
+        ["ping", "host:port/"], ["load", "127.0.0.1:99999/ECHO"], ["serve", "leftover"],
+    ]:
+        done = run(*arguments, code=2)
+        assert done.stdout == "", done.stdout
+        assert done.stderr.startswith("colloquy"), done.stderr
+    # It says where: the subcommand and the option.
+    assert "--size" in run("ping", "a/b", "--size", "0", code=2).stderr
+
+
+def case_failures():
+    nobody = f"127.0.0.1:{free_port()}"
+    for arguments in [["ping", f"{nobody}/ECHO"], ["load", f"{nobody}/ECHO", "--duration", "0.1"]]:
+        assert "CM_ALLOCATE_FAILURE_" in run(*arguments, code=1).stderr
+    assert "error" in json.loads(run("ping", f"{nobody}/ECHO", "--json", code=1).stdout)
+    with Server("--conversations", "64") as server:
+        for arguments in [["ping", f"{server.address}/NOBODY"], ["load", f"{server.address}/NOBODY"]]:
+            assert "CM_TPN_NOT_RECOGNIZED (9)" in run(*arguments, code=1).stderr
+        # TELLER needs a database, and an address can be listened on once.
+        assert "CM_TPN_NOT_RECOGNIZED (9)" in run("ping", f"{server.address}/TELLER", code=1).stderr
+        run("serve", "--listen", server.address, code=1)
+    with tempfile.TemporaryDirectory() as folder:
+        assert "database" in run("serve", "--listen", "127.0.0.1:0", "--db", folder, code=1).stderr
+        open(os.path.join(folder, "colloquy-demo.db"), "w").close()
+        assert "already" in run("demo", "--dir", folder, code=1).stderr
+
+
+def case_serve():
+    # The line for people names the port; both signals end it in order.
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        with subprocess.Popen([COLLOQUY, "serve", "--listen", "127.0.0.1:0", "--conversations", "64"],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            line = process.stdout.readline()
+            assert line.startswith("ready") and "127.0.0.1:" in line and "ECHO" in line, line
+            assert "127.0.0.1:0," not in line, line
+            process.send_signal(ending)
+            out, err = process.communicate(timeout=TIMEOUT)
+            assert (process.returncode, out, err) == (0, "", ""), (process.returncode, out, err)
+
+
+def case_ping():
+    with Server("--conversations", "64") as server:
+        for arguments in [[], ["--confirm"], ["--packets", "4"]]:
+            target = f"{server.address}/{'SINK' if '--confirm' in arguments else 'ECHO'}"
+            result = run_json("ping", target, "--size", "1,300,32767", "--count", "3", *arguments)
+            assert result["count"] == 9 and len(result["iterations"]) == 9, result
+            spread = result["duration_us"]
+            assert 0 < spread["min"] <= spread["avg"] <= spread["max"], result
+            factor = 1 if "--confirm" in arguments else 8 if "--packets" in arguments else 2
+            assert result["bytes"] == factor * 3 * (1 + 300 + 32767), result
+            assert result["kb_per_second"] > 0, result
+        # ECHO confirms too.
+        assert run_json("ping", f"{server.address}/ECHO", "--confirm")["mode"] == "confirm"
+        text = run("ping", f"{server.address}/ECHO").stdout
+        assert "Duration statistics" in text and "Min" in text and "Max" in text, text
+    assert run_json("ping", "inproc/ECHO")["count"] == 4
+
+
+def case_load():
+    with Server("--threads", "2", "--conversations", "2000") as server:
+        for mode, program in [("pingpong", "ECHO"), ("oneshot", "ECHO"), ("oneshot", "ONCE"), ("stream", "SINK")]:
+            for extra in [[], ["--links", "3", "--threads", "2", "--size", "3000"]]:
+                result = run_json("load", f"{server.address}/{program}", "--mode", mode, "--conversations", "40",
+                                  "--duration", "0.3", *extra)
+                assert result["mode"] == mode, result
+                check_load(result, 40)
+        check_load(run_json("load", f"{server.address}/ECHO", "--conversations", "1500", "--duration", "0.3"), 1500)
+    check_load(run_json("load", "inproc/ECHO", "--conversations", "50", "--duration", "0.3"), 50)
+
+
+def case_reactors():
+    with Server("--reactors", "2", "--conversations", "500") as server:
+        result = run_json("load", f"{server.address}/ECHO", "--conversations", "300", "--duration", "0.3", "--reactors",
+                          "1", "--links", "4")
+        check_load(result, 300)
+
+
+def case_config():
+    with tempfile.TemporaryDirectory() as folder, Server("--conversations", "64") as server:
+        file = os.path.join(folder, "colloquy.toml")
+        with open(file, "w") as out:
+            out.write(f'[[partner]]\nname = "BANK"\naddresses = ["{server.address}"]\n'
+                      '[[side_information]]\nname = "ECHOES"\npartner_lu = "BANK"\ntp_name = "ECHO"\n')
+        assert run_json("ping", "ECHOES", "--config", file)["count"] == 4
+
+
+def case_plan():
+    small = run_json("plan", "--conversations", "1000", "--links", "10")
+    large = run_json("plan", "--conversations", "1000000", "--links", "10")
+    for plan in (small, large):
+        assert sum(part["bytes"] for part in plan["parts"]) == plan["total_bytes"], plan
+        for part in plan["parts"]:
+            assert part["bytes"] == part["count"] * part["bytes_each"], part
+        assert 0 < plan["idle_conversation_bytes"] < 4096, plan
+    assert small["total_bytes"] < large["total_bytes"]
+    assert "total" in run("plan").stdout
+
+
+def check_demo(result, restarts=0):
+    assert result["proved"] is True, result
+    assert result["restarts"] == restarts and result["errors"] == 0, result
+    assert result["proof"]["sum_found"] == result["proof"]["sum_expected"] > 0, result
+    assert result["proof"]["transfers_in_database"] == result["confirmed"] > 0, result
+    assert result["refused"] > 0, result
+    assert result["commits"] > 0, result
+
+
+def case_demo():
+    result = run_json("demo", "--transfers", "20000", "--conversations", "500", "--accounts", "200")
+    check_demo(result)
+    assert result["confirmed"] + result["refused"] == 20000, result
+    text = run("demo", "--duration", "0.5", "--conversations", "50").stdout
+    assert "\nPROVED" in text and "BAD" not in text, text
+
+
+def case_demo_inproc():
+    result = run_json("demo", "--inproc", "--transfers", "20000", "--conversations", "500")
+    check_demo(result)
+    assert result["confirmed"] + result["refused"] == 20000, result
+
+
+def case_demo_kill():
+    with tempfile.TemporaryDirectory() as folder:
+        result = run_json("demo", "--kill-server", "--transfers", "20000", "--conversations", "500", "--dir", folder)
+        check_demo(result, restarts=1)
+        assert result["confirmed"] + result["refused"] == 20000, result
+        assert result["found_done"] + result["sent_again"] == result["in_doubt"], result
+        assert os.path.exists(os.path.join(folder, "colloquy-demo.db")), os.listdir(folder)
+
+
+def main() -> int:
+    cases = {name[5:]: function for name, function in globals().items() if name.startswith("case_")}
+    if sys.argv[1:] == ["--list"]:
+        print(";".join(cases))
+        return 0
+    if len(sys.argv) != 3 or sys.argv[2] not in cases:
+        print(__doc__, file=sys.stderr)
+        return 2
+    global COLLOQUY
+    COLLOQUY = os.path.abspath(sys.argv[1])
+    # No configuration of the user or of this folder may take part.
+    for name in ("COLLOQUY_CONFIG", "APPCLLU", "APPCTPN"):
+        os.environ.pop(name, None)
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["XDG_CONFIG_HOME"] = folder
+        os.chdir(folder)
+        cases[sys.argv[2]]()
+        os.chdir("/")
+    print(f"{sys.argv[2]}: passed")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
