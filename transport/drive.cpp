@@ -449,8 +449,9 @@ void drive::close_link(link& l) noexcept {
     l.session_.release(context);
 }
 
-// Everything but the system's events.
-void drive::settle() noexcept {
+// Everything but the system's events. True: there was something.
+bool drive::settle() noexcept {
+    bool any = false;
     for (int rounds = 0; rounds < 256; ++rounds) {
         bool something = false;
         for (attempt* a = attempts_.take_all(); a != nullptr;) {
@@ -485,15 +486,17 @@ void drive::settle() noexcept {
             n = next;
         }
         if (!something) break;
+        any = true;
     }
     engine_.flush(context);
+    return any;
 }
 
 void drive::pass() noexcept {
     context.driving = true;
     (void)token.take_work();
     now_ = now_ns();
-    settle();
+    (void)settle();
     context.driving = false;
 }
 
@@ -501,10 +504,10 @@ void drive::run() noexcept {
     context.driving = true;
     (void)token.take_work();
     now_ = now_ns();
-    settle();
+    (void)settle();
     (void)reactor_->poll(0, poll_budget);
     (void)wheel_.advance(now_);
-    settle();
+    (void)settle();
     context.driving = false;
 }
 
@@ -512,18 +515,19 @@ void drive::wait(std::uint64_t deadline_ns, bool alone) noexcept {
     context.driving = true;
     (void)token.take_work();
     now_ = now_ns();
-    (void)wheel_.advance(now_);
-    settle();
+    // What was done here may be what the caller waits for, so it looks before anybody sleeps.
+    bool news = wheel_.advance(now_) != 0;
+    news |= settle();
     const std::uint64_t own = next_deadline_ns();
     if (own < deadline_ns) deadline_ns = own;
-    const bool asleep = deadline_ns > now_ && (alone ? token.try_sleep_alone() : token.try_sleep());
+    const bool asleep = !news && deadline_ns > now_ && (alone ? token.try_sleep_alone() : token.try_sleep());
     const std::uint64_t timeout = !asleep                      ? 0
                                   : deadline_ns == UINT64_MAX ? poll_forever
                                                               : deadline_ns - now_;
     (void)reactor_->poll(timeout, poll_budget);
     if (asleep) (void)token.awake();
     now_ = now_ns();
-    settle();
+    (void)settle();
     context.driving = false;
 }
 
@@ -540,7 +544,7 @@ void drive::drain_links() noexcept {
             l->session_.drain(context);
             settle_timer(*l);
         }
-    settle();
+    (void)settle();
     context.driving = false;
 }
 
@@ -558,7 +562,7 @@ bool drive::close_links() noexcept {
         all = false;
         if (!l->ended_) l->session_.fail(context, wire::reason::shutting_down);
     }
-    settle();
+    (void)settle();
     context.driving = false;
     return all;
 }

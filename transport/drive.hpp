@@ -142,7 +142,7 @@ private:
     link& link_of(runtime::session& s) noexcept;
     runtime::session* begin(stream s, runtime::partner* p, std::uint32_t which) noexcept;
     void begin_in_process(runtime::partner& p, std::uint32_t which) noexcept;
-    void settle() noexcept;
+    bool settle() noexcept;
     void note(link& l) noexcept;
     void look(link& l) noexcept;
     void settle_timer(link& l) noexcept;
