@@ -47,6 +47,10 @@ struct configuration {
     std::uint32_t partner_links = 1;   // links to a partner that is named by its address
     std::uint32_t reactors = 0;        // threads of a reactor pool; 0 is caller-driven
     bool threads = true;               // may we start threads at all
+    // How threads are started, for programs that want to; see clq_options. Not part of the file.
+    void (*thread_started)(void* user, const char* role) = nullptr;
+    int (*thread_factory)(void* user, const char* role, void (*entry)(void*), void* argument) = nullptr;
+    void* thread_user = nullptr;
     bool standby = true;               // may the standby thread drive while nobody else does; false without threads
 };
 

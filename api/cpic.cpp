@@ -31,6 +31,20 @@ void with_conversation(const void* conversation_id_bytes, CM_INT32* return_code,
     answer(return_code, u->finish(c, o));
 }
 
+// For the calls that may block: inside a blocking hook they are refused on conversations in blocking mode.
+template <class Verb>
+void with_operation(const void* conversation_id_bytes, CM_INT32* return_code, Verb&& verb) noexcept {
+    with_conversation(conversation_id_bytes, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
+        if (logical_unit::this_thread().in_hook) {
+            std::int32_t mode = 0;
+            const outcome known = runtime::extract(u.engine(), c, id, runtime::characteristic::processing_mode, mode);
+            if (known.code != rc::ok) return known;
+            if (mode == CM_BLOCKING) return outcome{rc::operation_not_accepted, false, {}};
+        }
+        return verb(u, c, id);
+    });
+}
+
 template <class Value>
 void set_value(const void* id, runtime::characteristic which, const Value* value, CM_INT32* return_code) noexcept {
     with_conversation(id, return_code, [&](logical_unit& u, runtime::context& c, conversation_id i) {
@@ -137,6 +151,10 @@ CM_ENTRY cmaccp(void* conversation_ID, CM_RETURN_CODE* return_code) {
         return;
     }
     const bool blocking = !u->has_named_tp();
+    if (blocking && logical_unit::this_thread().in_hook) {
+        answer(return_code, rc::operation_not_accepted);
+        return;
+    }
     if (blocking && !u->engine().tps().any_ever()) {
         answer(return_code, rc::program_state_check);
         return;
@@ -153,14 +171,14 @@ CM_ENTRY cmaccp(void* conversation_ID, CM_RETURN_CODE* return_code) {
 }
 
 CM_ENTRY cmallc(const void* conversation_ID, CM_RETURN_CODE* return_code) {
-    with_conversation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
+    with_operation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
         return runtime::allocate(u.engine(), c, id, &find_partner, &u, memory_of(conversation_ID));
     });
 }
 
 CM_ENTRY cmsend(const void* conversation_ID, const void* buffer, const CM_INT32* send_length,
                 CM_REQUEST_TO_SEND_RECEIVED* request_to_send_received, CM_RETURN_CODE* return_code) {
-    with_conversation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
+    with_operation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
         // A null pointer is refused after the state is known to be right, as any other bad parameter.
         const std::int32_t length = send_length == nullptr ? -1 : *send_length;
         return runtime::send_data(u.engine(), c, id, buffer, length, request_to_send_received, memory_of(conversation_ID));
@@ -170,7 +188,7 @@ CM_ENTRY cmsend(const void* conversation_ID, const void* buffer, const CM_INT32*
 CM_ENTRY cmrcv(const void* conversation_ID, void* buffer, const CM_INT32* requested_length,
                CM_DATA_RECEIVED_TYPE* data_received, CM_INT32* received_length, CM_STATUS_RECEIVED* status_received,
                CM_REQUEST_TO_SEND_RECEIVED* request_to_send_received, CM_RETURN_CODE* return_code) {
-    with_conversation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
+    with_operation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
         const runtime::receive_request request{buffer,
                                                requested_length == nullptr ? -1 : *requested_length,
                                                data_received,
@@ -182,14 +200,14 @@ CM_ENTRY cmrcv(const void* conversation_ID, void* buffer, const CM_INT32* reques
 }
 
 CM_ENTRY cmdeal(const void* conversation_ID, CM_RETURN_CODE* return_code) {
-    with_conversation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
+    with_operation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
         return runtime::deallocate(u.engine(), c, id, memory_of(conversation_ID));
     });
 }
 
 CM_ENTRY cmcfm(const void* conversation_ID, CM_REQUEST_TO_SEND_RECEIVED* request_to_send_received,
                CM_RETURN_CODE* return_code) {
-    with_conversation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
+    with_operation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
         return runtime::confirm(u.engine(), c, id, request_to_send_received, memory_of(conversation_ID));
     });
 }
@@ -201,20 +219,20 @@ CM_ENTRY cmcfmd(const void* conversation_ID, CM_RETURN_CODE* return_code) {
 }
 
 CM_ENTRY cmflus(const void* conversation_ID, CM_RETURN_CODE* return_code) {
-    with_conversation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
+    with_operation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
         return runtime::flush(u.engine(), c, id, memory_of(conversation_ID));
     });
 }
 
 CM_ENTRY cmptr(const void* conversation_ID, CM_RETURN_CODE* return_code) {
-    with_conversation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
+    with_operation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
         return runtime::prepare_to_receive(u.engine(), c, id, memory_of(conversation_ID));
     });
 }
 
 CM_ENTRY cmserr(const void* conversation_ID, CM_REQUEST_TO_SEND_RECEIVED* request_to_send_received,
                 CM_RETURN_CODE* return_code) {
-    with_conversation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
+    with_operation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
         return runtime::send_error(u.engine(), c, id, request_to_send_received, memory_of(conversation_ID));
     });
 }
@@ -248,6 +266,10 @@ CM_ENTRY cmwait(void* conversation_ID, CM_CONVERSATION_RETURN_CODE* conversation
     }
     if (u == nullptr) {
         answer(return_code, rc::program_state_check);
+        return;
+    }
+    if (logical_unit::this_thread().in_hook) {
+        answer(return_code, rc::operation_not_accepted);
         return;
     }
     runtime::engine::collected got;

@@ -4,9 +4,11 @@
 #include <array>
 #include <cstdio>
 #include <cstring>
+#include <new>
 #include <string>
 #include <string_view>
 
+#include "api/attention.hpp"
 #include "api/process.hpp"
 #include "api/text.hpp"
 #include "runtime/counters.hpp"
@@ -69,6 +71,9 @@ bool configure(const clq_options* options, bool read_file, api::configuration& o
     if (o.reactors != 0) out.reactors = o.reactors;
     if (o.no_threads != 0) out.threads = out.standby = false;
     if (o.heartbeat_ms != 0) out.limits.heartbeat_ms = o.heartbeat_ms;
+    out.thread_started = o.thread_started;
+    out.thread_factory = o.thread_factory;
+    out.thread_user = o.thread_user;
     return true;
 }
 
@@ -98,6 +103,38 @@ std::array<plan_part, 11> plan_of(const runtime::limits& l) {
     }};
 }
 
+// Registers what `fill` describes for a conversation, or without one for the process; nothing when there is none `wanted`.
+template <class Fill>
+void attend(const void* conversation_ID, CM_INT32* return_code, bool wanted, Fill&& fill) noexcept {
+    if (return_code == nullptr) return;
+    api::logical_unit* const u = conversation_ID == nullptr ? api::process_unit() : api::running_unit();
+    if (u == nullptr) {
+        *return_code = conversation_ID == nullptr ? CM_PRODUCT_SPECIFIC_ERROR : CM_PROGRAM_PARAMETER_CHECK;
+        return;
+    }
+    api::attention* a = nullptr;
+    if (wanted) {
+        a = new (std::nothrow) api::attention;
+        if (a == nullptr) {
+            *return_code = CM_PRODUCT_SPECIFIC_ERROR;
+            return;
+        }
+        fill(*a);
+    }
+    *return_code = CM_OK;
+    if (conversation_ID == nullptr) {
+        u->set_default_attention(a);
+        return;
+    }
+    runtime::context& c = u->enter();
+    void* hung = a;
+    // Afterwards `hung` is what was there before; refused, it is still ours.
+    *return_code = static_cast<CM_INT32>(
+        runtime::set_attention(u->engine(), c, runtime::conversation_id::from_bytes(conversation_ID), hung).code);
+    if (hung != nullptr) static_cast<api::attention*>(hung)->release();
+    u->leave(c);
+}
+
 }  // namespace
 
 extern "C" {
@@ -115,6 +152,52 @@ int COLLOQUY_CALL clq_start(const clq_options* options) {
 
 int COLLOQUY_CALL clq_stop(unsigned timeout_ms) {
     return api::stop_process_unit(std::uint64_t{timeout_ms} * 1'000'000) ? 0 : -1;
+}
+
+int COLLOQUY_CALL clq_drain(unsigned timeout_ms) {
+    return api::drain_process_unit(std::uint64_t{timeout_ms} * 1'000'000) ? 0 : -1;
+}
+
+void COLLOQUY_CALL clq_set_sink(const void* conversation_ID, clq_sink sink, void* user, CM_INT32* return_code) {
+    attend(conversation_ID, return_code, sink != nullptr, [&](api::attention& a) {
+        a.what = api::attention::kind::sink;
+        a.sink = sink;
+        a.user = user;
+    });
+}
+
+void COLLOQUY_CALL clq_set_callback(const void* conversation_ID, clq_callback callback, void* user, CM_INT32* return_code) {
+    attend(conversation_ID, return_code, callback != nullptr, [&](api::attention& a) {
+        a.what = api::attention::kind::callback;
+        a.callback = callback;
+        a.user = user;
+    });
+}
+
+void COLLOQUY_CALL clq_set_time_limit(const void* conversation_ID, unsigned milliseconds, CM_INT32* return_code) {
+    if (return_code == nullptr) return;
+    *return_code = CM_PROGRAM_PARAMETER_CHECK;
+    api::logical_unit* const u = api::running_unit();
+    if (u == nullptr || conversation_ID == nullptr) return;
+    runtime::context& c = u->enter();
+    *return_code = static_cast<CM_INT32>(
+        runtime::set_time_limit(u->engine(), c, runtime::conversation_id::from_bytes(conversation_ID), milliseconds).code);
+    u->leave(c);
+}
+
+int COLLOQUY_CALL clq_wait_handle(void) {
+    api::logical_unit* const u = api::process_unit();
+    return u == nullptr ? -1 : u->wait_handle();
+}
+
+long long COLLOQUY_CALL clq_next_timeout_ns(void) {
+    api::logical_unit* const u = api::running_unit();
+    return u == nullptr ? -1 : u->next_timeout_ns();
+}
+
+int COLLOQUY_CALL clq_dispatch(void) {
+    api::logical_unit* const u = api::running_unit();
+    return u == nullptr ? -1 : u->dispatch();
 }
 
 void COLLOQUY_CALL clq_set_destination(const void* conversation_ID, const char* destination, CM_INT32* return_code) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <new>
 #include <stdexcept>
+#include <system_error>
 
 #include "api/text.hpp"
 #include "runtime/wire/hello.hpp"
@@ -96,9 +97,9 @@ std::unique_ptr<logical_unit> logical_unit::start(const configuration& wanted, s
             }
             u->listening_.push_back(text);
         }
-        const transport::signal_shield no_signals;
+        static constexpr const char* roles = "colloquy-r";
         for (std::uint32_t i = 0; i < wanted.reactors; ++i)
-            u->pool_.emplace_back([unit = u.get(), i] { unit->reactor_main(i); });
+            u->start_thread(roles, [](logical_unit& unit, std::uint32_t index) { unit.reactor_main(index); }, i);
         if (!u->listening_.empty()) u->call_standby();
         return u;
     } catch (const std::bad_alloc&) {
@@ -116,15 +117,22 @@ logical_unit::~logical_unit() {
 
 // ---- calls ----------------------------------------------------------------------------------------------------------------
 
-runtime::context& logical_unit::enter() noexcept {
-    thread_local runtime::context mine{next_shard()};
+logical_unit::thread_state& logical_unit::this_thread() noexcept {
+    thread_local thread_state mine{next_shard()};
     return mine;
+}
+
+runtime::context& logical_unit::enter() noexcept {
+    runtime::context& c = this_thread().context;
+    c.clock = &transport::now_ns;
+    return c;
 }
 
 void logical_unit::leave(runtime::context& c) noexcept {
     engine_->flush(c);
     if (dirty_.approx_empty()) {
         nudge();
+        tell(c);
         return;
     }
     // Finished operations wait: the program is working through a batch, and its answers leave together.
@@ -134,6 +142,7 @@ void logical_unit::leave(runtime::context& c) noexcept {
     }
     write_dirty(c);
     nudge();
+    tell(c);
 }
 
 void logical_unit::write_dirty(runtime::context& c) noexcept {
@@ -160,6 +169,48 @@ void logical_unit::nudge() noexcept {
     release_drive();
 }
 
+// Starts a thread of ours: the host's way if it has one. Throws std::system_error when it cannot be started.
+void logical_unit::start_thread(const char* role, void (*main)(logical_unit&, std::uint32_t), std::uint32_t index) {
+    struct start {
+        logical_unit& unit;
+        void (*main)(logical_unit&, std::uint32_t);
+        std::uint32_t index;
+        std::string role;
+        static void run(void* argument) {
+            const std::unique_ptr<start> s{static_cast<start*>(argument)};
+            logical_unit& u = s->unit;
+            transport::block_all_signals();
+            transport::set_thread_name(s->role.c_str());
+            if (u.settings_.thread_started != nullptr) u.settings_.thread_started(u.settings_.thread_user, s->role.c_str());
+            s->main(u, s->index);
+            if (u.threads_running_.fetch_sub_acq_rel(1) == 1) u.waiter_.wake(u.threads_running_, 1);
+        }
+    };
+    std::string name = role;
+    if (name.back() == 'r') {
+        name += static_cast<char>('0' + index / 10 % 10);
+        name += static_cast<char>('0' + index % 10);
+    }
+    auto s = std::make_unique<start>(start{*this, main, index, name});
+    threads_running_.fetch_add_acq_rel(1);
+    if (settings_.thread_factory != nullptr) {
+        if (settings_.thread_factory(settings_.thread_user, name.c_str(), &start::run, s.get()) == 0) {
+            (void)s.release();
+            return;
+        }
+        threads_running_.fetch_sub_acq_rel(1);
+        throw std::system_error{std::make_error_code(std::errc::resource_unavailable_try_again), "thread factory"};
+    }
+    const transport::signal_shield no_signals;
+    try {
+        threads_.emplace_back(&start::run, s.get());
+        (void)s.release();
+    } catch (...) {
+        threads_running_.fetch_sub_acq_rel(1);
+        throw;
+    }
+}
+
 return_code logical_unit::finish(runtime::context& c, const runtime::outcome& o, std::uint64_t deadline_ns) noexcept {
     if (!o.must_wait) {
         leave(c);
@@ -169,8 +220,21 @@ return_code logical_unit::finish(runtime::context& c, const runtime::outcome& o,
     write_dirty(c);
     runtime::conversation& v = *engine_->find(o.id);
     return_code code = return_code::deallocated_abend;
+    thread_state& t = this_thread();
     for (;;) {
+        tell(c);
         if (engine_->finished(o.id)) break;
+        if (t.hook != nullptr) {
+            if (!call_hook(t)) {
+                (void)runtime::cancel(*engine_, c, o.id);
+                return_code ignored{};
+                (void)engine_->collect(c, o.id, ignored);
+                leave(c);
+                return return_code::product_specific_error;
+            }
+            look_around(c);
+            continue;
+        }
         if (deadline_ns != transport::no_deadline && transport::now_ns() >= deadline_ns) {
             (void)runtime::cancel(*engine_, c, o.id);
             code = return_code::operation_incomplete;
@@ -180,7 +244,8 @@ return_code logical_unit::finish(runtime::context& c, const runtime::outcome& o,
         if (caller_driven() && take_drive(parked)) {
             drives_taken_.fetch_add_relaxed(1);
             transport::drive& d = *drives_.front();
-            while (!engine_->finished(o.id) && (deadline_ns == transport::no_deadline || transport::now_ns() < deadline_ns))
+            while (!engine_->finished(o.id) && d.context.posted_first == 0 &&
+                   (deadline_ns == transport::no_deadline || transport::now_ns() < deadline_ns))
                 d.wait(deadline_ns, false);
             release_drive();
             continue;
@@ -225,11 +290,19 @@ return_code logical_unit::wait_for_conversation(runtime::engine::collected& out)
             return return_code::program_state_check;
         }
         write_dirty(c);
+        tell(c);
+        if (thread_state& t = this_thread(); t.hook != nullptr) {
+            if (!call_hook(t)) return return_code::system_event;
+            look_around(c);
+            continue;
+        }
         bool parked = false;
         if (caller_driven() && take_drive(parked)) {
             drives_taken_.fetch_add_relaxed(1);
             transport::drive& d = *drives_.front();
-            while (gate_.approx_permits() == 0 && engine_->outstanding() != 0) d.wait(transport::no_deadline, false);
+            while (gate_.approx_permits() == 0 && engine_->outstanding() != 0 && d.context.posted_first == 0 &&
+                   stopping_.load_acquire() == 0)
+                d.wait(transport::no_deadline, false);
             release_drive();
             continue;
         }
@@ -312,10 +385,15 @@ bool logical_unit::take_drive(bool& again) noexcept {
 
 void logical_unit::release_drive() noexcept {
     transport::drive& d = *drives_.front();
+    // What is to be told is told by this thread, when it no longer drives.
+    runtime::engine::move_postings(d.context, this_thread().context, *engine_);
     for (;;) {
         switch (d.token.try_release()) {
             case runtime::release_result::released: break;
-            case runtime::release_result::work_left: d.pass(); continue;
+            case runtime::release_result::work_left:
+                d.pass();
+                runtime::engine::move_postings(d.context, this_thread().context, *engine_);
+                continue;
             case runtime::release_result::followers_left:
                 d.token.hand_over();
                 if (seekers_.poke_one(waiter_)) return;
@@ -331,13 +409,16 @@ void logical_unit::release_drive() noexcept {
 
 // Somebody must drive although no caller may be inside.
 void logical_unit::call_standby() noexcept {
-    if (!settings_.threads || !settings_.standby) return;
+    if (!settings_.threads || !settings_.standby) {
+        // The host drives: its loop hears of it.
+        if (handle_given_.load_acquire() != 0) drives_.front()->io().wake();
+        return;
+    }
     if (standby_started_.load_acquire() == 0) {
         const std::lock_guard held{threads_mutex_};
         if (standby_started_.load_acquire() == 0 && stopping_.load_acquire() == 0) {
-            const transport::signal_shield no_signals;
             try {
-                standby_ = std::thread{[this] { standby_main(); }};
+                start_thread("colloquy-stby", [](logical_unit& u, std::uint32_t) { u.standby_main(); }, 0);
                 standby_started_.store_release(1);
             } catch (const std::system_error&) {
                 return;  // tried again with the next need; callers drive meanwhile
@@ -353,22 +434,32 @@ void logical_unit::look_again_soon() noexcept {
 }
 
 void logical_unit::standby_main() noexcept {
-    transport::set_thread_name("colloquy-stby");
-    runtime::context c{next_shard()};
+    runtime::context& c = enter();
     transport::drive& d = *drives_.front();
     std::uint32_t seen = drives_taken_.load_relaxed();
     std::uint64_t sleep_ns = tick_ns;
     bool called = true;
     while (stopping_.load_acquire() == 0) {
         write_dirty(c);
+        ask_again(c);
+        tell(c);
         const std::uint32_t taken = drives_taken_.load_relaxed();
         // Callers who come and go drive better than we do: wait until they have left it alone for a whole tick.
         const bool quiet = taken == seen;
         seen = taken;
         if (caller_driven() && (quiet || called || parked_.load_acquire() != 0) && d.token.try_acquire()) {
             while (stopping_.load_acquire() == 0) {
-                d.wait(transport::no_deadline, true);
+                const bool asks = refused_count_.load_relaxed() != 0;
+                d.wait(asks ? transport::now_ns() + tick_ns : transport::no_deadline, true);
                 write_dirty(c);
+                if (d.context.posted_first != 0 || asks) {
+                    runtime::engine::move_postings(d.context, c, *engine_);
+                    d.token.hand_over();
+                    ask_again(c);
+                    tell(c);
+                    if (seekers_.poke_one(waiter_) || !d.token.try_acquire()) break;
+                    continue;
+                }
                 if (d.token.approx_followers()) {
                     d.token.hand_over();
                     if (seekers_.poke_one(waiter_)) break;
@@ -392,17 +483,19 @@ void logical_unit::standby_main() noexcept {
 }
 
 void logical_unit::reactor_main(std::uint32_t index) noexcept {
-    char name[16] = "colloquy-r";
-    name[10] = static_cast<char>('0' + index / 10 % 10);
-    name[11] = static_cast<char>('0' + index % 10);
-    name[12] = '\0';
-    transport::set_thread_name(name);
     transport::drive& d = *drives_[index];
-    runtime::context c{next_shard()};
+    runtime::context& c = enter();
     if (!d.token.try_acquire()) return;
     while (stopping_.load_acquire() == 0) {
-        d.wait(transport::no_deadline, false);
+        const bool asks = refused_count_.load_relaxed() != 0;
+        d.wait(asks ? transport::now_ns() + tick_ns : transport::no_deadline, false);
         write_dirty(c);
+        if (d.context.posted_first == 0 && !asks) continue;
+        runtime::engine::move_postings(d.context, c, *engine_);
+        while (d.token.try_release() == runtime::release_result::work_left) d.pass();
+        ask_again(c);
+        tell(c);
+        while (!d.token.try_acquire()) std::this_thread::yield();  // nobody but the one who stops takes it
     }
     while (d.token.try_release() == runtime::release_result::work_left) d.pass();
 }
@@ -416,7 +509,11 @@ void logical_unit::write_duty(runtime::context& c, runtime::session& s) noexcept
     else dirty_.push(&l);
 }
 
-void logical_unit::open_link(runtime::context&, runtime::partner& p, std::uint32_t link) noexcept {
+void logical_unit::open_link(runtime::context& c, runtime::partner& p, std::uint32_t link) noexcept {
+    if (draining_.load_acquire() != 0 || stopping_.load_acquire() != 0) {
+        engine_->link_failed(c, p, link, return_code::allocate_failure_retry);
+        return;
+    }
     const auto& where = *static_cast<const place*>(p.transport_data);
     transport::drive& d = *drives_[turn_.fetch_add_relaxed(1) % drives_.size()];
     try {
@@ -444,6 +541,193 @@ void logical_unit::wait_queue_idle() noexcept {
 bool logical_unit::wait_queue_watched() noexcept { return gate_.approx_sleepers() != 0; }
 void logical_unit::operation_outstanding() noexcept {
     if (caller_driven() && standby_started_.load_relaxed() == 0) call_standby();
+}
+
+runtime::notify logical_unit::channel_of(void* a) noexcept {
+    return static_cast<const attention*>(a)->what == attention::kind::event ? runtime::notify::wait_queue
+                                                                            : runtime::notify::posted;
+}
+bool logical_unit::hold_signal(void* a) noexcept {
+    auto& told = *static_cast<attention*>(a);
+    if (told.what != attention::kind::event) return false;
+    told.hold();
+    return true;
+}
+void logical_unit::signal(void* a) noexcept {
+    auto& told = *static_cast<attention*>(a);
+    told.event.signal();
+    told.release();
+}
+void logical_unit::forget(void* a) noexcept { static_cast<attention*>(a)->release(); }
+void logical_unit::deadline_set(runtime::context&, runtime::conversation& v) noexcept { drives_.front()->watch(v); }
+
+// ---- sinks, callbacks, windows ---------------------------------------------------------------------------------------------
+
+void logical_unit::set_default_attention(attention* a) noexcept {
+    const std::lock_guard held{attention_mutex_};
+    if (default_attention_ != nullptr) default_attention_->release();
+    default_attention_ = a;
+    settle_default_channel();
+}
+
+bool logical_unit::set_window(void* window) noexcept {
+    if (window != nullptr && !window_valid(window)) return false;
+    const std::lock_guard held{attention_mutex_};
+    window_ = window;
+    settle_default_channel();
+    return true;
+}
+
+void logical_unit::settle_default_channel() noexcept {
+    const bool posts = default_attention_ != nullptr || window_ != nullptr;
+    engine_->set_default_channel(posts ? runtime::notify::posted : runtime::notify::wait_queue);
+}
+
+void logical_unit::tell(runtime::context& c) noexcept {
+    thread_state& t = this_thread();
+    // A callback's own calls may complete others at once: those wait for it, so that callbacks do not nest.
+    if (c.posted_first == 0 || t.telling != 0) return;
+    ++t.telling;
+    runtime::engine::posting p;
+    while (engine_->next_posting(c, p))
+        if (!tell_one(c, p)) {
+            engine_->refused(p);
+            const std::lock_guard held{attention_mutex_};
+            try {
+                refused_.push_back(p.what.id);
+                refused_count_.store_release(static_cast<std::uint32_t>(refused_.size()));
+            } catch (const std::bad_alloc&) {
+                engine_->post_again(c, p.what.id);  // no memory to remember it: asked again at once
+            }
+        }
+    --t.telling;
+    if (refused_count_.load_relaxed() != 0) look_again_soon();
+}
+
+// False: the target does not take it now.
+bool logical_unit::tell_one(runtime::context& c, runtime::engine::posting& p) noexcept {
+    attention* a = static_cast<attention*>(p.attention);
+    void* window = nullptr;
+    if (a != nullptr && a->what != attention::kind::event) {
+        a->hold();
+    } else {
+        const std::lock_guard held{attention_mutex_};
+        a = default_attention_;
+        window = window_;
+        if (a != nullptr) a->hold();
+    }
+    clq_completion completion;
+    p.what.id.to_bytes(completion.conversation_ID);
+    completion.return_code = static_cast<CM_INT32>(p.what.code);
+    completion.id_memory = p.what.id_memory;
+    if (a == nullptr) {
+        const post_result result =
+            window == nullptr ? post_result::gone
+                              : post_message(window, completion_message(), completion.return_code,
+                                             reinterpret_cast<std::intptr_t>(p.what.id_memory));
+        if (result == post_result::full) return false;
+        if (result == post_result::gone) {
+            engine_->to_wait_queue(c, p);
+            return true;
+        }
+        told_.fetch_add_relaxed(1);
+        engine_->posted(c, p);
+        return true;
+    }
+    bool taken = true;
+    try {
+        if (a->what == attention::kind::sink) {
+            taken = a->sink(a->user, &completion) == 0;
+            if (taken) engine_->posted(c, p);
+        } else {
+            engine_->posted(c, p);
+            a->callback(a->user, &completion);
+        }
+    } catch (...) {
+        // Nobody is there to hear of it; the completion was told. A sink's conversation is still ours to free.
+        if (a->what == attention::kind::sink) engine_->posted(c, p);
+    }
+    if (taken) told_.fetch_add_relaxed(1);
+    a->release();
+    return taken;
+}
+
+void logical_unit::ask_again(runtime::context& c) noexcept {
+    if (refused_count_.load_acquire() == 0) return;
+    std::vector<runtime::conversation_id> again;
+    {
+        const std::lock_guard held{attention_mutex_};
+        again.swap(refused_);
+        refused_count_.store_release(0);
+    }
+    for (const runtime::conversation_id id : again) engine_->post_again(c, id);
+}
+
+bool logical_unit::call_hook(thread_state& t) noexcept {
+    t.in_hook = true;
+    bool on = false;
+    try {
+        on = t.hook() != 0;
+    } catch (...) {
+        on = false;
+    }
+    t.in_hook = false;
+    return on;
+}
+
+void logical_unit::look_around(runtime::context& c) noexcept {
+    transport::drive& d = *drives_.front();
+    if (caller_driven() && d.token.try_acquire()) {
+        drives_taken_.fetch_add_relaxed(1);
+        // A short wait of our own, so that a hook that does nothing does not make a busy loop.
+        d.wait(transport::now_ns() + retry_ns, false);
+        release_drive();
+    } else {
+        runtime::atom<std::uint32_t> nobody;
+        (void)waiter_.wait(nobody, 0, transport::now_ns() + retry_ns);
+    }
+    write_dirty(c);
+}
+
+// ---- a host's loop -----------------------------------------------------------------------------------------------------------
+
+int logical_unit::wait_handle() noexcept {
+    if (!caller_driven()) return -1;
+    transport::drive& d = *drives_.front();
+    handle_given_.store_release(1);
+    return static_cast<int>(d.io().wait_handle());
+}
+
+long long logical_unit::next_timeout_ns() noexcept {
+    if (!caller_driven()) return -1;
+    transport::drive& d = *drives_.front();
+    runtime::context& c = enter();
+    if (!dirty_.approx_empty() || d.approx_work() || c.posted_first != 0) return 0;
+    if (!d.token.try_acquire()) return -1;  // somebody drives, and sees to it
+    std::uint64_t next = d.next_deadline_ns();
+    release_drive();
+    const std::uint64_t now = transport::now_ns();
+    if (refused_count_.load_relaxed() != 0 && next > now + tick_ns) next = now + tick_ns;
+    return next == UINT64_MAX ? -1 : next <= now ? 0 : static_cast<long long>(next - now);
+}
+
+int logical_unit::dispatch() noexcept {
+    if (!caller_driven()) return -1;
+    runtime::context& c = enter();
+    if (this_thread().telling != 0) return -1;
+    const std::uint32_t before = told_.load_relaxed();
+    engine_->flush(c);
+    write_dirty(c);
+    ask_again(c);
+    transport::drive& d = *drives_.front();
+    if (d.token.try_acquire()) {
+        drives_taken_.fetch_add_relaxed(1);
+        d.run();
+        release_drive();
+    }
+    tell(c);
+    write_dirty(c);
+    return static_cast<int>(told_.load_relaxed() - before);
 }
 
 // ---- partners ---------------------------------------------------------------------------------------------------------------
@@ -481,14 +765,47 @@ runtime::partner* logical_unit::partner_at(std::string_view where, std::string& 
     return p;
 }
 
+bool logical_unit::drain(std::uint64_t timeout_ns) noexcept {
+    if (this_thread().telling != 0 || draining_.exchange_acq_rel(1) != 0) return false;
+    const std::uint64_t deadline = transport::now_ns() + timeout_ns;
+    runtime::context& c = enter();
+    bool told = false;
+    for (;;) {
+        for (auto& d : drives_) {
+            // The driver is asked out for a moment; a pool thread comes back as soon as it may.
+            d->drain_when_driven();
+            (void)d->ring();
+            d->io().wake();
+            if (caller_driven() && d->token.try_acquire()) {
+                drives_taken_.fetch_add_relaxed(1);
+                d->wait(std::min(deadline, transport::now_ns() + 5 * ms), false);
+                release_drive();
+            }
+        }
+        tell(c);
+        write_dirty(c);
+        if (engine_->count().read(runtime::counter::conversations_opened) ==
+            engine_->count().read(runtime::counter::conversations_closed))
+            return true;
+        if (transport::now_ns() >= deadline) return false;
+        if (!caller_driven() || told) {
+            runtime::atom<std::uint32_t> nobody;
+            (void)waiter_.wait(nobody, 0, transport::now_ns() + retry_ns);
+        }
+        told = true;
+    }
+}
+
 // ---- the end ------------------------------------------------------------------------------------------------------------------
 
 bool logical_unit::stop(std::uint64_t timeout_ns) noexcept {
+    if (this_thread().telling != 0 || this_thread().in_hook) return false;  // its caller would wait for itself
     if (stopping_.exchange_acq_rel(1) != 0) return true;
     const std::uint64_t deadline = transport::now_ns() + timeout_ns;
     runtime::context& c = enter();
     runtime::end_all(*engine_, c);
     engine_->flush(c);
+    tell(c);
     write_dirty(c);
     (void)gate_.poke_all(waiter_);
     for (auto& d : drives_) {
@@ -498,9 +815,10 @@ bool logical_unit::stop(std::uint64_t timeout_ns) noexcept {
     {
         const std::lock_guard held{threads_mutex_};
         standby_spot_.notify(waiter_);
-        if (standby_.joinable()) standby_.join();
-        for (std::thread& t : pool_) t.join();
-        pool_.clear();
+        for (std::thread& t : threads_) t.join();
+        threads_.clear();
+        for (std::uint32_t n = threads_running_.load_acquire(); n != 0; n = threads_running_.load_acquire())
+            (void)waiter_.wait(threads_running_, n, transport::no_deadline);
     }
     bool all = false;
     do {
@@ -516,7 +834,9 @@ bool logical_unit::stop(std::uint64_t timeout_ns) noexcept {
                 all = false;
                 d->wait(std::min(deadline, transport::now_ns() + 10 * ms), false);
             }
+            runtime::engine::move_postings(d->context, c, *engine_);
             while (d->token.try_release() == runtime::release_result::work_left) d->pass();
+            tell(c);
         }
     } while (!all && transport::now_ns() < deadline);
     return all;

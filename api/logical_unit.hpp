@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "api/attention.hpp"
 #include "api/config.hpp"
 #include "api/side_information.hpp"
 #include "runtime/engine.hpp"
@@ -41,6 +42,30 @@ public:
     [[nodiscard]] runtime::context& enter() noexcept;
     // Tells of completions and sees to the output.
     void leave(runtime::context& c) noexcept;
+
+    // The calling thread's blocking hook. Inside of it blocking calls are refused.
+    struct thread_state {
+        runtime::context context;
+        int (*hook)() = nullptr;
+        bool in_hook = false;
+        std::uint32_t telling = 0;  // inside sinks and callbacks
+        explicit thread_state(std::uint32_t shard) noexcept : context{shard} {}
+    };
+    [[nodiscard]] static thread_state& this_thread() noexcept;
+
+    // --- who is told ---
+    // For conversations that have no attention of their own; null takes it away. Takes over the reference.
+    void set_default_attention(attention* a) noexcept;
+    // Null: none. False: no window.
+    [[nodiscard]] bool set_window(void* window) noexcept;
+
+    // --- inside a host's loop ---
+    [[nodiscard]] int wait_handle() noexcept;
+    [[nodiscard]] long long next_timeout_ns() noexcept;
+    int dispatch() noexcept;
+
+    // No new conversations; waits for the open ones. True: all have ended in time.
+    bool drain(std::uint64_t timeout_ns) noexcept;
     // leave(), and if the outcome says so, waits until the operation is finished: its code. Past `deadline_ns` the operation
     // is cancelled and the answer is operation_incomplete.
     runtime::return_code finish(runtime::context& c, const runtime::outcome& o,
@@ -76,7 +101,22 @@ private:
     void wait_queue_idle() noexcept override;
     bool wait_queue_watched() noexcept override;
     void operation_outstanding() noexcept override;
+    runtime::notify channel_of(void* a) noexcept override;
+    bool hold_signal(void* a) noexcept override;
+    void signal(void* a) noexcept override;
+    void forget(void* a) noexcept override;
+    void deadline_set(runtime::context& c, runtime::conversation& v) noexcept override;
 
+    // Tells what the context has collected for sinks, callbacks and the window. No drive is held.
+    void tell(runtime::context& c) noexcept;
+    [[nodiscard]] bool tell_one(runtime::context& c, runtime::engine::posting& p) noexcept;
+    void ask_again(runtime::context& c) noexcept;
+    void settle_default_channel() noexcept;
+    // Calls the hook once. False: it wants control back.
+    [[nodiscard]] bool call_hook(thread_state& t) noexcept;
+    // What a thread with a hook does between two calls of it.
+    void look_around(runtime::context& c) noexcept;
+    void start_thread(const char* role, void (*main)(logical_unit&, std::uint32_t), std::uint32_t index);
     [[nodiscard]] runtime::engine::collect_result collect_next(runtime::context& c, runtime::engine::collected& out) noexcept;
     [[nodiscard]] bool caller_driven() const noexcept { return settings_.reactors == 0; }
     void write_dirty(runtime::context& c) noexcept;
@@ -116,9 +156,18 @@ private:
     runtime::atom<std::uint32_t> tp_named_;
     runtime::atom<std::uint32_t> stopping_;
 
+    std::mutex attention_mutex_;            // the two below, and those to be asked again
+    attention* default_attention_ = nullptr;
+    void* window_ = nullptr;
+    std::vector<runtime::conversation_id> refused_;
+    runtime::atom<std::uint32_t> refused_count_;
+    runtime::atom<std::uint32_t> told_;     // completions told by sinks, callbacks and windows
+    runtime::atom<std::uint32_t> draining_;
+    runtime::atom<std::uint32_t> handle_given_;
+
     std::mutex threads_mutex_;
-    std::vector<std::thread> pool_;
-    std::thread standby_;
+    std::vector<std::thread> threads_;
+    runtime::atom<std::uint32_t> threads_running_;
     runtime::atom<std::uint32_t> standby_started_;
     runtime::atom<std::uint32_t> standby_resting_;  // it sleeps longer than the tick
     runtime::spot<> standby_spot_;

@@ -16,6 +16,7 @@ constexpr std::uint64_t exit_drain_ns = 2'000'000'000;
 struct process_state {
     std::mutex mutex;
     runtime::atom<logical_unit*> unit;
+    bool ended = false;  // stopped for good; only an explicit start begins anew
     std::vector<std::unique_ptr<logical_unit>> kept;  // stopped ones too: a late call may still hold one
     bool hooked = false;
 };
@@ -73,6 +74,10 @@ logical_unit* process_unit() noexcept {
     try {
         const std::lock_guard held{s.mutex};
         if (logical_unit* u = s.unit.load_acquire(); u != nullptr) return u;
+        if (s.ended) {
+            set_last_error("the logical unit was stopped; start it again with clq_start or WinCPICStartup");
+            return nullptr;
+        }
         const configuration_result found = find_configuration();
         if (!found) {
             set_last_error(found.errors.empty() ? "the configuration cannot be read" : found.errors.front());
@@ -89,6 +94,7 @@ bool start_process_unit(const configuration& wanted) noexcept {
     process_state& s = state();
     try {
         const std::lock_guard held{s.mutex};
+        s.ended = false;
         if (s.unit.load_acquire() != nullptr) {
             set_last_error("the logical unit is running already; start it before the first CPI-C call, and once");
             return false;
@@ -102,9 +108,27 @@ bool start_process_unit(const configuration& wanted) noexcept {
 
 bool stop_process_unit(std::uint64_t timeout_ns) noexcept {
     process_state& s = state();
+    if (logical_unit::this_thread().telling != 0 || logical_unit::this_thread().in_hook) {
+        set_last_error("a sink, callback or blocking hook cannot stop the logical unit that waits for it to return");
+        return false;
+    }
     const std::lock_guard held{s.mutex};
-    logical_unit* const u = s.unit.exchange_acq_rel(nullptr);
-    return u == nullptr || u->stop(timeout_ns);
+    logical_unit* const u = s.unit.load_acquire();
+    if (u == nullptr) return true;
+    s.ended = true;
+    const bool in_time = u->stop(timeout_ns);
+    s.unit.store_release(nullptr);
+    return in_time;
+}
+
+bool drain_process_unit(std::uint64_t timeout_ns) noexcept {
+    logical_unit* const u = running_unit();
+    if (u == nullptr) return true;
+    if (logical_unit::this_thread().telling != 0 || logical_unit::this_thread().in_hook) {
+        set_last_error("a sink, callback or blocking hook cannot drain the logical unit that waits for it to return");
+        return false;
+    }
+    return u->drain(timeout_ns);
 }
 
 void set_last_error(std::string_view text) noexcept {

@@ -17,6 +17,9 @@ namespace colloquy::api {
 // Ends it. True: everything was written in time, or none was running.
 bool stop_process_unit(std::uint64_t timeout_ns) noexcept;
 
+// Gentle: see clq_drain.
+[[nodiscard]] bool drain_process_unit(std::uint64_t timeout_ns) noexcept;
+
 // The calling thread's last error, one line.
 void set_last_error(std::string_view text) noexcept;
 [[nodiscard]] const char* last_error() noexcept;

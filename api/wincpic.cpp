@@ -3,8 +3,13 @@
 
 #include <cstring>
 #include <mutex>
+#include <new>
+#include <utility>
 
+#include "api/attention.hpp"
 #include "api/process.hpp"
+#include "api/system_objects.hpp"
+#include "runtime/verbs.hpp"
 
 namespace {
 
@@ -58,6 +63,77 @@ int COLLOQUY_CALL WinCPICCleanup(void) {
     if (r.count == 0) return 0;
     if (--r.count == 0) (void)api::stop_process_unit(cleanup_drain_ns);
     return 1;
+}
+
+CM_ENTRY xchwnd(void* hwndNotify, CM_RETURN_CODE* return_code) {
+    if (return_code == nullptr) return;
+    api::logical_unit* const u = api::process_unit();
+    *return_code = u == nullptr ? CM_PRODUCT_SPECIFIC_ERROR : u->set_window(hwndNotify) ? CM_OK : CM_PROGRAM_PARAMETER_CHECK;
+}
+
+void COLLOQUY_CALL WinCPICSetEvent(const void* conversation_ID, CM_EVENT_HANDLE* event_handle, CM_RETURN_CODE* return_code) {
+    if (return_code == nullptr) return;
+    *return_code = CM_PROGRAM_PARAMETER_CHECK;
+    api::logical_unit* const u = api::running_unit();
+    if (u == nullptr || conversation_ID == nullptr) return;
+    void* const handle = event_handle == nullptr ? nullptr : *event_handle;
+    void* next = nullptr;
+    if (handle != nullptr) {
+        api::event_reference event = api::event_reference::of(handle);
+        if (!event) return;
+        auto* a = new (std::nothrow) api::attention;
+        if (a == nullptr) {
+            *return_code = CM_PRODUCT_SPECIFIC_ERROR;
+            return;
+        }
+        a->what = api::attention::kind::event;
+        a->event = std::move(event);
+        a->event_handle = handle;
+        next = a;
+    }
+    runtime::context& c = u->enter();
+    const auto id = runtime::conversation_id::from_bytes(conversation_ID);
+    // Afterwards `next` is what hung there before; refused, it is still ours.
+    const runtime::outcome o = runtime::set_attention(u->engine(), c, id, next);
+    if (next != nullptr) static_cast<api::attention*>(next)->release();
+    u->leave(c);
+    *return_code = static_cast<CM_INT32>(o.code);
+}
+
+void COLLOQUY_CALL WinCPICExtractEvent(const void* conversation_ID, CM_EVENT_HANDLE* event_handle,
+                                       CM_RETURN_CODE* return_code) {
+    if (return_code == nullptr) return;
+    *return_code = CM_PROGRAM_PARAMETER_CHECK;
+    api::logical_unit* const u = api::running_unit();
+    if (u == nullptr || conversation_ID == nullptr || event_handle == nullptr) return;
+    runtime::context& c = u->enter();
+    void* found = nullptr;
+    const runtime::outcome o = runtime::extract_attention(
+        u->engine(), c, runtime::conversation_id::from_bytes(conversation_ID),
+        [](void* out, void* attention) {
+            const auto* a = static_cast<const api::attention*>(attention);
+            if (a != nullptr && a->what == api::attention::kind::event) *static_cast<void**>(out) = a->event_handle;
+        },
+        &found);
+    u->leave(c);
+    if (o.code == runtime::return_code::ok) *event_handle = found;
+    *return_code = static_cast<CM_INT32>(o.code);
+}
+
+int COLLOQUY_CALL WinCPICIsBlocking(void) { return api::logical_unit::this_thread().in_hook ? 1 : 0; }
+
+CLQ_FARPROC COLLOQUY_CALL WinCPICSetBlockingHook(CLQ_FARPROC hook) {
+    auto& t = api::logical_unit::this_thread();
+    const CLQ_FARPROC before = t.hook;
+    t.hook = hook;
+    return before;
+}
+
+int COLLOQUY_CALL WinCPICUnhookBlockingHook(void) {
+    auto& t = api::logical_unit::this_thread();
+    const bool was = t.hook != nullptr;
+    t.hook = nullptr;
+    return was ? 1 : 0;
 }
 
 }  // extern "C"

@@ -210,6 +210,10 @@ void flow::pop() noexcept {
 
 bool flow::error_queued() const noexcept { return v.received != nullptr && (v.received->user2 & mark_error) != 0; }
 
+bool flow::refused() const noexcept {
+    return v.said.has_turn && error_queued() && (v.received->user1 & in::purging) != 0;
+}
+
 return_code flow::take_error() noexcept {
     const buffer* b = v.received;
     const std::uint8_t indicators = b->user1;

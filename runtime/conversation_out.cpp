@@ -115,10 +115,9 @@ flow::sent flow::emit(std::uint8_t indicators) noexcept {
     if (v.said.errors_owed != 0)
         if (const sent s = settle_errors(); s != sent::all) return s;
     for (;;) {
-        if (!reachable()) {
-            drop_sending();
-            return sent::all;
-        }
+        // Who has refused our turn drops all of it, and might not even be there any more to give credit for it.
+        if (!reachable() || refused()) drop_sending();
+        if (!reachable()) return sent::all;
         std::size_t payload = v.sending == nullptr ? 0 : v.sending->size() - header;
         if (payload == 0 && indicators == 0) return sent::all;
         if (payload == 0) break;

@@ -474,6 +474,17 @@ void engine::refused(posting& p) noexcept {
     while (!v.word.leave(phase::done, v.state, seen)) flow{*this, none, v}.absorb();
 }
 
+void engine::to_wait_queue(context& c, posting& p) noexcept {
+    conversation& v = *p.slot;
+    v.op.channel = notify::wait_queue;
+    v.op.waitable = true;
+    outstanding_.fetch_add_acq_rel(1);
+    std::uint64_t seen = 0;
+    while (!v.word.leave(phase::done, v.state, seen)) flow{*this, c, v}.absorb();
+    if (v.word.raise_listed(flag::queued)) c.completions[c.completed++] = v.index;
+    flush(c);
+}
+
 void engine::post_again(context& c, conversation_id id) noexcept {
     conversation& v = slots_[id.slot()];
     const std::uint64_t w = v.word.load();

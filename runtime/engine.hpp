@@ -156,6 +156,8 @@ public:
     // It could not be: the conversation stays busy; post_again() later.
     void refused(posting& p) noexcept;
     void post_again(context& c, conversation_id id) noexcept;
+    // Its target is gone: Wait_For_Conversation may collect it instead.
+    void to_wait_queue(context& c, posting& p) noexcept;
     static void move_postings(context& from, context& to, engine& e) noexcept;
 
     // What operations of conversations without attention report by.

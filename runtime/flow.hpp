@@ -40,6 +40,8 @@ struct flow {
     void absorb() noexcept;
     // An error report is next in the queue.
     [[nodiscard]] bool error_queued() const noexcept;
+    // One by which the partner has refused the turn that we still have.
+    [[nodiscard]] bool refused() const noexcept;
     // Takes it: its code, with all that follows from it.
     return_code take_error() noexcept;
     // Drops everything queued, with what that means for the turn; tells whether the partner has ended.

@@ -67,6 +67,9 @@ void leave_beside(engine& e, context& c, conversation& v, bool beside) noexcept 
     else e.leave_idle(c, v);
 }
 
+conversation* look_at(engine& e, context& c, conversation_id id, bool& own, bool& busy) noexcept;
+void let_go(engine& e, context& c, conversation& v, bool own) noexcept;
+
 struct claimed {
     engine& e;
     context& c;
@@ -445,6 +448,50 @@ outcome cancel(engine& e, context& c, conversation_id id) noexcept {
     return cancel_with(e, c, id, wire::sense::deallocate_abend_svc);
 }
 
+void expire(engine& e, context& c, conversation& v, std::uint64_t now_ns) noexcept {
+    const std::uint64_t generation = word_bits::generation(v.word.load());
+    if (v.word.take(generation) != state_word<>::take_result::from_pending) return;
+    if (v.op.deadline_ns == 0 || v.op.deadline_ns > now_ns) {
+        e.put_back(c, v);
+        return;
+    }
+    const bool accepting = v.op.kind == verb::accept;
+    flow f{e, c, v};
+    (void)f.purge();
+    f.abend(wire::sense::deallocate_abend_timer);
+    v.state = state::reset;
+    e.complete(c, v, rc::deallocated_abend_timer);
+    if (accepting) e.accept_cancelled();
+}
+
+outcome set_time_limit(engine& e, context& c, conversation_id id, std::uint32_t limit_ms) noexcept {
+    rc refused{};
+    conversation* v = claim(e, id, refused);
+    if (v == nullptr) return just(refused);
+    v->time_limit_ms = limit_ms;
+    return claimed{e, c, *v}.leave(rc::ok);
+}
+
+outcome set_attention(engine& e, context& c, conversation_id id, void*& attention) noexcept {
+    rc refused{};
+    conversation* v = claim(e, id, refused);
+    if (v == nullptr) return just(refused);
+    void* const before = v->attention;
+    v->attention = attention;
+    attention = before;
+    return claimed{e, c, *v}.leave(rc::ok);
+}
+
+outcome extract_attention(engine& e, context& c, conversation_id id, void (*look)(void* arg, void* attention),
+                          void* arg) noexcept {
+    bool own = false, busy = false;
+    conversation* v = look_at(e, c, id, own, busy);
+    if (v == nullptr) return just(busy ? rc::operation_not_accepted : rc::program_parameter_check);
+    look(arg, v->attention);
+    let_go(e, c, *v, own);
+    return just(rc::ok);
+}
+
 void end_all(engine& e, context& c) noexcept {
     for (std::uint32_t i = 0; i < e.bounds().conversations; ++i) {
         const std::uint64_t w = e.at(i).word.load();
@@ -614,6 +661,7 @@ outcome extract(engine& e, context& c, conversation_id id, characteristic which,
         case characteristic::conversation_type: value = v->chosen.conversation_type; break;
         case characteristic::sync_level: value = v->chosen.sync_level; break;
         case characteristic::security_type: value = v->chosen.security_type; break;
+        case characteristic::processing_mode: value = v->chosen.processing_mode; break;
         default: value = 0;
     }
     let_go(e, c, *v, own);

@@ -53,6 +53,16 @@ outcome request_to_send(engine& e, context& c, conversation_id id) noexcept;
 outcome test_request_to_send_received(engine& e, context& c, conversation_id id, std::int32_t* received) noexcept;
 // Also against an operation that another thread is blocked on. The partner hears a service program's abend (30).
 outcome cancel(engine& e, context& c, conversation_id id) noexcept;
+// An operation whose time limit has passed at `now` ends with 31, and the conversation with it: the partner hears 31 too.
+// Nothing happens when there is no such operation on the slot (any more).
+void expire(engine& e, context& c, conversation& v, std::uint64_t now_ns) noexcept;
+// How long an operation of this conversation may wait; 0: as long as it takes.
+outcome set_time_limit(engine& e, context& c, conversation_id id, std::uint32_t limit_ms) noexcept;
+// Hangs something of the host on the conversation and gives back what hung there. 37 while an operation is not finished.
+outcome set_attention(engine& e, context& c, conversation_id id, void*& attention) noexcept;
+// Lets `look` read what hangs there while the slot is held.
+outcome extract_attention(engine& e, context& c, conversation_id id, void (*look)(void* arg, void* attention),
+                          void* arg) noexcept;
 // Every conversation ends abnormally, as when a program leaves without Deallocate (17 at the partners).
 void end_all(engine& e, context& c) noexcept;
 

@@ -2,6 +2,7 @@
 
 #include <stdexcept>
 
+#include "runtime/verbs.hpp"
 #include "transport/platform.hpp"
 
 namespace colloquy::transport {
@@ -123,7 +124,8 @@ drive::drive(runtime::engine& e, std::span<std::unique_ptr<link>> links, std::ui
       reactor_{std::move(io)},
       wheel_{now_ns()},
       now_{now_ns()},
-      scratch_(runtime::session::scratch_min) {
+      scratch_(runtime::session::scratch_min),
+      watches_{std::make_unique<runtime::atom<watch_node*>[]>(e.bounds().conversations)} {
     if (reactor_ == nullptr) throw std::runtime_error{"no reactor"};
 }
 
@@ -142,6 +144,12 @@ drive::~drive() {
             engine_.release_outbound(context, b);
             b = next;
         }
+    }
+    for (std::uint32_t i = 0; i < engine_.bounds().conversations; ++i) {
+        watch_node* const n = watches_[i].load_relaxed();  // relaxed: nobody else is left
+        if (n == nullptr) continue;
+        (void)wheel_.cancel(n->timer);
+        delete n;
     }
     reactor_.reset();
 }
@@ -350,6 +358,47 @@ void drive::write(runtime::context& c, link& l, std::size_t most, bool& again) n
     if (l.session_.at() == runtime::session::stage::ended) note(l);
 }
 
+// ---- deadlines ----------------------------------------------------------------------------------------------------------------
+
+void drive::watch(runtime::conversation& v) noexcept {
+    runtime::atom<watch_node*>& place = watches_[v.index];
+    watch_node* n = place.load_acquire();  // acquire[watch]
+    if (n == nullptr) {
+        auto* made = new (std::nothrow) watch_node;
+        if (made == nullptr) return;  // no memory for a limit: the operation waits as long as it takes
+        made->of = &v;
+        made->timer.owner = made;
+        made->by = this;
+        made->timer.expire = [](runtime::timer& t) {
+            watch_node& expired = *static_cast<watch_node::alarm&>(t).owner;
+            expired.by->came(expired);
+        };
+        // release[watch]
+        if (place.cas_acq_rel(n, made)) n = made;
+        else delete made;
+    }
+    if (n->armed.exchange_acq_rel(1) != 0) return;
+    to_watch_.push(n);
+    (void)ring();
+}
+
+void drive::arm(watch_node& n) noexcept {
+    const std::uint64_t deadline = n.of->deadline.load_acquire();
+    if (deadline != 0) {
+        wheel_.add(n.timer, deadline);
+        return;
+    }
+    // The operation is over. One that begins now sees `armed` lowered, or its deadline is seen here.
+    (void)n.armed.exchange_acq_rel(0);
+    if (n.of->deadline.load_acquire() != 0 && n.armed.exchange_acq_rel(1) == 0) arm(n);
+}
+
+void drive::came(watch_node& n) noexcept {
+    const std::uint64_t deadline = n.of->deadline.load_acquire();
+    if (deadline != 0 && deadline <= now_) runtime::expire(engine_, context, *n.of, now_);
+    arm(n);
+}
+
 // ---- the driver's work --------------------------------------------------------------------------------------------------------
 
 bool drive::ring() noexcept {
@@ -452,6 +501,7 @@ void drive::close_link(link& l) noexcept {
 // Everything but the system's events. True: there was something.
 bool drive::settle() noexcept {
     bool any = false;
+    if (drain_wanted_.load_acquire() != 0 && drain_wanted_.exchange_acq_rel(0) != 0) drain_links();
     for (int rounds = 0; rounds < 256; ++rounds) {
         bool something = false;
         for (attempt* a = attempts_.take_all(); a != nullptr;) {
@@ -471,6 +521,11 @@ bool drive::settle() noexcept {
                 a->begin();
             }
             a = next;
+        }
+        for (watch_node* n = to_watch_.take_all(); n != nullptr;) {
+            watch_node* const next = n->next;
+            arm(*n);
+            n = next;
         }
         for (link* l = dirty.take_all(); l != nullptr;) {
             link* const next = l->next;
@@ -538,14 +593,11 @@ std::uint64_t drive::next_deadline_ns() noexcept {
 }
 
 void drive::drain_links() noexcept {
-    context.driving = true;
     for (auto& l : links_)
         if (l != nullptr && l->drive_ == this && !l->closed_ && !l->ended_) {
             l->session_.drain(context);
             settle_timer(*l);
         }
-    (void)settle();
-    context.driving = false;
 }
 
 bool drive::close_links() noexcept {

@@ -104,6 +104,10 @@ public:
     void open(runtime::partner& p, std::uint32_t which, std::vector<endpoint> where);
     // Opens a link whose both ends are here.
     void open_in_process(runtime::partner& p, std::uint32_t which);
+    // The conversation's deadline is set: it is looked at when it has come.
+    void watch(runtime::conversation& v) noexcept;
+    // Every link is drained: its partner is told that no new conversations come, and it ends with the last one.
+    void drain_when_driven() noexcept { drain_wanted_.store_release(1); }
     // Work was left: somebody who drives looks. True: nobody drives.
     bool ring() noexcept;
     [[nodiscard]] std::uint32_t links_open() const noexcept { return links_open_.load_relaxed(); }
@@ -112,7 +116,9 @@ public:
     // Carries on what was left for the driver, without asking the system for events.
     void pass() noexcept;
     // A hint: pass() has something to do.
-    [[nodiscard]] bool approx_work() const noexcept { return !notes_.approx_empty() || !attempts_.approx_empty() || !dirty.approx_empty(); }
+    [[nodiscard]] bool approx_work() const noexcept {
+        return !notes_.approx_empty() || !attempts_.approx_empty() || !dirty.approx_empty() || !to_watch_.approx_empty();
+    }
     // Carries on all that is ready and never waits.
     void run() noexcept;
     // The same, and if there is nothing it waits: at most until `deadline_ns`. `alone`: the wait also ends when somebody
@@ -125,8 +131,6 @@ public:
     // Listens; `where` receives the address with the port chosen. Empty: it does; otherwise the reason.
     std::string listen(const endpoint& where, address& chosen);
     void session_ended(runtime::session& s) noexcept;
-    // Everybody is told that no new conversations come.
-    void drain_links() noexcept;
     // Every link is closed when what it has queued is written. True: all are closed.
     bool close_links() noexcept;
     // In the child of a fork: the descriptors are closed, nothing else is touched and nothing may be called any more.
@@ -138,6 +142,21 @@ private:
     friend class link;
     struct accepting;
     struct attempt;
+    // One for each slot. A deadline that moved away stays in the wheel until it expires and is then looked at again, so that
+    // an operation that finishes in time costs one store.
+    struct watch_node {
+        struct alarm final : runtime::timer {
+            watch_node* owner = nullptr;
+        };
+        watch_node* next = nullptr;  // among those to be armed
+        alarm timer;
+        runtime::conversation* of = nullptr;
+        drive* by = nullptr;
+        runtime::atom<std::uint32_t> armed;
+    };
+    void drain_links() noexcept;
+    void arm(watch_node& n) noexcept;
+    void came(watch_node& n) noexcept;
 
     link& link_of(runtime::session& s) noexcept;
     runtime::session* begin(stream s, runtime::partner* p, std::uint32_t which) noexcept;
@@ -163,9 +182,12 @@ private:
     std::vector<std::byte> scratch_;
     runtime::pile<link::note> notes_;
     runtime::pile<attempt> attempts_;  // to be begun
+    std::unique_ptr<runtime::atom<watch_node*>[]> watches_;  // by slot, made when first needed
+    runtime::pile<watch_node> to_watch_;
     attempt* trying_ = nullptr;        // under way
     std::vector<std::unique_ptr<accepting>> listeners_;
     runtime::atom<std::uint32_t> links_open_;
+    runtime::atom<std::uint32_t> drain_wanted_;
 };
 
 }  // namespace colloquy::transport
