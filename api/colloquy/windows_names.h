@@ -126,16 +126,32 @@ typedef struct clq_window_class_ex {
 #define MAXIMUM_WAIT_OBJECTS CLQ_WAIT_MAX
 #define INVALID_HANDLE_VALUE ((HANDLE)(LONG_PTR)-1)
 
+/* Calls are functions of the file that includes this, so that they check their arguments and can be pointed to. */
+#if defined(__GNUC__)
+#define COLLOQUY_WINDOWS_CALL static __inline__ __attribute__((unused))
+#else
+#define COLLOQUY_WINDOWS_CALL static
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* An event with a name would be shared between processes: there are none. */
-#define CreateEvent(attributes, manual_reset, initial_state, name) \
-    ((void)(attributes), (name) == NULL ? clq_event_create((manual_reset), (initial_state)) : NULL)
+COLLOQUY_WINDOWS_CALL HANDLE CreateEvent(LPVOID attributes, BOOL manual_reset, BOOL initial_state, LPCSTR name) {
+    (void)attributes;
+    return name == NULL ? clq_event_create(manual_reset, initial_state) : NULL;
+}
+COLLOQUY_WINDOWS_CALL BOOL SetEvent(HANDLE event) { return clq_event_set(event) == 0; }
+COLLOQUY_WINDOWS_CALL BOOL ResetEvent(HANDLE event) { return clq_event_reset(event) == 0; }
+COLLOQUY_WINDOWS_CALL BOOL CloseHandle(HANDLE event) { return clq_event_close(event) == 0; }
+COLLOQUY_WINDOWS_CALL DWORD WaitForSingleObject(HANDLE event, DWORD milliseconds) {
+    return (DWORD)clq_event_wait(event, milliseconds);
+}
+COLLOQUY_WINDOWS_CALL DWORD WaitForMultipleObjects(DWORD count, const HANDLE *events, BOOL wait_all, DWORD milliseconds) {
+    return (DWORD)clq_event_wait_many(events, count, wait_all, milliseconds);
+}
 #define CreateEventA CreateEvent
-#define SetEvent(event) (clq_event_set(event) == 0)
-#define ResetEvent(event) (clq_event_reset(event) == 0)
-#define CloseHandle(handle) (clq_event_close(handle) == 0)
-#define WaitForSingleObject(event, milliseconds) ((DWORD)clq_event_wait((event), (milliseconds)))
-#define WaitForMultipleObjects(count, events, wait_all, milliseconds) \
-    ((DWORD)clq_event_wait_many((events), (count), (wait_all), (milliseconds)))
 
 /* Messages. Those that never come are there for the switch statements of programs. */
 #define WM_NULL 0x0000U
@@ -158,20 +174,27 @@ typedef struct clq_window_class_ex {
 #define PM_REMOVE 0x0001U
 #define PM_NOYIELD 0x0002U
 
-#define RegisterWindowMessage(name) clq_register_window_message(name)
+COLLOQUY_WINDOWS_CALL UINT RegisterWindowMessage(LPCSTR name) { return clq_register_window_message(name); }
+COLLOQUY_WINDOWS_CALL BOOL GetMessage(LPMSG message, HWND window, UINT first, UINT last) {
+    return clq_message_get_matching(message, window, first, last);
+}
+COLLOQUY_WINDOWS_CALL BOOL PeekMessage(LPMSG message, HWND window, UINT first, UINT last, UINT how) {
+    return clq_message_peek_matching(message, window, first, last, (how & PM_REMOVE) != 0);
+}
+COLLOQUY_WINDOWS_CALL BOOL TranslateMessage(const MSG *message) {
+    (void)message;
+    return FALSE;
+}
+COLLOQUY_WINDOWS_CALL LRESULT DispatchMessage(const MSG *message) { return clq_message_dispatch(message); }
+COLLOQUY_WINDOWS_CALL BOOL PostMessage(HWND window, UINT message, WPARAM wParam, LPARAM lParam) {
+    return clq_window_post(window, message, wParam, lParam) == 0;
+}
+COLLOQUY_WINDOWS_CALL void PostQuitMessage(int code) { (void)clq_message_post_quit(code); }
 #define RegisterWindowMessageA RegisterWindowMessage
-#define GetMessage(message, window, first, last) clq_message_get_matching((message), (window), (first), (last))
 #define GetMessageA GetMessage
-#define PeekMessage(message, window, first, last, how) \
-    clq_message_peek_matching((message), (window), (first), (last), (int)((how)&PM_REMOVE))
 #define PeekMessageA PeekMessage
-#define TranslateMessage(message) ((void)(message), FALSE)
-#define DispatchMessage(message) clq_message_dispatch(message)
 #define DispatchMessageA DispatchMessage
-#define PostMessage(window, message, wParam, lParam) \
-    (clq_window_post((window), (message), (WPARAM)(wParam), (LPARAM)(lParam)) == 0)
 #define PostMessageA PostMessage
-#define PostQuitMessage(code) ((void)clq_message_post_quit(code))
 
 /* Windows. */
 #define CS_VREDRAW 0x0001U
@@ -190,35 +213,68 @@ typedef struct clq_window_class_ex {
 #define IDC_ARROW NULL
 #define GWLP_USERDATA (-21)
 
-#define DefWindowProc clq_window_default
-#define DefWindowProcA DefWindowProc
-#define RegisterClass(class_) ((ATOM)clq_window_class_register((class_)->lpszClassName, (class_)->lpfnWndProc))
-#define RegisterClassA RegisterClass
-#define RegisterClassEx RegisterClass
-#define RegisterClassExA RegisterClass
-#define UnregisterClass(name, instance) ((void)(instance), clq_window_class_unregister(name) == 0)
-#define CreateWindow(name, title, style, x, y, width, height, parent, menu, instance, parameter)      \
-    ((void)(style), (void)(x), (void)(y), (void)(width), (void)(height), (void)(parent), (void)(menu), \
-     (void)(instance), clq_window_create_of_class((name), (title), (parameter)))
-#define CreateWindowA CreateWindow
-#define CreateWindowEx(extended, name, title, style, x, y, width, height, parent, menu, instance, parameter) \
-    ((void)(extended),                                                                                       \
-     CreateWindow(name, title, style, x, y, width, height, parent, menu, instance, parameter))
-#define CreateWindowExA CreateWindowEx
-#define DestroyWindow(window) (clq_window_destroy(window) == 0)
-#define IsWindow(window) clq_window_is(window)
-#define ShowWindow(window, how) ((void)(window), (void)(how), FALSE)
-#define UpdateWindow(window) ((void)(window), TRUE)
-#define LoadIcon(instance, name) ((void)(instance), (void)(name), (HICON)NULL)
-#define LoadCursor(instance, name) ((void)(instance), (void)(name), (HCURSOR)NULL)
-#define GetStockObject(which) ((void)(which), (HANDLE)NULL)
-
+COLLOQUY_WINDOWS_CALL LRESULT DefWindowProc(HWND window, UINT message, WPARAM wParam, LPARAM lParam) {
+    return clq_window_default(window, message, wParam, lParam);
+}
+COLLOQUY_WINDOWS_CALL ATOM RegisterClass(const WNDCLASS *wanted) {
+    return wanted == NULL ? (ATOM)0 : (ATOM)clq_window_class_register(wanted->lpszClassName, wanted->lpfnWndProc);
+}
+COLLOQUY_WINDOWS_CALL ATOM RegisterClassEx(const WNDCLASSEX *wanted) {
+    return wanted == NULL ? (ATOM)0 : (ATOM)clq_window_class_register(wanted->lpszClassName, wanted->lpfnWndProc);
+}
+COLLOQUY_WINDOWS_CALL BOOL UnregisterClass(LPCSTR name, HINSTANCE instance) {
+    (void)instance;
+    return clq_window_class_unregister(name) == 0;
+}
+COLLOQUY_WINDOWS_CALL HWND CreateWindowEx(DWORD extended, LPCSTR name, LPCSTR title, DWORD style, int x, int y, int width,
+                                          int height, HWND parent, HMENU menu, HINSTANCE instance, LPVOID parameter) {
+    (void)extended, (void)style, (void)x, (void)y, (void)width, (void)height, (void)parent, (void)menu, (void)instance;
+    return clq_window_create_of_class(name, title, parameter);
+}
+COLLOQUY_WINDOWS_CALL HWND CreateWindow(LPCSTR name, LPCSTR title, DWORD style, int x, int y, int width, int height,
+                                        HWND parent, HMENU menu, HINSTANCE instance, LPVOID parameter) {
+    return CreateWindowEx(0, name, title, style, x, y, width, height, parent, menu, instance, parameter);
+}
+COLLOQUY_WINDOWS_CALL BOOL DestroyWindow(HWND window) { return clq_window_destroy(window) == 0; }
+COLLOQUY_WINDOWS_CALL BOOL IsWindow(HWND window) { return clq_window_is(window); }
+COLLOQUY_WINDOWS_CALL BOOL ShowWindow(HWND window, int how) {
+    (void)window, (void)how;
+    return FALSE;
+}
+COLLOQUY_WINDOWS_CALL BOOL UpdateWindow(HWND window) { return clq_window_is(window); }
+COLLOQUY_WINDOWS_CALL HICON LoadIcon(HINSTANCE instance, LPCSTR name) {
+    (void)instance, (void)name;
+    return NULL;
+}
+COLLOQUY_WINDOWS_CALL HCURSOR LoadCursor(HINSTANCE instance, LPCSTR name) {
+    (void)instance, (void)name;
+    return NULL;
+}
+COLLOQUY_WINDOWS_CALL HANDLE GetStockObject(int which) {
+    (void)which;
+    return NULL;
+}
 /* Of the values kept with a window there is the one that is the program's. */
-#define GetWindowLongPtr(window, which) ((which) == GWLP_USERDATA ? (LONG_PTR)clq_window_user(window) : 0)
-#define SetWindowLongPtr(window, which, value) \
-    ((which) == GWLP_USERDATA ? (LONG_PTR)clq_window_set_user((window), (void *)(LONG_PTR)(value)) : 0)
+COLLOQUY_WINDOWS_CALL LONG_PTR GetWindowLongPtr(HWND window, int which) {
+    return which == GWLP_USERDATA ? (LONG_PTR)clq_window_user(window) : 0;
+}
+COLLOQUY_WINDOWS_CALL LONG_PTR SetWindowLongPtr(HWND window, int which, LONG_PTR value) {
+    return which == GWLP_USERDATA ? (LONG_PTR)clq_window_set_user(window, (void *)value) : 0;
+}
+#define DefWindowProcA DefWindowProc
+#define RegisterClassA RegisterClass
+#define RegisterClassExA RegisterClassEx
+#define UnregisterClassA UnregisterClass
+#define CreateWindowA CreateWindow
+#define CreateWindowExA CreateWindowEx
+#define LoadIconA LoadIcon
+#define LoadCursorA LoadCursor
 #define GetWindowLongPtrA GetWindowLongPtr
 #define SetWindowLongPtrA SetWindowLongPtr
+
+#ifdef __cplusplus
+}
+#endif
 
 #ifdef COLLOQUY_WINMAIN
 int WinMain(HINSTANCE instance, HINSTANCE previous, LPSTR command_line, int show);
