@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "api/text.hpp"
+#include "runtime/table_memory.hpp"
 #include "runtime/wire/hello.hpp"
 #include "transport/epoll_reactor.hpp"
 
@@ -48,6 +49,7 @@ std::unique_ptr<logical_unit> logical_unit::start(const configuration& wanted, s
         return nullptr;
     }
     try {
+        runtime::memory_of_tables() = {&transport::reserve_table, &transport::release_table};
         std::unique_ptr<logical_unit> u{new logical_unit{wanted}};
         u->engine_ = std::make_unique<runtime::engine>(wanted.limits, wanted.lu_name, transport::random_u64(), static_cast<runtime::host&>(*u));
         if (u->side_.assign(wanted.side_information) != CM_OK) {

@@ -2,7 +2,7 @@
 //
 // When to use: tables sized for the worst case (a million slots) of which most runs touch a part.
 // When not: small arrays, or elements whose initial state is not "all bytes zero" (refused at compile time).
-// Memory: one std::calloc; large blocks come as fresh zero pages, so untouched pages are never backed.
+// Memory: one block of table_memory.hpp, which backs pages when they are touched.
 // Guarantees: elements start zeroed and never move; the address is aligned to `Alignment`. Throws std::bad_alloc.
 // Alternatives: std::vector, which writes every element once at start.
 #pragma once
@@ -10,12 +10,12 @@
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <limits>
 #include <new>
 #include <type_traits>
 
 #include "runtime/atom.hpp"
+#include "runtime/table_memory.hpp"
 
 namespace colloquy::runtime {
 
@@ -41,7 +41,9 @@ public:
         if (count > (std::numeric_limits<std::size_t>::max() - slack) / sizeof(T)) {
             throw std::bad_alloc{};
         }
-        raw_ = std::calloc(1, count * sizeof(T) + slack + (count == 0 ? 1 : 0));
+        memory_ = memory_of_tables();
+        bytes_ = count * sizeof(T) + slack + (count == 0 ? 1 : 0);
+        raw_ = memory_.reserve(bytes_);
         if (raw_ == nullptr) {
             throw std::bad_alloc{};
         }
@@ -49,7 +51,7 @@ public:
         const std::uintptr_t aligned = (address + (Alignment - 1)) & ~std::uintptr_t{Alignment - 1};
         first_ = reinterpret_cast<T*>(static_cast<unsigned char*>(raw_) + (aligned - address));
     }
-    ~lazy_array() { std::free(raw_); }
+    ~lazy_array() { memory_.release(raw_, bytes_); }
     lazy_array(const lazy_array&) = delete;
     lazy_array& operator=(const lazy_array&) = delete;
 
@@ -66,6 +68,8 @@ public:
     [[nodiscard]] std::size_t size() const noexcept { return count_; }
 
 private:
+    table_memory memory_;
+    std::size_t bytes_{0};
     void* raw_{nullptr};
     T* first_{nullptr};
     std::size_t count_;

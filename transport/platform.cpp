@@ -12,6 +12,7 @@
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -56,6 +57,16 @@ bool futex_waiter::wait(runtime::atom<std::uint32_t>& word, std::uint32_t expect
 void futex_waiter::wake(runtime::atom<std::uint32_t>& word, std::uint32_t count) noexcept {
     const std::uint32_t most = count > INT_MAX ? INT_MAX : count;
     futex(&word, FUTEX_WAKE, most, nullptr);
+}
+
+void* reserve_table(std::size_t bytes) noexcept {
+    void* const place =
+        ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return place == MAP_FAILED ? nullptr : place;
+}
+
+void release_table(void* place, std::size_t bytes) noexcept {
+    if (place != nullptr) (void)::munmap(place, bytes);
 }
 
 std::uint64_t random_u64() noexcept {

@@ -4,6 +4,7 @@
 // handle. Everything else that touches the system is behind `reactor`. This header includes no system header.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "runtime/atom.hpp"
@@ -25,6 +26,10 @@ struct futex_waiter {
     // Wakes at most `count` waiters of `word`. The caller has changed the word before.
     static void wake(runtime::atom<std::uint32_t>& word, std::uint32_t count) noexcept;
 };
+
+// Zeroed memory for tables, backed page by page when it is touched (mmap, VirtualAlloc). Null when there is none.
+[[nodiscard]] void* reserve_table(std::size_t bytes) noexcept;
+void release_table(void* place, std::size_t bytes) noexcept;
 
 // Random bits from the system, for salts and seeds. Does not fail: it aborts if the system has none to give.
 [[nodiscard]] std::uint64_t random_u64() noexcept;
