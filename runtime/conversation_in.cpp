@@ -421,6 +421,8 @@ step flow::receive() noexcept {
 // left to the partner must not be too little for it to go on.
 void flow::settle_credit() noexcept {
     if (v.consumed == 0 || !reachable()) return;
+    // The partner's Confirmed may be under way and frees the number for its next conversation, which must not get this grant.
+    if (v.said.end_conditional && !v.said.originator) return;
     if (v.consumed < v.window / 2 && v.allowance >= wire::frame_charge(part_min)) return;
     std::uint32_t grant = v.consumed;
     const limits& l = e.bounds();
