@@ -70,6 +70,23 @@ using kind = item::kind;
 
 }  // namespace
 
+// What this end may hear next, for the report of a failure.
+std::string ahead(side& s) {
+    static const char* const names[] = {"record", "confirm", "turn", "confirm-turn", "end", "confirm-end", "error", "abend"};
+    const side& p = s.of->other(s);
+    std::string text = " (talk " + std::to_string(s.of->serial) + (s.originator ? "a" : "b") + " reads from " +
+                       std::to_string(s.read) + (s.ambiguous ? "?" : "") + ":";
+    for (std::size_t i = s.read < 6 ? 0 : s.read - 6; i < p.out.size() && i < s.read + 12; ++i) {
+        const item& it = p.out[i];
+        text += i == s.read ? " | " : " ";
+        text += names[static_cast<std::size_t>(it.what)];
+        if (it.what == kind::record) text += " " + std::to_string(it.length);
+        if (it.what >= kind::error) text += " " + std::to_string(it.code);
+        if (it.optional) text += "*";
+    }
+    return text + ")";
+}
+
 void fail(const std::string& what) { throw failure{what}; }
 const char* name(call c) noexcept { return call_of(c); }
 
@@ -133,7 +150,8 @@ bool oracle::heard_later(side& s) noexcept {
     const side& p = s.of->other(s);
     for (std::size_t i = s.read; i < p.out.size(); ++i) {
         if (p.out[i].what != kind::error || p.out[i].code == 21) continue;
-        s.read = i + 1;
+        // What was read since stands behind this one, too.
+        s.read = i + 1 + s.since < p.out.size() ? i + 1 + s.since : p.out.size();
         s.offset = 0;
         s.cut = false;
         return true;
@@ -226,11 +244,19 @@ void oracle::hear_error(side& s, std::int32_t code) {
             s.read = i;
             s.offset = 0;
             s.ambiguous = true;
+            s.since = 0;
             break;
         }
     }
+    const auto fits = [&] {
+        skip_optional(s, false);
+        return s.read < p.out.size() && p.out[s.read].what == kind::error &&
+               (p.out[s.read].code == 0 || p.out[s.read].code == code);
+    };
+    while (s.ambiguous && !fits() && heard_later(s)) {
+    }
     if (s.read >= p.out.size() || p.out[s.read].what != kind::error)
-        fail("code " + std::to_string(code) + " although the partner's next word is no error report");
+        fail("code " + std::to_string(code) + " although the partner's next word is no error report" + ahead(s));
     item& e = p.out[s.read];
     if (s.offset != 0) fail("an error report in the middle of a record");
     if (e.code == 0) e.code = code;
@@ -277,7 +303,7 @@ void oracle::judge_receive(side& s, request& r, std::int32_t code) {
     if (data) {
         if (s.cut) fail("data behind a record that was cut");
         skip_optional(s, false);
-        if (s.read >= p.out.size() || p.out[s.read].what != kind::record) fail("data that the partner has not sent next");
+        if (s.read >= p.out.size() || p.out[s.read].what != kind::record) fail("data that the partner has not sent next" + ahead(s));
         const item& rec = p.out[s.read];
         const std::int32_t left = rec.length - s.offset;
         if (r.received < 0 || r.received > r.length) fail("received_length " + std::to_string(r.received));
@@ -302,8 +328,10 @@ void oracle::judge_receive(side& s, request& r, std::int32_t code) {
             if (std::memcmp(expected, r.buffer.data() + at, n) != 0)
                 fail("wrong content of record " + std::to_string(rec.sequence) + " at " + std::to_string(s.offset + at));
         }
+        if (r.received != 0) s.ambiguous = false;  // nobody else says this
         if (r.data == 2) {
             ++s.read;
+            ++s.since;
             s.offset = 0;
         } else {
             s.offset += r.received;
@@ -319,9 +347,10 @@ void oracle::judge_receive(side& s, request& r, std::int32_t code) {
     const kind want = wanted[r.status];
     if (s.offset != 0) fail("a status in the middle of a record");
     if (s.read >= p.out.size() || p.out[s.read].what != want)
-        fail("status " + std::to_string(r.status) + " that the partner has not sent next");
+        fail("status " + std::to_string(r.status) + " that the partner has not sent next" + ahead(s));
     if (r.status >= 2) s.asked = s.read;
     ++s.read;
+    ++s.since;
 }
 
 void oracle::judge_ending(side& s, const request& r, std::int32_t code, const circumstances& now) {
@@ -339,7 +368,7 @@ void oracle::judge_ending(side& s, const request& r, std::int32_t code, const ci
             for (std::size_t i = s.read; i < p.out.size(); ++i) {
                 const item& it = p.out[i];
                 if (it.what == kind::abend && it.code == code) {
-                    if (s.state == row_state::receive && !unheard(s))
+                    if (s.state == row_state::receive && !unheard(s) && !s.ambiguous)
                         for (std::size_t k = s.read; k < i; ++k)
                             if (k < p.sure && p.out[k].what != kind::confirm_end)
                                 fail(told + " before what had been sent");

@@ -88,6 +88,7 @@ struct side {
     std::int32_t offset = 0;  // in the record being read
     bool cut = false;        // a record ended early: the abend must follow
     bool ambiguous = false;  // which of several crossing reports was heard is for what follows to show
+    std::size_t since = 0;   // items read since then
     std::size_t asked = SIZE_MAX;  // the item whose confirmation we owe
 
     std::uint32_t rts_sent = 0, rts_told = 0;
