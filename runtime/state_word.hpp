@@ -49,6 +49,11 @@ constexpr phase phase_of(u64 w) noexcept { return static_cast<phase>((w & phase_
 constexpr conversation_state state_of(u64 w) noexcept {
     return static_cast<conversation_state>((w & state_mask) >> state_shift);
 }
+// An id of this generation names the slot's present life. Between two lives the word has a generation, too, which no id was
+// given for; a forged one must not find it.
+constexpr bool is_life(u64 w, u64 id_generation) noexcept {
+    return generation(w) == id_generation && phase_of(w) != phase::vacant && phase_of(w) != phase::retired;
+}
 constexpr u64 pins(u64 w) noexcept { return (w & pin_mask) >> pin_shift; }
 constexpr u64 with(u64 w, phase p) noexcept { return (w & ~phase_mask) | (static_cast<u64>(p) << phase_shift); }
 constexpr u64 with(u64 w, conversation_state s) noexcept {
@@ -82,7 +87,7 @@ public:
         u64 w = word_.load_relaxed();  // relaxed: only a guess for the CAS
         for (;;) {
             seen = w;
-            if (word_bits::generation(w) != generation) return claim_result::stale;
+            if (!word_bits::is_life(w, generation)) return claim_result::stale;
             if (word_bits::phase_of(w) == phase::delivering) {
                 w = word_.load_acquire();
                 continue;
@@ -99,7 +104,7 @@ public:
     take_result take(u64 generation) noexcept {
         u64 w = word_.load_relaxed();
         for (;;) {
-            if (word_bits::generation(w) != generation) return take_result::stale;
+            if (!word_bits::is_life(w, generation)) return take_result::stale;
             const phase p = word_bits::phase_of(w);
             if (p == phase::done) return take_result::done;
             if (p != phase::idle && p != phase::pending) return take_result::owned;
@@ -145,7 +150,7 @@ public:
     announce_result announce(u64 generation, flag more = flag::arrivals) noexcept {
         u64 w = word_.load_relaxed();
         for (;;) {
-            if (word_bits::generation(w) != generation) return announce_result::stale;
+            if (!word_bits::is_life(w, generation)) return announce_result::stale;
             const phase p = word_bits::phase_of(w);
             // release[arrival]: what was pushed happens before the owner's look.
             if (word_.cas_acq_rel(w, w | bit(flag::arrivals) | bit(more)))
@@ -157,7 +162,7 @@ public:
     bool raise(u64 generation, flag f, u64* seen = nullptr) noexcept {
         u64 w = word_.load_relaxed();
         for (;;) {
-            if (word_bits::generation(w) != generation) return false;
+            if (!word_bits::is_life(w, generation)) return false;
             if (word_.cas_acq_rel(w, w | bit(f))) {
                 if (seen != nullptr) *seen = w;
                 return true;
@@ -174,7 +179,7 @@ public:
     [[nodiscard]] bool pin(u64 generation) noexcept {
         u64 w = word_.load_relaxed();
         for (;;) {
-            if (word_bits::generation(w) != generation) return false;
+            if (!word_bits::is_life(w, generation)) return false;
             if (word_bits::pins(w) == (word_bits::pin_mask >> word_bits::pin_shift)) {
                 w = word_.load_acquire();  // 255 readers at once: wait for one of them to finish
                 continue;

@@ -673,7 +673,7 @@ outcome extract_state(engine& e, context& c, conversation_id id, conversation_st
     conversation* v = e.find(id);
     if (v == nullptr || id.generation() == 0) return just(rc::program_parameter_check);
     const std::uint64_t w = v->word.load();
-    if (word_bits::generation(w) != id.generation() || word_bits::state_of(w) == state::reset)
+    if (!word_bits::is_life(w, id.generation()) || word_bits::state_of(w) == state::reset)
         return just(rc::program_parameter_check);
     value = word_bits::state_of(w);
     return just(rc::ok);
