@@ -3,13 +3,14 @@
 // When to use: objects whose handles cross the C interface, where any value may come back: garbage, a handle of another
 // kind, a handle closed long ago. When not: inside the library, where a pointer or an index does.
 // Memory: Capacity slots and eight bytes each for the free list, touched only as far as they are used.
-// Guarantees: an answer about a handle costs one load; a reference keeps the object while it lives, also across a close;
-// after close() no new reference is given out; the slot is reused, under another generation, once the last is gone.
+// Guarantees: an answer about a handle costs one load; a reference keeps the object while it lives, also across a
+// close; after close() no new reference is given out; the slot is reused, under another generation, once the last is
+// gone.
 // Alternatives: shared_ptr in a locked map, which is slower and allocates.
 //
 // Progress: lock-free; acquire() repeats only when somebody else moved the word. ABA: 32 bits of generation (8 where
-// pointers have 32 bits), so a stale handle matches again only after that many reuses of one slot. Reclamation: slots are
-// never freed; what the payload owns is freed by dispose(), called by whoever lets go of the last reference.
+// pointers have 32 bits), so a stale handle matches again only after that many reuses of one slot. Reclamation: slots
+// are never freed; what the payload owns is freed by dispose(), called by whoever lets go of the last reference.
 #pragma once
 
 #include <cstddef>
@@ -53,8 +54,10 @@ class handle_table {
     static constexpr unsigned kind_bits = 4;
     static constexpr unsigned generation_shift = index_bits + kind_bits;
     static constexpr unsigned pointer_bits = sizeof(void*) * 8;
-    static constexpr unsigned generation_bits = pointer_bits - generation_shift < 32 ? pointer_bits - generation_shift : 32;
-    static constexpr std::uint32_t generation_mask = static_cast<std::uint32_t>((std::uint64_t{1} << generation_bits) - 1);
+    static constexpr unsigned generation_bits =
+        pointer_bits - generation_shift < 32 ? pointer_bits - generation_shift : 32;
+    static constexpr std::uint32_t generation_mask =
+        static_cast<std::uint32_t>((std::uint64_t{1} << generation_bits) - 1);
     static constexpr std::uint64_t open = std::uint64_t{1} << 31;
     static constexpr std::uint64_t references_mask = open - 1;
     static_assert(Capacity <= std::uint32_t{1} << index_bits);
@@ -180,8 +183,8 @@ private:
     }
 
     [[nodiscard]] static void* handle_of(std::uint32_t index, std::uint32_t generation) noexcept {
-        const std::uint64_t value = std::uint64_t{generation} << generation_shift |
-                                    static_cast<std::uint64_t>(Kind) << index_bits | index;
+        const std::uint64_t value =
+            std::uint64_t{generation} << generation_shift | static_cast<std::uint64_t>(Kind) << index_bits | index;
         return reinterpret_cast<void*>(static_cast<std::uintptr_t>(value));
     }
 

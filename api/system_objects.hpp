@@ -1,7 +1,7 @@
 // system_objects: the objects of the system that completions are told to, events and windows, as the sinks see them.
 //
-// This is all that a port implements: on Linux over colloquy/event.h and colloquy/window.h (api/linux/), on Windows over
-// HANDLE and HWND. No call here blocks, and none runs code of the program.
+// This is all that a port implements: on Linux over colloquy/event.h and colloquy/window.h (api/linux/), on Windows
+// over HANDLE and HWND. No call here blocks, and none runs code of the program.
 #pragma once
 
 #include <cstdint>
@@ -30,8 +30,8 @@ public:
     // Another reference to the same event; empty if this one is.
     [[nodiscard]] event_reference duplicate() const noexcept;
 
-    // Everything this thread wrote before is seen by whoever a wait wakes. Without effect when the program has closed its
-    // handle, and on an empty reference.
+    // Everything this thread wrote before is seen by whoever a wait wakes. Without effect when the program has closed
+    // its handle, and on an empty reference.
     void signal() const noexcept;
 
     explicit operator bool() const noexcept { return object_ != nullptr; }
@@ -50,11 +50,13 @@ enum class post_result {
 };
 
 // Posts, never sends: the procedure runs when the window's thread dispatches. Any thread.
-[[nodiscard]] post_result post_message(void* hwnd, unsigned message, std::intptr_t wparam, std::intptr_t lparam) noexcept;
+[[nodiscard]] post_result post_message(void* hwnd, unsigned message, std::intptr_t wparam,
+                                       std::intptr_t lparam) noexcept;
 
-// The id of the message that tells of a completion: RegisterWindowMessage of the string set last, else of the environment
-// variable COLLOQUY_COMPLETION_MESSAGE as it was at the first call, else of "WinAsyncCPIC", which is what the documents
-// say. Programs compiled with the macro of wincpic.h need "WinAsyncCPI-C". 0 only if the system has no id left.
+// The id of the message that tells of a completion: RegisterWindowMessage of the string set last, else of the
+// environment variable COLLOQUY_COMPLETION_MESSAGE as it was at the first call, else of "WinAsyncCPIC", which is what
+// the documents say. Programs compiled with the macro of wincpic.h need "WinAsyncCPI-C". 0 only if the system has no id
+// left.
 [[nodiscard]] unsigned completion_message() noexcept;
 
 // Holds for completions posted from now on. False when the name is empty, too long, or no id is left: nothing changes.

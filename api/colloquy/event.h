@@ -1,9 +1,9 @@
 /*
  * event.h: events for programs that wait for completions beside other things, on systems that have none of their own.
  *
- * An event is signalled or not. WinCPICSetEvent attaches one to a conversation; any number of conversations may share one.
- * A manual-reset event stays signalled until it is reset; an auto-reset event releases exactly one wait each time it is
- * signalled, and signals that nobody has waited for yet count once. The library signals and never resets.
+ * An event is signalled or not. WinCPICSetEvent attaches one to a conversation; any number of conversations may share
+ * one. A manual-reset event stays signalled until it is reset; an auto-reset event releases exactly one wait each time
+ * it is signalled, and signals that nobody has waited for yet count once. The library signals and never resets.
  *
  * A handle is an opaque value, never an address: garbage, a handle of something else and a handle closed long ago are
  * answered -1. Every call may be made by any thread, at any time but from a signal handler. C89 and C++. On Windows the
@@ -39,9 +39,9 @@ COLLOQUY_API int COLLOQUY_CALL clq_event_reset(void *event);
 
 /*
  * A descriptor that poll, select and epoll report readable while the event is signalled. It belongs to the event: never
- * read, write or close it. After it was reported, clq_event_wait(event, 0) takes the signal of an auto-reset event, or says
- * CLQ_WAIT_TIMEOUT because another thread took it. Valid until clq_event_close, before which it is to be taken out of
- * every epoll set. Does not block. -1: no such event.
+ * read, write or close it. After it was reported, clq_event_wait(event, 0) takes the signal of an auto-reset event, or
+ * says CLQ_WAIT_TIMEOUT because another thread took it. Valid until clq_event_close, before which it is to be taken out
+ * of every epoll set. Does not block. -1: no such event.
  */
 COLLOQUY_API int COLLOQUY_CALL clq_event_descriptor(void *event);
 
@@ -66,11 +66,12 @@ COLLOQUY_API int COLLOQUY_CALL clq_event_wait(void *event, unsigned timeout_ms);
  * -1                a bad count, a handle that is none, one named twice with wait_all, or one closed meanwhile;
  *                   nothing was taken
  */
-COLLOQUY_API int COLLOQUY_CALL clq_event_wait_many(void *const *handles, unsigned count, int wait_all, unsigned timeout_ms);
+COLLOQUY_API int COLLOQUY_CALL clq_event_wait_many(void *const *handles, unsigned count, int wait_all,
+                                                   unsigned timeout_ms);
 
 /*
- * Ends the event. Whoever is waiting for it is answered -1. Conversations it is still attached to complete without telling
- * anybody. Does not block. 0, or -1: no such event.
+ * Ends the event. Whoever is waiting for it is answered -1. Conversations it is still attached to complete without
+ * telling anybody. Does not block. 0, or -1: no such event.
  */
 COLLOQUY_API int COLLOQUY_CALL clq_event_close(void *event);
 

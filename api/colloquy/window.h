@@ -1,13 +1,14 @@
 /*
  * window.h: message queues for programs that take completions as window messages, on systems without such windows.
  *
- * A window here is a procedure and the message queue of the thread that made it; nothing is drawn. Specify_Windows_Handle
- * names the window that is told of completions. Its thread gets messages one after the other and dispatches each to the
- * procedure of its window, so the procedure never runs on another thread. Posting is for every thread.
+ * A window here is a procedure and the message queue of the thread that made it; nothing is drawn.
+ * Specify_Windows_Handle names the window that is told of completions. Its thread gets messages one after the other and
+ * dispatches each to the procedure of its window, so the procedure never runs on another thread. Posting is for every
+ * thread.
  *
  * A handle is an opaque value, never an address: garbage, a handle of something else and that of a destroyed window are
- * refused. No call may be made from a signal handler. C89 and C++. On Windows the system's own windows are used and this
- * header has nothing behind it. colloquy/windows_names.h gives all of this the names that existing programs use.
+ * refused. No call may be made from a signal handler. C89 and C++. On Windows the system's own windows are used and
+ * this header has nothing behind it. colloquy/windows_names.h gives all of this the names that existing programs use.
  */
 #ifndef COLLOQUY_WINDOW_H
 #define COLLOQUY_WINDOW_H
@@ -58,14 +59,14 @@ typedef struct clq_window_creation {
  * Makes a window of the calling thread and calls its procedure with CLQ_MESSAGE_CREATE.
  * procedure  called for every message that is dispatched to the window
  * user       handed to that first call, and kept for clq_window_user; may be NULL
- * Returns the handle, or NULL: no procedure, it answered -1, too many windows, or no memory or descriptor for the queue.
- * The window ends with clq_window_destroy, or with its thread, then without being told.
+ * Returns the handle, or NULL: no procedure, it answered -1, too many windows, or no memory or descriptor for the
+ * queue. The window ends with clq_window_destroy, or with its thread, then without being told.
  */
 COLLOQUY_API void *COLLOQUY_CALL clq_window_create(clq_window_procedure procedure, void *user);
 
 /*
- * Ends a window of the calling thread: calls its procedure with CLQ_MESSAGE_DESTROY, then drops the messages still queued
- * for it. 0, or -1: no such window, a window of another thread, or one that is just being destroyed.
+ * Ends a window of the calling thread: calls its procedure with CLQ_MESSAGE_DESTROY, then drops the messages still
+ * queued for it. 0, or -1: no such window, a window of another thread, or one that is just being destroyed.
  */
 COLLOQUY_API int COLLOQUY_CALL clq_window_destroy(void *hwnd);
 
@@ -112,17 +113,18 @@ COLLOQUY_API int COLLOQUY_CALL clq_message_get(clq_message *message);
 COLLOQUY_API int COLLOQUY_CALL clq_message_peek(clq_message *message, int remove);
 
 /*
- * As above, only for messages of one window (hwnd NULL: all, and those of the thread) with first <= message <= last (both 0:
- * all). The others stay where they are. CLQ_MESSAGE_QUIT of clq_message_post_quit comes through every filter. Get also
- * answers -1 when hwnd is no window, for whose messages it would wait in vain.
+ * As above, only for messages of one window (hwnd NULL: all, and those of the thread) with first <= message <= last
+ * (both 0: all). The others stay where they are. CLQ_MESSAGE_QUIT of clq_message_post_quit comes through every filter.
+ * Get also answers -1 when hwnd is no window, for whose messages it would wait in vain.
  */
-COLLOQUY_API int COLLOQUY_CALL clq_message_get_matching(clq_message *message, void *hwnd, unsigned first, unsigned last);
-COLLOQUY_API int COLLOQUY_CALL clq_message_peek_matching(clq_message *message, void *hwnd, unsigned first, unsigned last,
-                                                         int remove);
+COLLOQUY_API int COLLOQUY_CALL clq_message_get_matching(clq_message *message, void *hwnd, unsigned first,
+                                                        unsigned last);
+COLLOQUY_API int COLLOQUY_CALL clq_message_peek_matching(clq_message *message, void *hwnd, unsigned first,
+                                                         unsigned last, int remove);
 
 /*
- * Calls the procedure of the message's window and returns its answer; 0 without a call if the window is gone, belongs to
- * another thread, or the message is for the thread. The procedure may do all of this again, and destroy its window.
+ * Calls the procedure of the message's window and returns its answer; 0 without a call if the window is gone, belongs
+ * to another thread, or the message is for the thread. The procedure may do all of this again, and destroy its window.
  */
 COLLOQUY_API clq_lresult COLLOQUY_CALL clq_message_dispatch(const clq_message *message);
 
@@ -131,17 +133,20 @@ COLLOQUY_API int COLLOQUY_CALL clq_message_post_quit(int code);
 
 /*
  * A descriptor that poll, select and epoll report readable while the calling thread has messages; now and then it is
- * readable for a moment when there are none, so peek, not get, after it was reported. It belongs to the thread: never read,
- * write or close it. -1: no memory or descriptor for the queue.
+ * readable for a moment when there are none, so peek, not get, after it was reported. It belongs to the thread: never
+ * read, write or close it. -1: no memory or descriptor for the queue.
  */
 COLLOQUY_API int COLLOQUY_CALL clq_message_descriptor(void);
 
-/* Sets how many messages the calling thread's queue holds, 1 to CLQ_MESSAGE_QUEUE_MAX. 0, or -1: it has a queue already. */
+/*
+ * Sets how many messages the calling thread's queue holds, 1 to CLQ_MESSAGE_QUEUE_MAX, before anything made it.
+ * 0, or -1: out of range, or the thread has a queue already.
+ */
 COLLOQUY_API int COLLOQUY_CALL clq_message_queue_size(unsigned messages);
 
 /*
- * A message id that every part of the process that asks for this name gets; the ids are 0xC000 to 0xFFFF. The name (1 to
- * 255 bytes; case of a to z does not matter) is copied. Any thread. 0: the name is malformed or no id is left.
+ * A message id that every part of the process that asks for this name gets; the ids are 0xC000 to 0xFFFF. The name (1
+ * to 255 bytes; case of a to z does not matter) is copied. Any thread. 0: the name is malformed or no id is left.
  */
 COLLOQUY_API unsigned COLLOQUY_CALL clq_register_window_message(const char *name);
 

@@ -1,17 +1,22 @@
 /*
  * windows_names.h: the names of events and windows as programs written for Windows use them.
  *
- * Opt-in: no other header of ours includes it. On Windows it is windows.h itself. Elsewhere it maps the part of windows.h that
- * a CPI-C program of the documents' kind needs, a message loop, a window procedure, events to wait for, to colloquy/event.h
- * and colloquy/window.h, which say what each call does; what concerns a screen (icons, showing, painting) is accepted and
- * does nothing. Before or after the CPI-C headers. C89 and C++.
+ * Opt-in: no other header of ours includes it. On Windows it is windows.h itself. Elsewhere it maps the part of
+ * windows.h that a CPI-C program of the documents' kind needs, a message loop, a window procedure, events to wait for,
+ * to colloquy/event.h and colloquy/window.h, which say what each call does; what concerns a screen (icons, showing,
+ * painting) is accepted and does nothing. Before or after the CPI-C headers. C89 and C++.
  *
- * Differences: handles of events and windows are distinct from all others; events have no names and no security; windows
- * have no parents; a DWORD has 32 bits.
+ * Differences: handles of events and windows are distinct from all others; events have no names and no security;
+ * windows have no parents; a DWORD has 32 bits.
  * A program that begins at WinMain defines COLLOQUY_WINMAIN before including this, in the file of its WinMain.
  */
 #ifndef COLLOQUY_WINDOWS_NAMES_H
 #define COLLOQUY_WINDOWS_NAMES_H
+
+/* Its macros and calls cast as C does, which is no news to a C++ program that compiles with every warning. */
+#if defined(__cplusplus) && defined(__GNUC__)
+#pragma GCC system_header
+#endif
 
 #if defined(_WIN32)
 #include <windows.h>
@@ -148,7 +153,8 @@ COLLOQUY_WINDOWS_CALL BOOL CloseHandle(HANDLE event) { return clq_event_close(ev
 COLLOQUY_WINDOWS_CALL DWORD WaitForSingleObject(HANDLE event, DWORD milliseconds) {
     return (DWORD)clq_event_wait(event, milliseconds);
 }
-COLLOQUY_WINDOWS_CALL DWORD WaitForMultipleObjects(DWORD count, const HANDLE *events, BOOL wait_all, DWORD milliseconds) {
+COLLOQUY_WINDOWS_CALL DWORD WaitForMultipleObjects(DWORD count, const HANDLE *events, BOOL wait_all,
+                                                   DWORD milliseconds) {
     return (DWORD)clq_event_wait_many(events, count, wait_all, milliseconds);
 }
 #define CreateEventA CreateEvent
@@ -226,8 +232,9 @@ COLLOQUY_WINDOWS_CALL BOOL UnregisterClass(LPCSTR name, HINSTANCE instance) {
     (void)instance;
     return clq_window_class_unregister(name) == 0;
 }
-COLLOQUY_WINDOWS_CALL HWND CreateWindowEx(DWORD extended, LPCSTR name, LPCSTR title, DWORD style, int x, int y, int width,
-                                          int height, HWND parent, HMENU menu, HINSTANCE instance, LPVOID parameter) {
+COLLOQUY_WINDOWS_CALL HWND CreateWindowEx(DWORD extended, LPCSTR name, LPCSTR title, DWORD style, int x, int y,
+                                          int width, int height, HWND parent, HMENU menu, HINSTANCE instance,
+                                          LPVOID parameter) {
     (void)extended, (void)style, (void)x, (void)y, (void)width, (void)height, (void)parent, (void)menu, (void)instance;
     return clq_window_create_of_class(name, title, parameter);
 }

@@ -1,8 +1,9 @@
-// Events on eventfd. The kernel's counter is the state, zero or not, so there is no second truth to keep in step: setting
-// writes, an auto-reset wait and a reset read, and a read takes the whole counter, which is what makes one waiter the one.
+// Events on eventfd. The kernel's counter is the state, zero or not, so there is no second truth to keep in step:
+// setting writes, an auto-reset wait and a reset read, and a read takes the whole counter, which is what makes one
+// waiter the one.
 //
-// A wait for all must take several signals or none. Takers therefore hold `taking` shared while they read, and a wait for
-// all holds it alone from its last look to its last read. Nobody blocks while holding it.
+// A wait for all must take several signals or none. Takers therefore hold `taking` shared while they read, and a wait
+// for all holds it alone from its last look to its last read. Nobody blocks while holding it.
 #include "api/colloquy/event.h"
 
 #include <poll.h>
@@ -79,8 +80,8 @@ namespace {
 using event_table = handle_table<event, handle_kind::event, CLQ_EVENT_MAX>;
 using event_held = event_table::reference;
 
-// Never destroyed: threads may signal while the process ends. Null when there was no memory for it, and then no handle is
-// valid.
+// Never destroyed: threads may signal while the process ends. Null when there was no memory for it, and then no handle
+// is valid.
 event_table* events() noexcept {
     static event_table* const table = []() -> event_table* {
         try {
@@ -107,8 +108,7 @@ using steady = std::chrono::steady_clock;
 // When a wait ends; none when it does not.
 class deadline {
 public:
-    explicit deadline(unsigned timeout_ms) noexcept
-        : forever_{timeout_ms == CLQ_WAIT_FOREVER}, zero_{timeout_ms == 0} {
+    explicit deadline(unsigned timeout_ms) noexcept : forever_{timeout_ms == CLQ_WAIT_FOREVER}, zero_{timeout_ms == 0} {
         if (!forever_ && !zero_) at_ = steady::now() + std::chrono::milliseconds{timeout_ms};
     }
 

@@ -43,7 +43,8 @@ struct message_filter {
     unsigned last = 0;
 
     [[nodiscard]] bool passes(const clq_message& m) const noexcept {
-        return (hwnd == nullptr || m.hwnd == hwnd) && ((first == 0 && last == 0) || (m.message >= first && m.message <= last));
+        return (hwnd == nullptr || m.hwnd == hwnd) &&
+               ((first == 0 && last == 0) || (m.message >= first && m.message <= last));
     }
 };
 
@@ -509,7 +510,8 @@ int COLLOQUY_CALL clq_message_get_matching(clq_message* message, void* hwnd, uns
     return message->message == CLQ_MESSAGE_QUIT ? 0 : 1;
 }
 
-int COLLOQUY_CALL clq_message_peek_matching(clq_message* message, void* hwnd, unsigned first, unsigned last, int remove) {
+int COLLOQUY_CALL clq_message_peek_matching(clq_message* message, void* hwnd, unsigned first, unsigned last,
+                                            int remove) {
     message_queue* const queue = mine().queue();
     if (message == nullptr || queue == nullptr) return 0;
     return queue->peek({hwnd, first, last}, remove != 0, *message) ? 1 : 0;

@@ -16,7 +16,9 @@ typedef char wparam_holds_a_pointer[sizeof(WPARAM) == sizeof(void *) && (WPARAM)
 static LRESULT CALLBACK procedure(HWND window, UINT message, WPARAM wParam, LPARAM lParam) {
     switch (message) {
     case WM_CREATE:
-        return SetWindowLongPtr(window, GWLP_USERDATA, (LONG_PTR)((LPCREATESTRUCT)lParam)->lpCreateParams) == 0 ? 0 : -1;
+        if (((LPCREATESTRUCT)lParam)->lpCreateParams == NULL)
+            return -1;
+        return SetWindowLongPtr(window, GWLP_USERDATA, lParam) == 0 ? 0 : -1;
     case WM_PAINT:
     case WM_TIMER:
     case WM_COMMAND:

@@ -1,10 +1,10 @@
 /*
- * A program in the style of the interface's documents, C89: a window procedure, a table of pending verbs, and the completion
- * message registered by name. Compiled as it stands on Linux, where colloquy/compat has the windows.h.
+ * A program in the style of the interface's documents, C89: a window procedure, a table of pending verbs, and the
+ * completion message registered by name. Compiled as it stands on Linux, where colloquy/compat has the windows.h.
  *
  * Its verbs are answered by a small service in the program itself: each request is a message to the window, and each
- * completion one more, with the code in wParam and the address of the conversation_ID in lParam, as the library posts them.
- * Exits 0 when every verb completed exactly once and the loop ended with the code it was given.
+ * completion one more, with the code in wParam and the address of the conversation_ID in lParam, as the library posts
+ * them. Exits 0 when every verb completed exactly once and the loop ended with the code it was given.
  */
 #include <windows.h>
 
