@@ -1,5 +1,5 @@
-// The teller's ledger and its proof: what is committed stays, what is refused changes nothing, and every kind of damage is
-// found.
+// The teller's ledger and its proof: what is committed stays, what is refused changes nothing, and every kind of
+// damage is found.
 #include <doctest/doctest.h>
 #include <sqlite3.h>
 

@@ -53,6 +53,23 @@ void crowd::works(worker& by) {
     waiting_.pop_back();
 }
 
+bool crowd::hold(session& s) {
+    const std::lock_guard held{busy_};
+    if (released_) return false;
+    held_.push_back(&s);
+    return true;
+}
+
+void crowd::release(worker& by) {
+    {
+        const std::lock_guard held{busy_};
+        released_ = true;
+        for (session* s : held_) by.enqueue(*s, CM_OK);
+        held_.clear();
+    }
+    hub_.run_enqueued(by);
+}
+
 void crowd::ended(const std::string& why) {
     bool last = false;
     {

@@ -20,9 +20,9 @@
 namespace colloquy::tool {
 
 [[nodiscard]] inline std::uint64_t now_ns() noexcept {
-    return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
-                                          std::chrono::steady_clock::now().time_since_epoch())
-                                          .count());
+    return static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+            .count());
 }
 
 // "inproc/NAME": the partner is this process, which then must serve the name itself.
@@ -30,8 +30,8 @@ namespace colloquy::tool {
     return destination.substr(0, 7) == "inproc/";
 }
 
-// Starts the logical unit of a command that calls others; throws failure. It listens nowhere. `config`: null, searched as
-// usual; empty, none.
+// Starts the logical unit of a command that calls others; throws failure. It listens nowhere. `config`: null,
+// searched as usual; empty, none.
 void start_caller(const char* config, unsigned conversations, unsigned links, unsigned reactors);
 
 // The name of a configuration file as the command line gave it, "" being none, for start_caller.
@@ -59,6 +59,9 @@ public:
     // For sessions: the first success, and the end.
     void works(worker& by);
     void ended(const std::string& why);
+    // Those that work wait for the others: false once release() was called, and the session just goes on.
+    [[nodiscard]] bool hold(session& s);
+    void release(worker& by);
 
     // How many work or have worked.
     [[nodiscard]] std::size_t working();
@@ -80,6 +83,8 @@ private:
     std::mutex busy_;
     std::condition_variable end_;
     std::vector<session*> waiting_;  // not begun yet
+    std::vector<session*> held_;
+    bool released_ = false;
     std::size_t working_ = 0;
     std::size_t left_ = 0;
     std::string first_trouble_;

@@ -79,8 +79,7 @@ std::string describe(std::string_view call, CM_INT32 code) {
 bool ends_conversation(CM_INT32 code) noexcept {
     return (code >= CM_ALLOCATE_FAILURE_NO_RETRY && code <= CM_TP_NOT_AVAILABLE_RETRY) ||
            code == CM_DEALLOCATED_ABEND || code == CM_DEALLOCATED_NORMAL || code == CM_RESOURCE_FAILURE_NO_RETRY ||
-           code == CM_RESOURCE_FAILURE_RETRY || code == CM_DEALLOCATED_ABEND_SVC ||
-           code == CM_DEALLOCATED_ABEND_TIMER;
+           code == CM_RESOURCE_FAILURE_RETRY || code == CM_DEALLOCATED_ABEND_SVC || code == CM_DEALLOCATED_ABEND_TIMER;
 }
 
 bool worth_retrying(CM_INT32 code) noexcept {

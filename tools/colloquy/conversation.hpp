@@ -1,7 +1,7 @@
 // conversation: the CPI-C calls of one conversation as members, with its ID and the outputs of the call in progress.
 //
-// After a call returned CM_OPERATION_INCOMPLETE another thread may collect its completion at any moment: whoever made the
-// call must not touch this object again. The outputs live here so that they stay where they are until then.
+// After a call returned CM_OPERATION_INCOMPLETE another thread may collect its completion at any moment: whoever made
+// the call must not touch this object again. The outputs live here so that they stay where they are until then.
 #pragma once
 
 #include <cstdint>

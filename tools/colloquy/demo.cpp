@@ -1,5 +1,6 @@
-// colloquy demo: the main job. Thousands of customers move money through one teller, each transfer confirmed only when it
-// is durable; the server may be killed in the middle; at the end the database is held against what everybody was told.
+// colloquy demo: the main job. Thousands of customers move money through one teller, each transfer confirmed only
+// when it is durable; the server may be killed in the middle; at the end the database is held against what everybody
+// was told.
 #include <algorithm>
 #include <array>
 #include <cstdlib>
@@ -39,9 +40,9 @@ struct market {
     // One for each worker, written by it alone and read when it is gone.
     struct records {
         std::vector<promise> promises;
-        std::uint64_t in_doubt = 0;      // the conversation was lost before the outcome was known
-        std::uint64_t found_done = 0;    // of these: the teller answered that it was done
-        std::uint64_t sent_again = 0;    // of these: it was not, and was sent again
+        std::uint64_t in_doubt = 0;    // the conversation was lost before the outcome was known
+        std::uint64_t found_done = 0;  // of these: the teller answered that it was done
+        std::uint64_t sent_again = 0;  // of these: it was not, and was sent again
     };
     std::vector<records> told;
 
@@ -233,9 +234,9 @@ public:
 
 private:
     void start(const std::string& listen) {
-        process_.emplace(std::vector<std::string>{
-            "serve", "--json", "--listen", listen, "--db", database_.string(), "--accounts",
-            std::to_string(options_.accounts), "--conversations", std::to_string(options_.conversations + 64)});
+        process_.emplace(std::vector<std::string>{"serve", "--json", "--listen", listen, "--db", database_.string(),
+                                                  "--accounts", std::to_string(options_.accounts), "--conversations",
+                                                  std::to_string(options_.conversations + 64)});
         const std::string line = process_->read_line(std::chrono::seconds{30});
         const auto ready = nlohmann::json::parse(line, nullptr, false);
         if (!ready.is_object() || !ready.contains("listening") || ready["listening"].empty())
@@ -250,7 +251,7 @@ private:
 };
 
 [[nodiscard]] std::string states_text() {
-    static constexpr std::array<const char*, 9> names{"",        "",        "initialize",   "send", "receive",
+    static constexpr std::array<const char*, 9> names{"",        "",        "initialize",   "send",       "receive",
                                                       "pending", "confirm", "confirm-send", "confirm-end"};
     std::array<unsigned long long, 19> count{};
     clq_states(count.data());
@@ -297,9 +298,8 @@ public:
             ended = market_.all.wait_until_ended(milliseconds{to_kill ? 5 : 100});
             const std::uint64_t now = now_ns();
             if (!ended) look_after(now);
-            const bool half = options_.transfers != 0
-                                  ? !market_.open_for(market_.next.load(std::memory_order_relaxed))
-                                  : now - begun_ >= duration / 2;
+            const bool half = options_.transfers != 0 ? !market_.open_for(market_.next.load(std::memory_order_relaxed))
+                                                      : now - begun_ >= duration / 2;
             if (!ended && to_kill && half) {
                 live_.show("killing the server with " + grouped(market_.all.left()) + " conversations at work");
                 process_->kill_and_restart();
@@ -374,8 +374,8 @@ void print_text(const demo_options& options, const outcome& o, const proof& p, c
               << " transfers each\n"
               << "  from request to confirmation: " << latency_text(latency) << '\n';
     if (o.restarts != 0)
-        std::cout << "  server killed and started again in " << fixed(o.outage_seconds, 2) << " s: "
-                  << grouped(o.told.in_doubt) << " transfers in doubt, " << grouped(o.told.found_done)
+        std::cout << "  server killed and started again in " << fixed(o.outage_seconds, 2)
+                  << " s: " << grouped(o.told.in_doubt) << " transfers in doubt, " << grouped(o.told.found_done)
                   << " proved to be done, " << grouped(o.told.sent_again) << " sent again\n";
     if (o.errors != 0) std::cout << "  " << grouped(o.errors) << " errors: " << o.trouble << '\n';
 
@@ -385,8 +385,10 @@ void print_text(const demo_options& options, const outcome& o, const proof& p, c
     const bool proved = p.holds() && o.unresolved == 0;
     std::cout << '\n' << (proved ? "PROVED" : "NOT PROVED") << " by the database, reopened read-only\n";
     line(p.sum_found == p.sum_expected, "the balances of " + grouped(p.accounts) + " accounts add up to " +
-                                            grouped(p.sum_found) + ", " + grouped(p.sum_expected) + " at the beginning");
-    line(p.wrong_balances == 0, "every account holds what its transfers say (" + grouped(p.wrong_balances) + " do not)");
+                                            grouped(p.sum_found) + ", " + grouped(p.sum_expected) +
+                                            " at the beginning");
+    line(p.wrong_balances == 0,
+         "every account holds what its transfers say (" + grouped(p.wrong_balances) + " do not)");
     line(p.lost == 0 && p.altered == 0 && p.promised_twice == 0,
          "every confirmed transfer is there, exactly once (" + grouped(p.lost) + " lost, " + grouped(p.altered) +
              " altered, " + grouped(p.promised_twice) + " confirmed twice)");
@@ -396,34 +398,33 @@ void print_text(const demo_options& options, const outcome& o, const proof& p, c
 }
 
 void print_object(const demo_options& options, const outcome& o, const proof& p, const histogram& latency) {
-    nlohmann::ordered_json object{
-        {"proved", p.holds() && o.unresolved == 0},
-        {"mode", options.in_process ? "inproc" : "tcp"},
-        {"conversations", options.conversations},
-        {"accounts", options.accounts},
-        {"elapsed_s", o.seconds},
-        {"transfers_per_second", static_cast<double>(p.confirmed) / o.seconds},
-        {"latency_us", latency_json(latency)},
-        {"confirmed", p.confirmed},
-        {"refused", p.refused},
-        {"commits", p.batches},
-        {"restarts", o.restarts},
-        {"in_doubt", o.told.in_doubt},
-        {"found_done", o.told.found_done},
-        {"sent_again", o.told.sent_again},
-        {"errors", o.errors},
-        {"retries", o.retries},
-        {"proof",
-         {{"sum_expected", p.sum_expected},
-          {"sum_found", p.sum_found},
-          {"transfers_in_database", p.transfers},
-          {"lost", p.lost},
-          {"altered", p.altered},
-          {"invented", p.invented},
-          {"confirmed_twice", p.promised_twice},
-          {"wrong_balances", p.wrong_balances},
-          {"unresolved", o.unresolved},
-          {"integrity", p.integrity}}}};
+    nlohmann::ordered_json object{{"proved", p.holds() && o.unresolved == 0},
+                                  {"mode", options.in_process ? "inproc" : "tcp"},
+                                  {"conversations", options.conversations},
+                                  {"accounts", options.accounts},
+                                  {"elapsed_s", o.seconds},
+                                  {"transfers_per_second", static_cast<double>(p.confirmed) / o.seconds},
+                                  {"latency_us", latency_json(latency)},
+                                  {"confirmed", p.confirmed},
+                                  {"refused", p.refused},
+                                  {"commits", p.batches},
+                                  {"restarts", o.restarts},
+                                  {"in_doubt", o.told.in_doubt},
+                                  {"found_done", o.told.found_done},
+                                  {"sent_again", o.told.sent_again},
+                                  {"errors", o.errors},
+                                  {"retries", o.retries},
+                                  {"proof",
+                                   {{"sum_expected", p.sum_expected},
+                                    {"sum_found", p.sum_found},
+                                    {"transfers_in_database", p.transfers},
+                                    {"lost", p.lost},
+                                    {"altered", p.altered},
+                                    {"invented", p.invented},
+                                    {"confirmed_twice", p.promised_twice},
+                                    {"wrong_balances", p.wrong_balances},
+                                    {"unresolved", o.unresolved},
+                                    {"integrity", p.integrity}}}};
     if (!o.trouble.empty()) object["first_error"] = o.trouble;
     print_json(object);
 }
@@ -437,8 +438,9 @@ int demo(const demo_options& options) {
     const std::filesystem::path database =
         (temporary ? temporary->path() : std::filesystem::path{options.directory}) / "colloquy-demo.db";
     if (std::filesystem::exists(database))
-        throw failure{database.string() + " is there already; the proof needs a new database: remove it or give "
-                                          "another --dir"};
+        throw failure{database.string() +
+                      " is there already; the proof needs a new database: remove it or give "
+                      "another --dir"};
 
     std::optional<teller_process> process;
     if (!options.in_process) process.emplace(database, options);

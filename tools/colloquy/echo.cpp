@@ -53,8 +53,7 @@ private:
         doing_ = step::receiving;
         if (kind_ == echo_kind::sink) used_ = 0;
         // Room grows with what this partner sends; most never need more than the first.
-        if (buffer_.size() - used_ < first_room / 4)
-            buffer_.resize(std::max(first_room, buffer_.size() * 4));
+        if (buffer_.size() - used_ < first_room / 4) buffer_.resize(std::max(first_room, buffer_.size() * 4));
         return talk_.receive(buffer_.data() + used_,
                              static_cast<CM_INT32>(std::min(buffer_.size() - used_, record_max)));
     }

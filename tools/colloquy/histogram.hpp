@@ -1,7 +1,8 @@
 // histogram: how long things took, to three significant digits, in fixed memory.
 //
-// Log-linear, in the manner of HdrHistogram: values below 2048 have a bucket each, above that every doubling is cut into
-// 1024 equal parts. One thread records; any thread may read at any time and sees a count that was true a moment ago.
+// Log-linear, in the manner of HdrHistogram: values below 2048 have a bucket each, above that every doubling is cut
+// into 1024 equal parts. One thread records; any thread may read at any time and sees a count that was true a moment
+// ago.
 #pragma once
 
 #include <array>

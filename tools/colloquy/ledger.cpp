@@ -57,11 +57,14 @@ ledger::~ledger() {
 
 void ledger::create(std::uint32_t accounts) {
     execute("BEGIN IMMEDIATE");
-    execute("CREATE TABLE IF NOT EXISTS accounts(id INTEGER PRIMARY KEY, balance INTEGER NOT NULL CHECK(balance >= 0))");
-    execute("CREATE TABLE IF NOT EXISTS transfers(id INTEGER PRIMARY KEY, source INTEGER NOT NULL,"
-            " target INTEGER NOT NULL, amount INTEGER NOT NULL CHECK(amount > 0), batch INTEGER NOT NULL)");
-    const statement fill = prepare("WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < ?1)"
-                                   " INSERT INTO accounts SELECT id, ?2 FROM n WHERE NOT EXISTS (SELECT 1 FROM accounts)");
+    execute(
+        "CREATE TABLE IF NOT EXISTS accounts(id INTEGER PRIMARY KEY, balance INTEGER NOT NULL CHECK(balance >= 0))");
+    execute(
+        "CREATE TABLE IF NOT EXISTS transfers(id INTEGER PRIMARY KEY, source INTEGER NOT NULL,"
+        " target INTEGER NOT NULL, amount INTEGER NOT NULL CHECK(amount > 0), batch INTEGER NOT NULL)");
+    const statement fill = prepare(
+        "WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < ?1)"
+        " INSERT INTO accounts SELECT id, ?2 FROM n WHERE NOT EXISTS (SELECT 1 FROM accounts)");
     bind(fill.get(), 1, accounts);
     bind(fill.get(), 2, opening_balance);
     (void)step(fill);
@@ -235,7 +238,8 @@ proof prove(const std::filesystem::path& file, std::uint32_t accounts, std::vect
         p.sum_found += column(s, 1);
         if (id >= balance.size() || balance[static_cast<std::size_t>(id)] != column(s, 1)) ++p.wrong_balances;
     });
-    if (p.accounts != accounts) p.wrong_balances += p.accounts > accounts ? p.accounts - accounts : accounts - p.accounts;
+    if (p.accounts != accounts)
+        p.wrong_balances += p.accounts > accounts ? p.accounts - accounts : accounts - p.accounts;
     return p;
 }
 

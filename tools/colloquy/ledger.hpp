@@ -1,7 +1,8 @@
 // ledger: accounts and transfers in an SQLite database, and the proof that none was lost, invented or done twice.
 //
-// Several transfers share a batch: begin(), apply() for each, commit(). A transfer is durable when commit() has returned
-// (write-ahead log, synchronous=FULL). One thread at a time. Trouble with the database is thrown as ledger_error.
+// Several transfers share a batch: begin(), apply() for each, commit(). A transfer is durable when commit() has
+// returned (write-ahead log, synchronous=FULL). One thread at a time. Trouble with the database is thrown as
+// ledger_error.
 #pragma once
 
 #include <cstdint>
@@ -79,16 +80,16 @@ struct proof {
     std::uint64_t accounts = 0;
     std::uint64_t sum_expected = 0;
     std::uint64_t sum_found = 0;
-    std::uint64_t transfers = 0;        // in the database
-    std::uint64_t batches = 0;          // commits that carried them
-    std::uint64_t confirmed = 0;        // promised
-    std::uint64_t refused = 0;          // promised not to have happened
-    std::uint64_t lost = 0;             // confirmed, but not in the database
-    std::uint64_t altered = 0;          // confirmed, but with other contents
-    std::uint64_t invented = 0;         // in the database, but never confirmed to anybody
-    std::uint64_t promised_twice = 0;   // two promises for one id
-    std::uint64_t wrong_balances = 0;   // accounts that are not opening balance + what came - what went
-    std::string integrity;              // "ok" when SQLite finds its file sound
+    std::uint64_t transfers = 0;       // in the database
+    std::uint64_t batches = 0;         // commits that carried them
+    std::uint64_t confirmed = 0;       // promised
+    std::uint64_t refused = 0;         // promised not to have happened
+    std::uint64_t lost = 0;            // confirmed, but not in the database
+    std::uint64_t altered = 0;         // confirmed, but with other contents
+    std::uint64_t invented = 0;        // in the database, but never confirmed to anybody
+    std::uint64_t promised_twice = 0;  // two promises for one id
+    std::uint64_t wrong_balances = 0;  // accounts that are not opening balance + what came - what went
+    std::string integrity;             // "ok" when SQLite finds its file sound
 
     [[nodiscard]] bool holds() const noexcept {
         return sum_found == sum_expected && transfers == confirmed && lost == 0 && altered == 0 && invented == 0 &&
@@ -96,8 +97,8 @@ struct proof {
     }
 };
 
-// Opens the database read-only and checks all of the above. The transfers that are done there must be exactly those that
-// were confirmed, each once.
+// Opens the database read-only and checks all of the above. The transfers that are done there must be exactly those
+// that were confirmed, each once.
 [[nodiscard]] proof prove(const std::filesystem::path& file, std::uint32_t accounts, std::vector<promise> promises);
 
 }  // namespace colloquy::tool

@@ -48,7 +48,7 @@ public:
         : client_session{run.all}, run_{run}, once_{once}, answer_(run.payload.size()) {}
 
 private:
-    enum class step : std::uint8_t { allocating, sending, receiving, closing };
+    enum class step : std::uint8_t { allocating, holding, sending, receiving, closing };
 
     CM_INT32 prepare() override {
         doing_ = step::allocating;
@@ -62,6 +62,7 @@ private:
                 if (code != CM_OK) return lose(by, "Allocate", code);
                 if (!once_) began_ = now_ns();
                 return send();
+            case step::holding: began_ = now_ns(); return send();
             case step::sending:
                 if (code != CM_OK) return lose(by, "Send_Data", code);
                 doing_ = step::receiving;
@@ -72,7 +73,7 @@ private:
             case step::closing:
                 if (code != CM_OK) return lose(by, "Deallocate", code);
                 close();
-                return once_ && !all().stopping() ? open() : end();
+                return once_ && !all().stopping() ? again() : end();
         }
         return not_ours;
     }
@@ -100,12 +101,18 @@ private:
         works(by);
         if (code == CM_DEALLOCATED_NORMAL) {
             close();
-            return all().stopping() ? end() : open();
+            return all().stopping() ? end() : again();
         }
-        if (!once_ && !all().stopping()) return send();
+        if (!once_ && !all().stopping()) {
+            doing_ = step::holding;
+            return all().hold(*this) ? not_ours : send();
+        }
         doing_ = step::closing;
         return talk_.deallocate();
     }
+
+    // A conversation of its own for the next exchange.
+    CM_INT32 again() { return all().hold(*this) ? not_ours : open(); }
 
     CM_INT32 wrong(worker& by) {
         all().note_trouble("the answer differs from what was sent; is the partner ECHO?");
@@ -121,8 +128,8 @@ private:
     std::vector<char> answer_;
 };
 
-// Records one way. Begins with a confirmation, which proves that the partner is there, and ends with one, which proves that
-// everything has arrived.
+// Records one way. Begins with a confirmation, which proves that the partner is there, and ends with one, which
+// proves that everything has arrived.
 class stream_session final : public client_session {
 public:
     explicit stream_session(load_run& run)
@@ -131,7 +138,7 @@ public:
           batch_{std::max<std::size_t>(1, stream_batch_bytes / std::max<std::size_t>(1, run.payload.size()))} {}
 
 private:
-    enum class step : std::uint8_t { allocating, proving, sending, closing };
+    enum class step : std::uint8_t { allocating, proving, holding, sending, closing };
 
     CM_INT32 prepare() override {
         doing_ = step::allocating;
@@ -147,6 +154,10 @@ private:
             case step::proving:
                 if (code != CM_OK) return lose(by, "Confirm", code);
                 works(by);
+                doing_ = step::holding;
+                if (all().hold(*this)) return not_ours;
+                [[fallthrough]];
+            case step::holding:
                 doing_ = step::sending;
                 sent_ = 0;
                 began_ = now_ns();
@@ -231,8 +242,8 @@ int load(const load_options& options) {
     hold_end_signals();
     const bool inside = in_process(options.destination);
     const unsigned accepts = inside ? server::accepts_for(options.conversations) : 0;
-    // The channel of a conversation that we ended is in use until the partner has said so: many short ones need more room
-    // than are open at a time.
+    // The channel of a conversation that we ended is in use until the partner has said so: many short ones need more
+    // room than are open at a time.
     const unsigned own = options.conversations * (options.mode == load_mode::oneshot ? 4 : 1) + 1'024;
     start_caller(or_usual(options.config), own + (inside ? options.conversations + accepts : 0), options.links,
                  options.reactors);
@@ -277,6 +288,7 @@ int load(const load_options& options) {
 
     run.recording.store(true, std::memory_order_relaxed);
     const std::uint64_t begun = now_ns();
+    run.all.release(mine);
     std::uint64_t shown_at = begun;
     std::uint64_t shown = 0;
     for (std::uint64_t now = begun; now - begun < duration; now = now_ns()) {
@@ -348,7 +360,8 @@ int load(const load_options& options) {
         if (t.retries != 0) std::cout << "  retried first for " << run.all.first_retry() << '\n';
     }
     if (t.errors != 0 || working < options.conversations || t.transactions == 0) {
-        std::cerr << "colloquy load: " << (trouble.empty() ? "not every conversation could be opened" : trouble) << '\n';
+        std::cerr << "colloquy load: " << (trouble.empty() ? "not every conversation could be opened" : trouble)
+                  << '\n';
         return exit_failed;
     }
     return 0;

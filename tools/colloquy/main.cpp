@@ -25,21 +25,24 @@ struct command {
 void add_serve(CLI::App& app, command& chosen, serve_options& o) {
     CLI::App* sub = app.add_subcommand("serve", "Serve the built-in programs ECHO, ONCE, SINK and TELLER");
     sub->footer(
-        "ECHO returns each record with the turn; ONCE ends the conversation with its answer; SINK forgets what it gets;\n"
-        "TELLER moves money in an SQLite database and is served only with --db. Prints one line when it is ready, ends\n"
-        "on SIGINT or SIGTERM after writing what is to be written.");
+        "ECHO returns each record with the turn; ONCE ends the conversation with its answer; SINK forgets what it\n"
+        "gets; TELLER moves money in an SQLite database and is served only with --db. Prints one line when it is\n"
+        "ready, ends on SIGINT or SIGTERM after writing what is to be written.");
     sub->add_option("--listen", o.listen, "Where to listen, ADDR:PORT; port 0 takes any free one")
         ->capture_default_str();
     sub->add_option("--reactors", o.reactors, "Threads that only move bytes; 0: the serving threads do")
-        ->check(CLI::Range(0U, 256U))->capture_default_str();
+        ->check(CLI::Range(0U, 256U))
+        ->capture_default_str();
     sub->add_option("--conversations", o.conversations, "Conversations at a time")
-        ->check(CLI::Range(1U, 16'000'000U))->capture_default_str();
+        ->check(CLI::Range(1U, 16'000'000U))
+        ->capture_default_str();
     sub->add_option("--threads", o.threads, "Threads that serve")->check(CLI::Range(1U, 256U))->capture_default_str();
     sub->add_option("--config", o.config, "Configuration file; without, it is searched as usual")
         ->check(CLI::ExistingFile);
     sub->add_option("--db", o.database, "Database of TELLER, created when it does not exist");
     sub->add_option("--accounts", o.accounts, "Accounts of a new database")
-        ->check(CLI::Range(2U, 100'000'000U))->capture_default_str();
+        ->check(CLI::Range(2U, 100'000'000U))
+        ->capture_default_str();
     sub->add_flag("--json", o.json, "The line when ready as a JSON object");
     sub->callback([&] { chosen = {[&] { return serve(o); }, &o.json}; });
 }
@@ -48,11 +51,15 @@ void add_ping(CLI::App& app, command& chosen, ping_options& o) {
     CLI::App* sub = app.add_subcommand("ping", "Time round trips with a partner, one by one");
     sub->add_option("DEST", o.destination, destination_help)->required();
     sub->add_option("--size", o.sizes, "Bytes of a record; several sizes, separated by commas, are taken in turn")
-        ->delimiter(',')->check(CLI::Range(1U, 32'767U))->capture_default_str();
+        ->delimiter(',')
+        ->check(CLI::Range(1U, 32'767U))
+        ->capture_default_str();
     sub->add_option("--count", o.count, "Round trips for each size")
-        ->check(CLI::Range(1U, 100'000'000U))->capture_default_str();
+        ->check(CLI::Range(1U, 100'000'000U))
+        ->capture_default_str();
     sub->add_option("--packets", o.packets, "Records sent before the partner has its turn")
-        ->check(CLI::Range(1U, 32U))->capture_default_str();
+        ->check(CLI::Range(1U, 32U))
+        ->capture_default_str();
     sub->add_flag("--confirm", o.confirm, "Ask for confirmation instead of an echo");
     sub->add_option("--config", o.config, "Configuration file; without, it is searched as usual")
         ->check(CLI::ExistingFile);
@@ -70,18 +77,24 @@ void add_load(CLI::App& app, command& chosen, load_options& o) {
         "stream:   records one way (SINK); latency is the time until 64 KiB were taken.");
     sub->add_option("DEST", o.destination, destination_help)->required();
     sub->add_option("--mode", o.mode, "pingpong, oneshot or stream (default pingpong)")
-        ->transform(CLI::CheckedTransformer(modes))->option_text("MODE");
+        ->transform(CLI::CheckedTransformer(modes))
+        ->option_text("MODE");
     sub->add_option("--conversations", o.conversations, "Conversations at a time")
-        ->check(CLI::Range(1U, 4'000'000U))->capture_default_str();
+        ->check(CLI::Range(1U, 4'000'000U))
+        ->capture_default_str();
     sub->add_option("--links", o.links, "Connections to the partner")
-        ->check(CLI::Range(1U, 1'024U))->capture_default_str();
+        ->check(CLI::Range(1U, 1'024U))
+        ->capture_default_str();
     sub->add_option("--size", o.size, "Bytes of a record")->check(CLI::Range(1U, 32'767U))->capture_default_str();
     sub->add_option("--duration", o.duration, "Seconds to measure")
-        ->check(CLI::Range(0.01, 1e6))->capture_default_str();
+        ->check(CLI::Range(0.01, 1e6))
+        ->capture_default_str();
     sub->add_option("--threads", o.threads, "Threads that wait for completions")
-        ->check(CLI::Range(1U, 256U))->capture_default_str();
+        ->check(CLI::Range(1U, 256U))
+        ->capture_default_str();
     sub->add_option("--reactors", o.reactors, "Threads that only move bytes; 0: the waiting threads do")
-        ->check(CLI::Range(0U, 256U))->capture_default_str();
+        ->check(CLI::Range(0U, 256U))
+        ->capture_default_str();
     sub->add_option("--config", o.config, "Configuration file; without, it is searched as usual")
         ->check(CLI::ExistingFile);
     sub->add_flag("--json", o.json, "One JSON object");
@@ -89,19 +102,24 @@ void add_load(CLI::App& app, command& chosen, load_options& o) {
 }
 
 void add_demo(CLI::App& app, command& chosen, demo_options& o) {
-    CLI::App* sub = app.add_subcommand("demo", "Move money over thousands of conversations, and prove that none was lost");
+    CLI::App* sub =
+        app.add_subcommand("demo", "Move money over thousands of conversations and prove that none was lost");
     sub->footer(
-        "A teller on an SQLite database serves customers over TCP. Each transfer is confirmed only when it is durable.\n"
-        "At the end the database is reopened read-only and held against what every customer was told.");
+        "A teller on an SQLite database serves customers over TCP. Each transfer is confirmed only when it is\n"
+        "durable. At the end the database is reopened read-only and held against what every customer was told.");
     sub->add_option("--conversations", o.conversations, "Customers at a time")
-        ->check(CLI::Range(1U, 1'000'000U))->capture_default_str();
+        ->check(CLI::Range(1U, 1'000'000U))
+        ->capture_default_str();
     sub->add_option("--accounts", o.accounts, "Accounts")->check(CLI::Range(2U, 100'000'000U))->capture_default_str();
     sub->add_option("--links", o.links, "Connections to the teller")
-        ->check(CLI::Range(1U, 1'024U))->capture_default_str();
+        ->check(CLI::Range(1U, 1'024U))
+        ->capture_default_str();
     CLI::Option* transfers = sub->add_option("--transfers", o.transfers, "Transfers to make, instead of a duration")
                                  ->check(CLI::Range(1ULL, 1'000'000'000ULL));
     sub->add_option("--duration", o.duration, "Seconds to make transfers")
-        ->check(CLI::Range(0.1, 3'600.0))->capture_default_str()->excludes(transfers);
+        ->check(CLI::Range(0.1, 3'600.0))
+        ->capture_default_str()
+        ->excludes(transfers);
     CLI::Option* kill = sub->add_flag("--kill-server", o.kill_server,
                                       "Kill the server in the middle and start it again; customers ask what became of "
                                       "transfers whose outcome they do not know");
@@ -114,8 +132,7 @@ void add_demo(CLI::App& app, command& chosen, demo_options& o) {
 
 void add_plan(CLI::App& app, command& chosen, plan_options& o) {
     CLI::App* sub = app.add_subcommand("plan", "Tell the memory that a logical unit of a given size reserves");
-    sub->add_option("--conversations", o.conversations, "Conversations at a time")
-        ->check(CLI::Range(1U, 16'777'216U));
+    sub->add_option("--conversations", o.conversations, "Conversations at a time")->check(CLI::Range(1U, 16'777'216U));
     sub->add_option("--links", o.links, "Links at a time")->check(CLI::Range(1U, 65'535U));
     sub->add_flag("--json", o.json, "One JSON object");
     sub->callback([&] { chosen = {[&] { return plan(o); }, &o.json}; });

@@ -137,13 +137,21 @@ int ping(const ping_options& options) {
     if (options.json) {
         nlohmann::ordered_json iterations = nlohmann::ordered_json::array();
         for (const iteration& i : all)
-            iterations.push_back({{"size", i.size}, {"duration_us", static_cast<double>(i.ns) / 1e3},
-                                  {"bytes", i.bytes}, {"kb_per_second", kb_per_second(i.bytes, i.ns)}});
-        print_json({{"destination", options.destination}, {"mode", options.confirm ? "confirm" : "echo"},
-                    {"count", all.size()}, {"allocate_us", static_cast<double>(allocated) / 1e3},
-                    {"duration_us", {{"min", static_cast<double>(least) / 1e3}, {"avg", average / 1e3},
-                                     {"max", static_cast<double>(most) / 1e3}}},
-                    {"bytes", bytes}, {"kb_per_second", kb_per_second(bytes, sum)}, {"iterations", iterations}});
+            iterations.push_back({{"size", i.size},
+                                  {"duration_us", static_cast<double>(i.ns) / 1e3},
+                                  {"bytes", i.bytes},
+                                  {"kb_per_second", kb_per_second(i.bytes, i.ns)}});
+        print_json({{"destination", options.destination},
+                    {"mode", options.confirm ? "confirm" : "echo"},
+                    {"count", all.size()},
+                    {"allocate_us", static_cast<double>(allocated) / 1e3},
+                    {"duration_us",
+                     {{"min", static_cast<double>(least) / 1e3},
+                      {"avg", average / 1e3},
+                      {"max", static_cast<double>(most) / 1e3}}},
+                    {"bytes", bytes},
+                    {"kb_per_second", kb_per_second(bytes, sum)},
+                    {"iterations", iterations}});
     } else {
         std::cout << "Totals: " << std::setw(8) << fixed(static_cast<double>(sum) / 1e6, 3) << std::setw(12) << bytes
                   << std::setw(12) << fixed(kb_per_second(bytes, sum), 1) << "\n\n"

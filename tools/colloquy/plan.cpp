@@ -33,7 +33,10 @@ int plan(const plan_options& options) {
     if (options.json) {
         nlohmann::ordered_json parts = nlohmann::ordered_json::array();
         for (const clq_plan_line& l : lines)
-            parts.push_back({{"name", l.name}, {"count", l.count}, {"bytes_each", l.bytes_each}, {"bytes", l.bytes},
+            parts.push_back({{"name", l.name},
+                             {"count", l.count},
+                             {"bytes_each", l.bytes_each},
+                             {"bytes", l.bytes},
                              {"note", l.note != nullptr ? l.note : ""}});
         print_json({{"parts", parts}, {"total_bytes", total.bytes}, {"idle_conversation_bytes", idle}});
         return 0;

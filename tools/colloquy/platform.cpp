@@ -28,9 +28,7 @@ sigset_t end_signals() {
     return set;
 }
 
-[[noreturn]] void fail(const std::string& what) {
-    throw failure{what + ": " + std::generic_category().message(errno)};
-}
+[[noreturn]] void fail(const std::string& what) { throw failure{what + ": " + std::generic_category().message(errno)}; }
 
 }  // namespace
 

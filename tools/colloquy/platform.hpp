@@ -10,8 +10,8 @@ namespace colloquy::tool {
 
 [[nodiscard]] bool standard_error_is_terminal();
 
-// From now on, in this thread and those it starts, the signals that ask a program to end (SIGINT, SIGTERM) wait to be asked
-// for. To be called before the first thread.
+// From now on, in this thread and those it starts, the signals that ask a program to end (SIGINT, SIGTERM) wait to be
+// asked for. To be called before the first thread.
 void hold_end_signals();
 // Waits for one of them: its number, or 0 when none came in time.
 [[nodiscard]] int wait_for_end_signal(std::chrono::milliseconds at_most);

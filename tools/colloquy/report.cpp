@@ -9,7 +9,7 @@
 
 namespace colloquy::tool {
 
-live_line::live_line() : terminal_{standard_error_is_terminal()} {}
+live_line::live_line(bool wanted) : terminal_{wanted && standard_error_is_terminal()} {}
 
 void live_line::show(const std::string& text) {
     if (!terminal_) return;

@@ -30,10 +30,10 @@ public:
     explicit bad_usage(const std::string& what) : failure{what, exit_usage} {}
 };
 
-// One line on standard error that is written over and over; silent when that is no terminal.
+// One line on standard error that is written over and over; silent when that is no terminal, or when not wanted.
 class live_line {
 public:
-    live_line();
+    explicit live_line(bool wanted = true);
     ~live_line() { clear(); }
     live_line(const live_line&) = delete;
     live_line& operator=(const live_line&) = delete;

@@ -4,8 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include "api/colloquy/colloquy.h"
-#include "tools/colloquy/commands.hpp"
 #include "tools/colloquy/client.hpp"
+#include "tools/colloquy/commands.hpp"
 #include "tools/colloquy/hub.hpp"
 #include "tools/colloquy/platform.hpp"
 #include "tools/colloquy/report.hpp"
@@ -54,14 +54,17 @@ int serve(const serve_options& options) {
 
     const std::vector<std::string> addresses = listening();
     if (options.json) {
-        print_json({{"ready", true}, {"listening", addresses}, {"programs", programs.names()},
+        print_json({{"ready", true},
+                    {"listening", addresses},
+                    {"programs", programs.names()},
                     {"conversations", options.conversations}});
     } else {
         std::cout << "ready: listening on " << joined(addresses) << ", serving " << joined(programs.names()) << '\n'
                   << std::flush;
     }
 
-    live_line live;
+    // As JSON it is another program that listens, which has its own idea of the terminal.
+    live_line live{!options.json};
     const auto begun = std::chrono::steady_clock::now();
     unsigned long long before = clq_counter("bytes_received") + clq_counter("bytes_sent");
     auto last = begun;
@@ -79,8 +82,7 @@ int serve(const serve_options& options) {
     }
     live.clear();
     if (programs.money() != nullptr) programs.money()->drain();
-    if (!completions.stop(stop_ms))
-        std::cerr << "colloquy serve: not everything could be written before the end\n";
+    if (!completions.stop(stop_ms)) std::cerr << "colloquy serve: not everything could be written before the end\n";
     return 0;
 }
 

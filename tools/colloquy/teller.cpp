@@ -185,8 +185,8 @@ void teller::commit(teller_service* batch) {
     try {
         ledger_.begin();
         for (teller_service* s = batch; s != nullptr; s = s->queued_next_)
-            s->verdict_ = s->kind_ == bank::request_kind::transfer ? ledger_.apply(s->request_)
-                                                                   : ledger_.look_up(s->request_);
+            s->verdict_ =
+                s->kind_ == bank::request_kind::transfer ? ledger_.apply(s->request_) : ledger_.look_up(s->request_);
         ledger_.commit();
     } catch (const ledger_error& e) {
         why = e.what();

@@ -1,8 +1,9 @@
-// teller: the built-in program that moves money. A transfer comes with a request to confirm and is Confirmed when it is
-// durable, or refused by Send_Error and a record that says why. A query comes with the turn and is answered by a record.
+// teller: the built-in program that moves money. A transfer comes with a request to confirm and is Confirmed when it
+// is durable, or refused by Send_Error and a record that says why. A query comes with the turn and is answered by a
+// record.
 //
-// Group commit: conversations queue their requests; one thread takes everything that is queued into one transaction of the
-// ledger, commits, and answers. So thousands of confirmations share the wait for the disk.
+// Group commit: conversations queue their requests; one thread takes everything that is queued into one transaction
+// of the ledger, commits, and answers. So thousands of confirmations share the wait for the disk.
 #pragma once
 
 #include <condition_variable>
