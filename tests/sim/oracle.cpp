@@ -74,11 +74,13 @@ using kind = item::kind;
 std::string ahead(side& s) {
     static const char* const names[] = {"record", "confirm", "turn", "confirm-turn", "end", "confirm-end", "error", "abend"};
     const side& p = s.of->other(s);
-    std::string text = " (talk " + std::to_string(s.of->serial) + (s.originator ? "a" : "b") + " reads from " +
-                       std::to_string(s.read) + (s.ambiguous ? "?" : "") + ":";
-    for (std::size_t i = s.read < 6 ? 0 : s.read - 6; i < p.out.size() && i < s.read + 12; ++i) {
+    std::string text = " (talk " + std::to_string(s.of->serial) + (s.originator ? "a" : "b") + " reads from";
+    for (const side::place& at : s.at) text += " " + std::to_string(at.read) + "+" + std::to_string(at.offset);
+    text += ":";
+    const std::size_t first = s.at.front().read;
+    for (std::size_t i = first < 6 ? 0 : first - 6; i < p.out.size() && i < first + 12; ++i) {
         const item& it = p.out[i];
-        text += i == s.read ? " | " : " ";
+        text += i == first ? " | " : " ";
         text += names[static_cast<std::size_t>(it.what)];
         if (it.what == kind::record) text += " " + std::to_string(it.length);
         if (it.what >= kind::error) text += " " + std::to_string(it.code);
@@ -138,32 +140,32 @@ std::int32_t oracle::refusal(const side& s, const request& r) const {
     return c.what == cell::kind::refused ? c.code : 0;
 }
 
-bool oracle::unheard(side& s) noexcept {
-    const side& p = s.of->other(s);
-    for (std::size_t i = p.read; i < s.out.size(); ++i)
+bool oracle::unheard(const side& s, const side::place& partner) noexcept {
+    for (std::size_t i = partner.read; i < s.out.size(); ++i)
         if (s.out[i].what == kind::error && s.out[i].code != 21) return true;
     return false;
 }
 
-bool oracle::heard_later(side& s) noexcept {
-    if (!s.ambiguous) return false;
-    const side& p = s.of->other(s);
-    for (std::size_t i = s.read; i < p.out.size(); ++i) {
-        if (p.out[i].what != kind::error || p.out[i].code == 21) continue;
-        // What was read since stands behind this one, too.
-        s.read = i + 1 + s.since < p.out.size() ? i + 1 + s.since : p.out.size();
-        s.offset = 0;
-        s.cut = false;
-        return true;
-    }
-    s.ambiguous = false;
-    return false;
+bool oracle::unheard(side& s) noexcept {
+    for (const side::place& p : s.of->other(s).at)
+        if (!unheard(s, p)) return false;
+    return true;
 }
 
-void oracle::skip_optional(side& s, bool keep) noexcept {
-    const side& p = s.of->other(s);
-    while (!keep && s.read < p.out.size() && p.out[s.read].optional) ++s.read;
+namespace {
+
+// A turn that an error report may have replaced is passed over.
+void pass_optional(side::place& at, const side& p) noexcept {
+    while (at.read < p.out.size() && p.out[at.read].optional) ++at.read;
 }
+
+void only_once(std::vector<side::place>& places) {
+    for (std::size_t i = 0; i < places.size(); ++i)
+        for (std::size_t k = places.size(); --k > i;)
+            if (places[k] == places[i]) places.erase(places.begin() + static_cast<std::ptrdiff_t>(k));
+}
+
+}  // namespace
 
 void oracle::say(side& s, request& r, bool finished) {
     const auto add = [&](kind what) {
@@ -236,37 +238,22 @@ void oracle::say(side& s, request& r, bool finished) {
 // The next unread item is an error report; what we said and the partner has not read is void when it refused it.
 void oracle::hear_error(side& s, std::int32_t code) {
     side& p = s.of->other(s);
-    skip_optional(s, false);
-    if (code == 22 && unheard(s)) {
-        // We refused what stood before it, and it was under way behind that.
-        for (std::size_t i = s.read; i < p.out.size(); ++i) {
-            if (p.out[i].what != kind::error || p.out[i].code == 21) continue;
-            s.read = i;
-            s.offset = 0;
-            s.ambiguous = true;
-            s.since = 0;
-            break;
+    std::vector<side::place> next;
+    for (const side::place& from : s.at) {
+        // We may have refused what stood before it, while it was under way behind that.
+        const bool jumps = code == 22 && unheard(s);
+        side::place at = from;
+        if (!jumps) pass_optional(at, p);
+        for (std::size_t i = at.read; i < p.out.size(); ++i) {
+            const bool fits = p.out[i].what == kind::error && (p.out[i].code == 0 || p.out[i].code == code);
+            if (fits && (jumps || at.offset == 0)) next.push_back({i + 1, 0, false, SIZE_MAX});
+            if (!jumps) break;
         }
     }
-    const auto fits = [&] {
-        skip_optional(s, false);
-        return s.read < p.out.size() && p.out[s.read].what == kind::error &&
-               (p.out[s.read].code == 0 || p.out[s.read].code == code);
-    };
-    while (s.ambiguous && !fits() && heard_later(s)) {
-    }
-    if (s.read >= p.out.size() || p.out[s.read].what != kind::error)
-        fail("code " + std::to_string(code) + " although the partner's next word is no error report" + ahead(s));
-    item& e = p.out[s.read];
-    if (s.offset != 0) fail("an error report in the middle of a record");
-    if (e.code == 0) e.code = code;
-    if (e.code != code) fail("error " + std::to_string(code) + " instead of " + std::to_string(e.code));
-    ++s.read;
-    if (code == 22) {
-        p.read = s.out.size();
-        p.offset = 0;
-        p.cut = false;
-    }
+    if (next.empty()) fail("code " + std::to_string(code) + " although the partner's next word is no such report" + ahead(s));
+    only_once(next);
+    s.at = std::move(next);
+    if (code == 22) p.at = {{s.out.size(), 0, false, SIZE_MAX}};
 }
 
 void oracle::judge_receive(side& s, request& r, std::int32_t code) {
@@ -279,78 +266,73 @@ void oracle::judge_receive(side& s, request& r, std::int32_t code) {
     }
     if (code == 21) return hear_error(s, 21);
     if (code != 0 && code != 18) return;
-    while (unheard(s) && heard_later(p)) {
-    }
+    // Who hands us data has heard what we refused.
     if (unheard(s)) fail("data of a turn that was refused by Send_Error");
-    const bool data = r.data != 0;
-    static constexpr kind wanted[] = {kind::end, kind::turn, kind::confirm, kind::confirm_turn, kind::confirm_end};
-    const auto fits = [&] {
-        skip_optional(s, !data);
-        if (s.read >= p.out.size()) return false;
-        const item& it = p.out[s.read];
-        if (!data) return it.what == wanted[r.status];
-        if (it.what != kind::record) return false;
-        const std::int32_t left = it.length - s.offset;
-        if (r.data == 2 ? r.received != left : r.received >= left) return false;
-        std::byte begin[8];
-        const std::size_t n = r.received < 8 ? static_cast<std::size_t>(r.received < 0 ? 0 : r.received) : 8;
-        pattern(begin, n, content_seed(p, it.sequence), static_cast<std::size_t>(s.offset));
-        return std::memcmp(begin, r.buffer.data(), n) == 0;
-    };
-    while (s.ambiguous && !fits() && heard_later(s)) {
-    }
+    std::erase_if(p.at, [&](const side::place& at) { return unheard(s, at); });
     if (r.data == 1 || r.data < 0 || r.data > 3) fail("data_received is " + std::to_string(r.data));
+    if (code == 18 && r.status != 0) fail("a status with 18");
+    std::vector<side::place> next;
+    std::string why;
+    for (side::place at : s.at) {
+        why = follow(s, r, code, at);
+        if (why.empty()) next.push_back(at);
+    }
+    if (next.empty()) fail(why + ahead(s));
+    only_once(next);
+    s.at = std::move(next);
+}
+
+// Takes the place behind what a Receive brought; not empty: why that cannot be.
+std::string oracle::follow(side& s, const request& r, std::int32_t code, side::place& at) {
+    const side& p = s.of->other(s);
+    const bool data = r.data != 0;
     if (data) {
-        if (s.cut) fail("data behind a record that was cut");
-        skip_optional(s, false);
-        if (s.read >= p.out.size() || p.out[s.read].what != kind::record) fail("data that the partner has not sent next" + ahead(s));
-        const item& rec = p.out[s.read];
-        const std::int32_t left = rec.length - s.offset;
-        if (r.received < 0 || r.received > r.length) fail("received_length " + std::to_string(r.received));
+        if (at.cut) return "data behind a record that was cut";
+        pass_optional(at, p);
+        if (at.read >= p.out.size() || p.out[at.read].what != kind::record) return "data that the partner has not sent next";
+        const item& rec = p.out[at.read];
+        const std::int32_t left = rec.length - at.offset;
+        if (r.received < 0 || r.received > r.length) return "received_length " + std::to_string(r.received);
         if (r.data == 2 && r.received != left)
-            fail("complete with " + std::to_string(r.received) + " of " + std::to_string(left) + " bytes left");
+            return "complete with " + std::to_string(r.received) + " of " + std::to_string(left) + " bytes left";
         if (r.data == 3) {
-            if (r.received >= left) fail("incomplete although nothing is left");
+            if (r.received >= left) return "incomplete although nothing is left";
             if (r.received != r.length) {
                 bool abends = false;
-                for (std::size_t i = s.read; i < p.out.size(); ++i) abends |= p.out[i].what == kind::abend;
-                if (!abends || s.read < p.sure) fail("incomplete although the buffer is not full");
-                s.cut = true;
+                for (std::size_t i = at.read; i < p.out.size(); ++i) abends |= p.out[i].what == kind::abend;
+                if (!abends || at.read < p.sure) return "incomplete although the buffer is not full";
+                at.cut = true;
             }
-            if (r.status != 0 || code != 0) fail("a status with incomplete data");
+            if (r.status != 0 || code != 0) return "a status with incomplete data";
         }
-        if (r.length == 0 && (r.status != 0 || code != 0)) fail("data and status with a length of 0");
+        if (r.length == 0 && (r.status != 0 || code != 0)) return "data and status with a length of 0";
         std::byte expected[512];
         const std::uint64_t seed = content_seed(p, rec.sequence);
-        for (std::int32_t at = 0; at < r.received; at += 512) {
-            const auto n = static_cast<std::size_t>(r.received - at < 512 ? r.received - at : 512);
-            pattern(expected, n, seed, static_cast<std::size_t>(s.offset + at));
-            if (std::memcmp(expected, r.buffer.data() + at, n) != 0)
-                fail("wrong content of record " + std::to_string(rec.sequence) + " at " + std::to_string(s.offset + at));
+        for (std::int32_t done = 0; done < r.received; done += 512) {
+            const auto n = static_cast<std::size_t>(r.received - done < 512 ? r.received - done : 512);
+            pattern(expected, n, seed, static_cast<std::size_t>(at.offset + done));
+            if (std::memcmp(expected, r.buffer.data() + done, n) != 0)
+                return "wrong content of record " + std::to_string(rec.sequence) + " at " + std::to_string(at.offset + done);
         }
-        if (r.received != 0) s.ambiguous = false;  // nobody else says this
         if (r.data == 2) {
-            ++s.read;
-            ++s.since;
-            s.offset = 0;
+            ++at.read;
+            at.offset = 0;
         } else {
-            s.offset += r.received;
+            at.offset += r.received;
         }
     } else if (r.received != 0) {
-        fail("received_length without data");
+        return "received_length without data";
     }
-    if (r.status == 0 && code == 0) {
-        if (!data) fail("neither data nor status");
-        return;
-    }
-    if (code == 18 && r.status != 0) fail("a status with 18");
+    if (r.status == 0 && code == 0) return data ? std::string{} : "neither data nor status";
+    static constexpr kind wanted[] = {kind::end, kind::turn, kind::confirm, kind::confirm_turn, kind::confirm_end};
     const kind want = wanted[r.status];
-    if (s.offset != 0) fail("a status in the middle of a record");
-    if (s.read >= p.out.size() || p.out[s.read].what != want)
-        fail("status " + std::to_string(r.status) + " that the partner has not sent next" + ahead(s));
-    if (r.status >= 2) s.asked = s.read;
-    ++s.read;
-    ++s.since;
+    if (at.offset != 0) return "a status in the middle of a record";
+    if (want != kind::turn) pass_optional(at, p);
+    if (at.read >= p.out.size() || p.out[at.read].what != want)
+        return "status " + std::to_string(r.status) + " that the partner has not sent next";
+    if (r.status >= 2) at.asked = at.read;
+    ++at.read;
+    return {};
 }
 
 void oracle::judge_ending(side& s, const request& r, std::int32_t code, const circumstances& now) {
@@ -364,25 +346,29 @@ void oracle::judge_ending(side& s, const request& r, std::int32_t code, const ci
         case 17:
         case 30: {
             if (r.forced_code == code) return;
-            bool end = false;
-            for (std::size_t i = s.read; i < p.out.size(); ++i) {
-                const item& it = p.out[i];
-                if (it.what == kind::abend && it.code == code) {
-                    if (s.state == row_state::receive && !unheard(s) && !s.ambiguous)
-                        for (std::size_t k = s.read; k < i; ++k)
-                            if (k < p.sure && p.out[k].what != kind::confirm_end)
-                                fail(told + " before what had been sent");
-                    return;
+            bool too_soon = false;
+            for (const side::place& at : s.at) {
+                bool end = false;
+                for (std::size_t i = at.read; i < p.out.size(); ++i) {
+                    const item& it = p.out[i];
+                    end |= it.what == kind::end || it.what == kind::abend;
+                    if (it.what != kind::abend || it.code != code) continue;
+                    bool skips = false;
+                    if (s.state == row_state::receive && !unheard(s))
+                        for (std::size_t k = at.read; k < i; ++k)
+                            skips |= k < p.sure && p.out[k].what != kind::confirm_end;
+                    if (!skips) return;
+                    too_soon = true;
                 }
-                end |= it.what == kind::end || it.what == kind::abend;
+                // The partner had ended before it could hear that we refused what it sent.
+                if (code == 17 && end && unheard(s)) return;
             }
-            // The partner had ended before it could hear that we refused what it sent.
-            if (code == 17 && end && unheard(s)) return;
+            if (too_soon) fail(told + " before what had been sent" + ahead(s));
             fail(told + " although the partner did nothing of the kind");
         }
         case 18: {
             if (r.what == call::receive) return;  // judged with its data
-            for (std::size_t i = s.read; i < p.out.size(); ++i)
+            for (std::size_t i = s.at.front().read; i < p.out.size(); ++i)
                 if (p.out[i].what == kind::end || p.out[i].what == kind::abend) return;
             if (s.of->reject != 0 || now.may_be_refused) return;
             fail("18 although the partner has not ended");
@@ -431,14 +417,19 @@ void oracle::judge(side& s, request& r, std::int32_t code, const circumstances& 
     if (code == 0 && r.asks) {
         if (r.status_item >= s.out.size() || !s.out[r.status_item].answered)
             fail(where() + " although the partner program has not confirmed");
-        if (p.read <= r.status_item) fail(where() + " before the partner had read the request");
+        bool was_read = false;
+        for (const side::place& at : p.at) was_read |= at.read > r.status_item;
+        if (!was_read) fail(where() + " before the partner had read the request");
     }
     if (code == 0 && r.what == call::confirmed) {
-        if (s.asked >= p.out.size()) fail("Confirmed without a request");
-        p.out[s.asked].answered = true;
-        s.asked = SIZE_MAX;
+        for (side::place& at : s.at) {
+            if (at.asked >= p.out.size()) fail("Confirmed without a request");
+            p.out[at.asked].answered = true;
+            at.asked = SIZE_MAX;
+        }
     }
-    if (code == 0 && r.what == call::send_error) s.asked = SIZE_MAX;
+    if (code == 0 && r.what == call::send_error)
+        for (side::place& at : s.at) at.asked = SIZE_MAX;
     if (code == 0 || code == 18 || code == 21) {
         const bool buffered = r.what == call::send_data && (r.type == 'B' || (r.type == 'D' && s.deallocate_type == 3));
         const bool silent = r.what == call::request_to_send || r.what == call::test_request_to_send ||
@@ -477,14 +468,14 @@ void oracle::error_beside_receive(side& s, std::int32_t code, const circumstance
 }
 
 bool oracle::stuck(side& s, std::string& why) const {
-    if (!s.pending || s.pending->forced_code != -1 || s.ambiguous) return false;
+    if (!s.pending || s.pending->forced_code != -1 || s.at.size() != 1) return false;
     const request& r = *s.pending;
     side& p = s.of->other(s);
     // An end that only waits to be told, and something the partner forced out, must have come.
     bool news = false;
     const std::size_t most = p.forced < p.out.size() ? p.forced : p.out.size();
     const bool refused = unheard(s);
-    for (std::size_t i = s.read; i < p.out.size(); ++i) {
+    for (std::size_t i = s.at.front().read; i < p.out.size(); ++i) {
         const kind k = p.out[i].what;
         if (k == kind::abend || (k == kind::error && p.out[i].code == 22 && i < p.forced && !refused)) news = true;
         if (i < most && (k == kind::end || (!refused && r.what == call::receive))) news = true;

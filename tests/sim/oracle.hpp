@@ -84,12 +84,16 @@ struct side {
     std::uint32_t sequence = 0;
     bool attached = false;   // the partner may know of the conversation
 
-    std::size_t read = 0;    // of the partner's items
-    std::int32_t offset = 0;  // in the record being read
-    bool cut = false;        // a record ended early: the abend must follow
-    bool ambiguous = false;  // which of several crossing reports was heard is for what follows to show
-    std::size_t since = 0;   // items read since then
-    std::size_t asked = SIZE_MAX;  // the item whose confirmation we owe
+    // Where we may stand in what the partner says. One place, until error reports cross: which of them was heard is for what
+    // follows to show.
+    struct place {
+        std::size_t read = 0;     // items
+        std::int32_t offset = 0;  // in the record being read
+        bool cut = false;         // a record ended early: the abend must follow
+        std::size_t asked = SIZE_MAX;  // the item whose confirmation we owe
+        friend bool operator==(const place&, const place&) = default;
+    };
+    std::vector<place> at{place{}};
 
     std::uint32_t rts_sent = 0, rts_told = 0;
     bool rts_fresh = false;  // sent, and nothing was told since
@@ -138,10 +142,10 @@ private:
     void judge_receive(side& s, request& r, std::int32_t code);
     void judge_ending(side& s, const request& r, std::int32_t code, const circumstances& now);
     void hear_error(side& s, std::int32_t code);
+    [[nodiscard]] static std::string follow(side& s, const request& r, std::int32_t code, side::place& at);
+    // Error reports of ours that the partner has not read, wherever it stands.
+    [[nodiscard]] static bool unheard(const side& s, const side::place& partner) noexcept;
     [[nodiscard]] static bool unheard(side& s) noexcept;
-    // The report that was heard was a later one. False: there is none.
-    [[nodiscard]] static bool heard_later(side& s) noexcept;
-    static void skip_optional(side& s, bool keep) noexcept;
 
     state_table table_;
 };
