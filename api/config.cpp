@@ -333,6 +333,7 @@ private:
              number("link_attach_bytes", 4'096, giga, to.link_attach_bytes),
              number("link_output_bytes", 131'072, giga, to.link_output_bytes),
              number("peer_links", 1, links_max, to.peer_links),
+             number("link_attaches_per_second", 0, giga, to.link_attaches_per_second),
              number("window_bytes", runtime::limits::window_bytes_min, 16 * mega, to.window_bytes),
              number("window_bytes_max", runtime::limits::window_bytes_min, giga, to.window_bytes_max),
              number("inbound_bytes", 0, 1'024 * giga, to.inbound_bytes),

@@ -115,6 +115,8 @@ std::unique_ptr<logical_unit> logical_unit::start(const configuration& wanted, s
 logical_unit::~logical_unit() {
     if (abandoned_) return;
     (void)stop(0);
+    drives_.clear();
+    for (auto& l : links_) delete l.load_acquire();
 }
 
 // ---- calls ----------------------------------------------------------------------------------------------------------------
@@ -134,16 +136,14 @@ void logical_unit::leave(runtime::context& c) noexcept {
     engine_->flush(c);
     if (dirty_.approx_empty()) {
         nudge();
-        tell(c);
-        return;
-    }
-    // Finished operations wait: the program is working through a batch, and its answers leave together.
-    if (gate_.approx_permits() != 0) {
+    } else if (gate_.approx_permits() != 0) {
+        // Finished operations wait: the program is working through a batch, and its answers leave together.
         look_again_soon();
-        return;
+    } else {
+        write_dirty(c);
+        nudge();
     }
-    write_dirty(c);
-    nudge();
+    // In any case: what this thread has to tell nobody else can, and it may never come back.
     tell(c);
 }
 
@@ -228,19 +228,19 @@ return_code logical_unit::finish(runtime::context& c, const runtime::outcome& o,
         if (engine_->finished(o.id)) break;
         if (t.hook != nullptr) {
             if (!call_hook(t)) {
-                (void)runtime::cancel(*engine_, c, o.id);
-                return_code ignored{};
-                (void)engine_->collect(c, o.id, ignored);
+                const bool cancelled = runtime::give_up(*engine_, c, o.id);
+                (void)engine_->collect(c, o.id, code);
                 leave(c);
-                return return_code::product_specific_error;
+                return cancelled ? return_code::product_specific_error : code;
             }
             look_around(c);
             continue;
         }
         if (deadline_ns != transport::no_deadline && transport::now_ns() >= deadline_ns) {
-            (void)runtime::cancel(*engine_, c, o.id);
-            code = return_code::operation_incomplete;
-            break;
+            const bool cancelled = runtime::give_up(*engine_, c, o.id);
+            (void)engine_->collect(c, o.id, code);
+            leave(c);
+            return cancelled ? return_code::operation_incomplete : code;
         }
         bool parked = false;
         if (caller_driven() && take_drive(parked)) {
@@ -272,6 +272,14 @@ return_code logical_unit::finish(runtime::context& c, const runtime::outcome& o,
 return_code logical_unit::wait_for_conversation(runtime::engine::collected& out) noexcept {
     runtime::context& c = enter();
     engine_->flush(c);
+    // Counted while it is inside, parked or driving: a canceller tells it instead of leaving no record.
+    struct counted {
+        runtime::atom<std::uint32_t>& of;
+        explicit counted(runtime::atom<std::uint32_t>& waiters) noexcept : of{waiters} { of.fetch_add_acq_rel(1); }
+        ~counted() { of.fetch_sub_acq_rel(1); }
+        counted(const counted&) = delete;
+        counted& operator=(const counted&) = delete;
+    } const inside{waiters_};
     bool permit = false;
     for (;;) {
         if (permit || gate_.try_acquire()) {
@@ -281,20 +289,24 @@ return_code logical_unit::wait_for_conversation(runtime::engine::collected& out)
                 const auto got = collect_next(c, out);
                 if (got == runtime::engine::collect_result::one) {
                     engine_->flush(c);
+                    tell(c);
                     return return_code::ok;
                 }
                 if (got == runtime::engine::collect_result::stale) break;
             }
             continue;
         }
-        if (engine_->outstanding() == 0 || stopping_.load_acquire() != 0) {
+        if (nothing_to_wait_for()) {
             leave(c);
             return return_code::program_state_check;
         }
         write_dirty(c);
         tell(c);
         if (thread_state& t = this_thread(); t.hook != nullptr) {
-            if (!call_hook(t)) return return_code::system_event;
+            if (!call_hook(t)) {
+                leave(c);
+                return return_code::system_event;
+            }
             look_around(c);
             continue;
         }
@@ -302,8 +314,7 @@ return_code logical_unit::wait_for_conversation(runtime::engine::collected& out)
         if (caller_driven() && take_drive(parked)) {
             drives_taken_.fetch_add_relaxed(1);
             transport::drive& d = *drives_.front();
-            while (gate_.approx_permits() == 0 && engine_->outstanding() != 0 && d.context.posted_first == 0 &&
-                   stopping_.load_acquire() == 0)
+            while (gate_.approx_permits() == 0 && d.context.posted_first == 0 && !nothing_to_wait_for())
                 d.wait(transport::no_deadline, false);
             release_drive();
             continue;
@@ -311,9 +322,8 @@ return_code logical_unit::wait_for_conversation(runtime::engine::collected& out)
         if (parked) continue;
         const bool alone = caller_driven() && !settings_.threads;
         const std::uint64_t look = alone ? transport::now_ns() + retry_ns : transport::no_deadline;
-        permit = gate_.acquire_or_park(waiter_, look, [&] {
-            return engine_->outstanding() != 0 && stopping_.load_acquire() == 0;
-        }) == runtime::park_result::permit;
+        permit = gate_.acquire_or_park(waiter_, look, [&] { return !nothing_to_wait_for(); }) ==
+                 runtime::park_result::permit;
         if (caller_driven()) parked_.fetch_sub_acq_rel(1);
     }
 }
@@ -333,6 +343,8 @@ return_code logical_unit::check_for_completion(runtime::engine::collected& out) 
         if (d.token.try_acquire()) {
             d.run();
             release_drive();
+            tell(c);
+            write_dirty(c);
         }
     }
     const std::lock_guard held{peek_mutex_};
@@ -346,8 +358,11 @@ return_code logical_unit::check_for_completion(runtime::engine::collected& out) 
             peeked_.exchange_acq_rel(entry);
             return return_code::ok;
         }
-        (void)engine_->collect_entry(c, entry - 1, out, false);
-        (void)gate_.try_acquire();  // the stale entry's permit goes with it
+        // A stale entry goes with its permit. If a waiter holds the last one already, the entry is what it looks for.
+        const bool permit = gate_.try_acquire();
+        if (permit && engine_->drop_stale(entry - 1)) continue;
+        peeked_.exchange_acq_rel(entry);
+        if (permit) gate_.post(1, waiter_);
     }
     return engine_->outstanding() == 0 ? return_code::program_state_check : return_code::unsuccessful;
 }
@@ -432,7 +447,9 @@ void logical_unit::call_standby() noexcept {
 
 // Output was put off: the standby must look within a tick.
 void logical_unit::look_again_soon() noexcept {
-    if (standby_started_.load_relaxed() == 0 || standby_resting_.exchange_acq_rel(0) != 0) call_standby();
+    if (standby_started_.load_relaxed() == 0 ||
+        (standby_resting_.load_relaxed() != 0 && standby_resting_.exchange_acq_rel(0) != 0))
+        call_standby();
 }
 
 void logical_unit::standby_main() noexcept {
@@ -450,28 +467,27 @@ void logical_unit::standby_main() noexcept {
         const bool quiet = taken == seen;
         seen = taken;
         if (caller_driven() && (quiet || called || parked_.load_acquire() != 0) && d.token.try_acquire()) {
+            bool mine = true;
             while (stopping_.load_acquire() == 0) {
                 const bool asks = refused_count_.load_relaxed() != 0;
                 d.wait(asks ? transport::now_ns() + tick_ns : transport::no_deadline, true);
                 write_dirty(c);
-                if (d.context.posted_first != 0 || asks) {
+                if (d.context.posted_first != 0 || c.posted_first != 0 || asks) {
                     runtime::engine::move_postings(d.context, c, *engine_);
                     d.token.hand_over();
                     ask_again(c);
                     tell(c);
-                    if (seekers_.poke_one(waiter_) || !d.token.try_acquire()) break;
+                    mine = !seekers_.poke_one(waiter_) && d.token.try_acquire();
+                    if (!mine) break;
                     continue;
                 }
                 if (d.token.approx_followers()) {
                     d.token.hand_over();
-                    if (seekers_.poke_one(waiter_)) break;
-                    if (!d.token.try_acquire()) break;
+                    mine = !seekers_.poke_one(waiter_) && d.token.try_acquire();
+                    if (!mine) break;
                 }
             }
-            if (stopping_.load_acquire() != 0) {
-                // The one who stops takes the drive next; if we gave it away already this does nothing.
-                while (d.token.approx_held() && d.token.try_release() == runtime::release_result::work_left) d.pass();
-            }
+            if (mine) release_drive();
             sleep_ns = tick_ns;
         } else {
             sleep_ns = quiet ? std::min(sleep_ns * 2, rest_ns) : tick_ns;
@@ -492,7 +508,7 @@ void logical_unit::reactor_main(std::uint32_t index) noexcept {
         const bool asks = refused_count_.load_relaxed() != 0;
         d.wait(asks ? transport::now_ns() + tick_ns : transport::no_deadline, false);
         write_dirty(c);
-        if (d.context.posted_first == 0 && !asks) continue;
+        if (d.context.posted_first == 0 && c.posted_first == 0 && !asks) continue;
         runtime::engine::move_postings(d.context, c, *engine_);
         while (d.token.try_release() == runtime::release_result::work_left) d.pass();
         ask_again(c);
@@ -540,10 +556,13 @@ void logical_unit::wait_queue_idle() noexcept {
         (void)d.ring();
     }
 }
-bool logical_unit::wait_queue_watched() noexcept { return gate_.approx_sleepers() != 0; }
+bool logical_unit::wait_queue_watched() noexcept { return waiters_.fetch_or_acq_rel(0) != 0; }
 void logical_unit::operation_outstanding() noexcept {
-    if (caller_driven() && standby_started_.load_relaxed() == 0) call_standby();
+    // Nobody may come to drive for it: a standby that sleeps long must not be what it waits for.
+    if (caller_driven()) look_again_soon();
 }
+// Past ended_ every operation has its record, and no other comes.
+bool logical_unit::nothing_to_wait_for() noexcept { return engine_->outstanding() == 0 || ended_.load_acquire() != 0; }
 
 runtime::notify logical_unit::channel_of(void* a) noexcept {
     return static_cast<const attention*>(a)->what == attention::kind::event ? runtime::notify::wait_queue
@@ -708,6 +727,7 @@ long long logical_unit::next_timeout_ns() noexcept {
     if (!d.token.try_acquire()) return -1;  // somebody drives, and sees to it
     std::uint64_t next = d.next_deadline_ns();
     release_drive();
+    if (c.posted_first != 0) return 0;
     const std::uint64_t now = transport::now_ns();
     if (refused_count_.load_relaxed() != 0 && next > now + tick_ns) next = now + tick_ns;
     return next == UINT64_MAX ? -1 : next <= now ? 0 : static_cast<long long>(next - now);
@@ -727,8 +747,10 @@ int logical_unit::dispatch() noexcept {
         d.run();
         release_drive();
     }
-    tell(c);
-    write_dirty(c);
+    do {
+        tell(c);
+        write_dirty(c);  // what follows from it is to be told, too
+    } while (c.posted_first != 0);
     return static_cast<int>(told_.load_relaxed() - before);
 }
 
@@ -786,8 +808,9 @@ bool logical_unit::drain(std::uint64_t timeout_ns) noexcept {
         }
         tell(c);
         write_dirty(c);
+        // Accepts that wait are no conversations: partners send no more of them, and clq_stop ends these.
         if (engine_->count().read(runtime::counter::conversations_opened) ==
-            engine_->count().read(runtime::counter::conversations_closed))
+            engine_->count().read(runtime::counter::conversations_closed) + engine_->approx_accepts_waiting())
             return true;
         if (transport::now_ns() >= deadline) return false;
         if (!caller_driven() || told) {
@@ -807,6 +830,7 @@ bool logical_unit::stop(std::uint64_t timeout_ns) noexcept {
     runtime::context& c = enter();
     runtime::end_all(*engine_, c);
     engine_->flush(c);
+    ended_.store_release(1);
     tell(c);
     write_dirty(c);
     (void)gate_.poke_all(waiter_);
@@ -838,6 +862,14 @@ bool logical_unit::stop(std::uint64_t timeout_ns) noexcept {
             }
             runtime::engine::move_postings(d->context, c, *engine_);
             while (d->token.try_release() == runtime::release_result::work_left) d->pass();
+            tell(c);
+        }
+        if (refused_count_.load_acquire() != 0) {
+            // Nobody else is left to ask the sinks again.
+            all = false;
+            runtime::atom<std::uint32_t> nobody;
+            (void)waiter_.wait(nobody, 0, std::min(deadline, transport::now_ns() + retry_ns));
+            ask_again(c);
             tell(c);
         }
     } while (!all && transport::now_ns() < deadline);

@@ -75,6 +75,10 @@ public:
     runtime::return_code wait_for_conversation(runtime::engine::collected& out) noexcept;
     runtime::return_code check_for_completion(runtime::engine::collected& out) noexcept;
 
+    // How long each later Accept_Conversation may take; 0: as long as it takes.
+    void set_accept_limit(std::uint32_t limit_ms) noexcept { accept_limit_ms_.store_relaxed(limit_ms); }
+    [[nodiscard]] std::uint32_t accept_limit() const noexcept { return accept_limit_ms_.load_relaxed(); }
+
     // A program that has named a TP of its own accepts without blocking.
     void tp_named() noexcept { tp_named_.store_release(1); }
     [[nodiscard]] bool has_named_tp() const noexcept { return tp_named_.load_acquire() != 0; }
@@ -112,6 +116,7 @@ private:
     [[nodiscard]] bool tell_one(runtime::context& c, runtime::engine::posting& p) noexcept;
     void ask_again(runtime::context& c) noexcept;
     void settle_default_channel() noexcept;
+    [[nodiscard]] bool nothing_to_wait_for() noexcept;
     // Calls the hook once. False: it wants control back.
     [[nodiscard]] bool call_hook(thread_state& t) noexcept;
     // What a thread with a hook does between two calls of it.
@@ -131,7 +136,7 @@ private:
 
     const configuration settings_;
     side_information side_;
-    std::vector<std::unique_ptr<transport::link>> links_;
+    std::vector<runtime::atom<transport::link*>> links_;  // by session; owned
     std::unique_ptr<runtime::engine> engine_;
     std::vector<std::unique_ptr<transport::drive>> drives_;
     std::vector<std::string> listening_;
@@ -155,6 +160,9 @@ private:
     runtime::atom<std::uint32_t> drives_taken_;  // grows with every caller who drives
     runtime::atom<std::uint32_t> tp_named_;
     runtime::atom<std::uint32_t> stopping_;
+    runtime::atom<std::uint32_t> ended_;     // stopping, and every conversation has ended
+    runtime::atom<std::uint32_t> waiters_;   // threads inside Wait_For_Conversation
+    runtime::atom<std::uint32_t> accept_limit_ms_;
 
     std::mutex attention_mutex_;            // the two below, and those to be asked again
     attention* default_attention_ = nullptr;

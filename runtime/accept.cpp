@@ -77,6 +77,10 @@ conversation* engine::wait_for_attach(context& c, conversation& v) noexcept {
     }
     v.op.waitable = v.op.channel == notify::wait_queue;
     if (v.op.waitable) outstanding_.fetch_add_acq_rel(1);
+    if (v.op.deadline_ns != 0) {
+        v.deadline.store_relaxed(v.op.deadline_ns);  // relaxed: whoever finds it takes the slot before it acts
+        host_.deadline_set(c, v);
+    }
     const std::uint64_t id = v.id().value;
     std::uint64_t seen = 0;
     while (!v.word.leave(phase::pending, v.state, seen)) {
@@ -107,7 +111,10 @@ conversation* engine::slot_for_attach(context& c, bool& waiter) noexcept {
             }
             const conversation_id id{id_value};
             conversation& v = *find(id);
-            if (v.word.take(id.generation()) == state_word<>::take_result::from_pending) {
+            auto taken = v.word.take(id.generation());
+            // A canceller, or somebody who looks at it and puts it back: which of the two shows in a moment.
+            while (taken == state_word<>::take_result::owned) taken = v.word.take(id.generation());
+            if (taken == state_word<>::take_result::from_pending) {
                 if (fresh != nullptr) retire(c, *fresh);
                 waiter = true;
                 return &v;
@@ -157,7 +164,7 @@ wire::reason engine::on_attach(context& c, session& s, const wire::frame_header&
     // No user is known here, so nobody's password can be right.
     if (!a.password.empty() || a.password_substitute) return reject(wire::sense::security_not_valid);
     if (a.has_pip) return reject(wire::sense::pip_not_allowed);
-    if (s.at() != session::stage::open || s.attach_charge.load_relaxed() + charge > limits_.link_attach_bytes ||
+    if (s.at() != session::stage::open || !s.attach_in_rate() || s.attach_charge.load_relaxed() + charge > limits_.link_attach_bytes ||
         queued(accept_.load_acquire()) >= limits_.accept_queue || tp->waiting.load_relaxed() >= tp->queue_max)
         return reject(wire::sense::tp_not_available_retry);
     if (!inbound_.reserve(limits_.window_bytes)) return reject(wire::sense::tp_not_available_retry);

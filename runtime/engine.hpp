@@ -19,6 +19,7 @@
 #include "runtime/lazy_array.hpp"
 #include "runtime/limits.hpp"
 #include "runtime/partner.hpp"
+#include "runtime/peer_census.hpp"
 #include "runtime/return_code.hpp"
 #include "runtime/session.hpp"
 #include "runtime/tp_registry.hpp"
@@ -78,9 +79,10 @@ public:
     [[nodiscard]] counters<>& count() noexcept { return counters_; }
     [[nodiscard]] tp_registry& tps() noexcept { return tps_; }
     [[nodiscard]] partner_directory& partners() noexcept { return partners_; }
+    [[nodiscard]] peer_census& peers() noexcept { return peers_; }
 
     // --- slots ---------------------------------------------------------------------------------------------------------
-    // A fresh slot, claimed by the caller; null when the table is full.
+    // A fresh slot, claimed by the caller; null when the table is full, or closed.
     [[nodiscard]] conversation* open(context& c, conversation_state state) noexcept;
     // The owner gives the slot back: its ids are stale from here. flow::close_down() came before.
     void retire(context& c, conversation& v) noexcept;
@@ -92,6 +94,8 @@ public:
     [[nodiscard]] conversation& at(std::uint32_t slot) noexcept { return slots_[slot]; }
     [[nodiscard]] particulars& details(const conversation& v) noexcept { return particulars_[v.index]; }
     void unpin(context& c, conversation& v) noexcept;
+    // No conversation begins any more.
+    void close() noexcept { closed_.store_relaxed(1); }
 
     // --- buffers -------------------------------------------------------------------------------------------------------
     // With room for a frame header in front of `payload` bytes. Null when the pool is empty.
@@ -137,6 +141,8 @@ public:
     enum class collect_result : std::uint8_t { none, stale, one };
     // Takes an entry from the wait queue. False: none is visible.
     [[nodiscard]] bool take_entry(std::uint64_t& entry) noexcept { return finished_.try_dequeue(entry); }
+    // An entry that proved stale is given up. False: an operation has finished on its slot meanwhile and counts on it.
+    [[nodiscard]] bool drop_stale(std::uint64_t entry) noexcept;
     // What the entry stands for, which may prove stale; `keep`: looked at and left for the next.
     [[nodiscard]] collect_result collect_entry(context& c, std::uint64_t entry, collected& out, bool keep) noexcept;
     [[nodiscard]] collect_result collect_any(context& c, collected& out) noexcept {
@@ -188,13 +194,21 @@ public:
 
     // The owner of a finished operation leaves it as it is, after the conversation was ended under it.
     void finish_again(context& c, conversation& v) noexcept;
+    // The owner of a finished operation, who only looked, leaves it to be collected.
+    void leave_done(context& c, conversation& v) noexcept;
 
     // Accept_Conversation's meeting with attaches (accept.cpp).
     [[nodiscard]] conversation* take_attached(context& c) noexcept;
     // `v` is claimed and its operation set. Not null: an attach came first, and `v` was given back.
     [[nodiscard]] conversation* wait_for_attach(context& c, conversation& v) noexcept;
-    // After a waiting accept was cancelled and its slot retired.
+    // Before the owner of a waiting accept ends it, so that an attach which comes upon its entry finds it counted as stale.
     void accept_cancelled() noexcept { accepting_stale_.fetch_add_acq_rel(1); }
+    // Accepts that wait, exact when nothing moves: slots that are in use although no conversation is.
+    [[nodiscard]] std::uint32_t approx_accepts_waiting() const noexcept {
+        const auto counted = static_cast<std::uint32_t>(accept_.load_acquire());
+        const std::uint32_t stale = accepting_stale_.load_acquire();
+        return counted < stale ? 0 : counted - stale;
+    }
 
 private:
     void look(context& c, conversation& v, std::uint64_t generation) noexcept;
@@ -219,9 +233,11 @@ private:
     counters<> counters_;
     tp_registry tps_;
     partner_directory partners_;
+    peer_census peers_;
 
     intrusive_completion_queue<> finished_;
     atom<std::uint32_t> outstanding_;
+    atom<std::uint32_t> closed_;
     atom<notify> default_channel_{notify::wait_queue};
 
     // 63     32 31     0   both never non-zero together: who comes second takes who came first

@@ -278,6 +278,22 @@ void session::release(context& c) noexcept {
     engine_.recycle(*this);
 }
 
+void session::abandon() noexcept { engine_.recycle(*this); }
+
+// A bucket that holds one second's worth and fills with time.
+bool session::attach_in_rate() noexcept {
+    constexpr std::uint64_t second = 1'000'000'000;
+    const std::uint32_t rate = engine_.bounds().link_attaches_per_second;
+    if (rate == 0) return true;
+    attach_tokens_ += heard_ - attach_time_;
+    attach_time_ = heard_;
+    if (attach_tokens_ > second) attach_tokens_ = second;
+    const std::uint64_t price = second / rate;
+    if (attach_tokens_ < price) return false;
+    attach_tokens_ -= price;
+    return true;
+}
+
 // ---- life -----------------------------------------------------------------------------------------------------------------
 
 void session::start(context& c, wire::link_side side, std::uint64_t now) noexcept {
@@ -292,6 +308,9 @@ void session::start(context& c, wire::link_side side, std::uint64_t now) noexcep
     last_attach_ = 0;
     own_channels_.reset(0);
     peer_channels_.reset(engine_.bounds().link_conversations);
+    attach_tokens_ = 1'000'000'000;
+    attach_time_ = now;
+    counted_ = false;
     heard_ = now;
     deadline_ = now + std::uint64_t{engine_.bounds().greeting_ms} * ms;
     beat_ = UINT64_MAX;
@@ -308,7 +327,11 @@ bool session::on_hello(context& c, std::span<const std::byte> payload, std::uint
     const wire::reason bad = wire::decode_hello(payload, peer_);
     if (bad != wire::reason::none) return refuse(c, bad);
     if (peer_.attach_credit < limits::window_bytes_min) return refuse(c, wire::reason::limits);
-    if (side_ == wire::link_side::acceptor) send_hello(c);
+    if (side_ == wire::link_side::acceptor) {
+        if (!engine_.peers().enter(peer_.lu_name.view(), engine_.bounds().peer_links)) return refuse(c, wire::reason::limits);
+        counted_ = true;
+        send_hello(c);
+    }
     const std::uint32_t most = engine_.bounds().conversations;
     own_channels_.reset(peer_.channels_max < most ? peer_.channels_max : most);
     if (peer_.heartbeat_ms != 0 && peer_.heartbeat_ms < heartbeat_floor_ms) peer_.heartbeat_ms = heartbeat_floor_ms;
@@ -342,6 +365,8 @@ void session::lost(context& c, return_code code, wire::reason why) noexcept {
     why_.store_release(why);
     stage_.store_release(stage::ended);
     bound_.fetch_or_acq_rel(bound_ended);
+    if (counted_) engine_.peers().leave(peer_.lu_name.view());
+    counted_ = false;
     deadline_ = UINT64_MAX;
     forget_rest(c);
     if (was != stage::greeting) {

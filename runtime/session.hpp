@@ -86,6 +86,8 @@ public:
     // A conversation lets go of the session.
     void leave(context& c) noexcept;
 
+    // Opened by engine::open_session and never started: given back as it is.
+    void abandon() noexcept;
     // The connection's hold, given back when it is closed.
     void release(context& c) noexcept;
     [[nodiscard]] std::uint32_t conversations() const noexcept {
@@ -133,6 +135,9 @@ public:
     partner* opened_for = nullptr;
     std::uint32_t opened_index = 0;
     session* next_listed = nullptr;  // in the transport's lists
+
+    // The partner may attach once more: it keeps to the rate that the limits allow (driver).
+    [[nodiscard]] bool attach_in_rate() noexcept;
 
     // Charge that came for conversations nobody has accepted yet (shared).
     atom<std::uint32_t> attach_charge;
@@ -190,6 +195,9 @@ private:
     std::uint64_t heard_ = 0;
     std::uint64_t beat_ = 0;        // when the next ping is due
     std::uint32_t last_attach_ = 0;  // channel of the last attach taken
+    std::uint64_t attach_tokens_ = 0;  // attaches the partner may make at once, in nanoseconds of its rate
+    std::uint64_t attach_time_ = 0;
+    bool counted_ = false;           // among the links of its peer
 
     channel_map<> own_channels_;
     channel_map<> peer_channels_;

@@ -27,18 +27,18 @@ link::link(runtime::session& s) noexcept : session_{s} {
     timer_.of = this;
     timer_.expire = [](runtime::timer& t) {
         link& expired = *static_cast<alarm&>(t).of;
-        expired.drive_->expired(expired);
+        expired.driven_by().expired(expired);
     };
 }
 
 std::span<io_slice> link::reading::offer(io_slice (&slices)[4]) noexcept {
     runtime::slice where[2];
-    const std::size_t n = of.session_.offer(of.drive_->scratch_, where);
+    const std::size_t n = of.session_.offer(of.driven_by().scratch_, where);
     for (std::size_t i = 0; i < n; ++i) slices[i] = {where[i].data, where[i].size};
     return {slices, n};
 }
-void link::reading::complete(io_result result) noexcept { of.drive_->read_done(of, result); }
-void link::writing::complete(io_result result) noexcept { of.drive_->write_done(of, result); }
+void link::reading::complete(io_result result) noexcept { of.driven_by().read_done(of, result); }
+void link::writing::complete(io_result result) noexcept { of.driven_by().write_done(of, result); }
 
 // ---- connecting and listening -----------------------------------------------------------------------------------------------
 
@@ -114,7 +114,7 @@ struct drive::accepting final : accept_op {
     }
 };
 
-drive::drive(runtime::engine& e, std::span<std::unique_ptr<link>> links, std::uint32_t index, const drive_options& options,
+drive::drive(runtime::engine& e, std::span<runtime::atom<link*>> links, std::uint32_t index, const drive_options& options,
              std::unique_ptr<reactor> io)
     : context{index},
       engine_{e},
@@ -136,8 +136,9 @@ drive::~drive() {
         a = next;
     }
     while (trying_ != nullptr) forget(*trying_);
-    for (auto& l : links_) {
-        if (l == nullptr || l->drive_ != this) continue;
+    for (auto& entry : links_) {
+        link* const l = entry.load_acquire();
+        if (l == nullptr || &l->driven_by() != this) continue;
         (void)wheel_.cancel(l->timer_);
         for (runtime::buffer* b = l->inbox_.take_all(); b != nullptr;) {
             runtime::buffer* const next = b->next;
@@ -207,7 +208,7 @@ std::string drive::listen(const endpoint& where, address& chosen) {
 
 // ---- links --------------------------------------------------------------------------------------------------------------------
 
-link& drive::link_of(runtime::session& s) noexcept { return *links_[s.index()]; }
+link& drive::link_of(runtime::session& s) noexcept { return *links_[s.index()].load_acquire(); }  // acquire[link]
 
 // A connection is there: it gets a session. Null: there is none to be had, and the connection is closed. No stream: an end of
 // an in-process link.
@@ -218,14 +219,23 @@ runtime::session* drive::begin(stream where, runtime::partner* p, std::uint32_t 
         if (!in_process) reactor_->reset(where);
         return nullptr;
     }
-    auto& place = links_[s->index()];
-    if (place == nullptr) place = std::make_unique<link>(*s);
-    link& l = *place;
-    l.drive_ = this;
+    runtime::atom<link*>& place = links_[s->index()];
+    link* made = place.load_acquire();  // acquire[link]
+    if (made == nullptr) {
+        made = new (std::nothrow) link{*s};
+        if (made == nullptr) {
+            s->abandon();
+            if (!in_process) reactor_->reset(where);
+            return nullptr;
+        }
+    }
+    link& l = *made;
+    l.drive_.store_release(this);
     l.stream_ = where;
     l.peer_ = nullptr;
     l.broken_.store_relaxed(0);
     l.ended_ = l.half_closed_ = l.read_end_ = l.closed_ = false;
+    place.store_release(made);  // release[link]
     s->transport_data = &l;
     s->opened_for = p;
     s->opened_index = which;
@@ -414,13 +424,17 @@ bool drive::ring() noexcept {
 void drive::note(link& l) noexcept {
     // release[link-note]: what there is to see happened before; the driver's exchange acquires it.
     if (l.noted_.exchange_acq_rel(1) != 0) return;
-    drive& d = *l.drive_;
+    drive& d = l.driven_by();
     d.notes_.push(&l.note_);
     (void)d.ring();
 }
 
 void drive::look(link& l) noexcept {
     (void)l.noted_.exchange_acq_rel(0);  // acquire[link-note]
+    if (&l.driven_by() != this) {
+        note(l);  // it lives on under another drive: a note from its last life came late
+        return;
+    }
     for (runtime::buffer* b = l.inbox_.take_all(); b != nullptr;) {
         runtime::buffer* const next = b->next;
         if (!l.ended_) l.session_.received_frame(context, {b->bytes() + b->begin, b->size()}, now_);
@@ -531,7 +545,7 @@ bool drive::settle() noexcept {
             link* const next = l->next;
             something = true;
             bool again = false;
-            l->drive_->write(context, *l, SIZE_MAX, again);
+            l->driven_by().write(context, *l, SIZE_MAX, again);
             l = next;
         }
         for (link::note* n = notes_.take_all(); n != nullptr;) {
@@ -593,11 +607,12 @@ std::uint64_t drive::next_deadline_ns() noexcept {
 }
 
 void drive::drain_links() noexcept {
-    for (auto& l : links_)
-        if (l != nullptr && l->drive_ == this && !l->closed_ && !l->ended_) {
-            l->session_.drain(context);
-            settle_timer(*l);
-        }
+    for (auto& entry : links_) {
+        link* const l = entry.load_acquire();
+        if (l == nullptr || &l->driven_by() != this || l->closed_ || l->ended_) continue;
+        l->session_.drain(context);
+        settle_timer(*l);
+    }
 }
 
 bool drive::close_links() noexcept {
@@ -609,8 +624,9 @@ bool drive::close_links() noexcept {
             a->at = {};
         }
     bool all = true;
-    for (auto& l : links_) {
-        if (l == nullptr || l->drive_ != this || l->closed_) continue;
+    for (auto& entry : links_) {
+        link* const l = entry.load_acquire();
+        if (l == nullptr || &l->driven_by() != this || l->closed_) continue;
         all = false;
         if (!l->ended_) l->session_.fail(context, wire::reason::shutting_down);
     }

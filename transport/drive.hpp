@@ -29,7 +29,7 @@ public:
     link& operator=(const link&) = delete;
 
     [[nodiscard]] runtime::session& session() noexcept { return session_; }
-    [[nodiscard]] drive& driven_by() noexcept { return *drive_; }
+    [[nodiscard]] drive& driven_by() const noexcept { return *drive_.load_acquire(); }
 
     link* next = nullptr;  // in the pile of links whose write duty is parked; belongs to the holder of the duty
 
@@ -58,7 +58,7 @@ private:
     static constexpr std::size_t slice_max = 24;
 
     runtime::session& session_;
-    drive* drive_ = nullptr;
+    runtime::atom<drive*> drive_;  // of this life; release[link-drive] acquire[link-drive]
     stream stream_;
     reading read_{*this};
     writing write_{*this};
@@ -87,7 +87,7 @@ class drive {
 public:
     // `links` has room for every session of the engine and is shared by its drives. Throws std::runtime_error when the
     // system refuses.
-    drive(runtime::engine& e, std::span<std::unique_ptr<link>> links, std::uint32_t index, const drive_options& options,
+    drive(runtime::engine& e, std::span<runtime::atom<link*>> links, std::uint32_t index, const drive_options& options,
           std::unique_ptr<reactor> io);
     ~drive();
     drive(const drive&) = delete;
@@ -173,7 +173,7 @@ private:
     void forget(attempt& a) noexcept;
 
     runtime::engine& engine_;
-    std::span<std::unique_ptr<link>> links_;
+    std::span<runtime::atom<link*>> links_;
     const std::uint32_t index_;
     const drive_options options_;
     std::unique_ptr<reactor> reactor_;
