@@ -26,6 +26,11 @@ void with_conversation(const void* conversation_id_bytes, CM_INT32* return_code,
         answer(return_code, rc::program_parameter_check);
         return;
     }
+    if (logical_unit::this_thread().in_sink) {
+        // The sink's conversation waits for it to return; a call from inside could wait for ever.
+        answer(return_code, rc::operation_not_accepted);
+        return;
+    }
     runtime::context& c = u->enter();
     const outcome o = verb(*u, c, conversation_id::from_bytes(conversation_id_bytes));
     answer(return_code, u->finish(c, o));
@@ -160,7 +165,7 @@ CM_ENTRY cmaccp(void* conversation_ID, CM_RETURN_CODE* return_code) {
         return;
     }
     runtime::context& c = u->enter();
-    const outcome o = runtime::accept(u->engine(), c, blocking, conversation_ID);
+    const outcome o = runtime::accept(u->engine(), c, blocking, conversation_ID, u->accept_limit());
     if (o.code == rc::ok) o.id.to_bytes(conversation_ID);
     const std::uint32_t wait_ms = u->settings().accept_wait_ms;
     const std::uint64_t deadline =
@@ -259,7 +264,7 @@ CM_ENTRY cmcanc(const void* conversation_ID, CM_RETURN_CODE* return_code) {
 CM_ENTRY cmwait(void* conversation_ID, CM_CONVERSATION_RETURN_CODE* conversation_return_code,
                 CM_RETURN_CODE* return_code) {
     if (return_code == nullptr) return;
-    logical_unit* const u = api::running_unit();
+    logical_unit* const u = api::collecting_unit();
     if (conversation_ID == nullptr || conversation_return_code == nullptr) {
         answer(return_code, rc::program_parameter_check);
         return;
@@ -288,7 +293,7 @@ CM_ENTRY cmchck(void* conversation_ID, CM_CONVERSATION_RETURN_CODE* conversation
         answer(return_code, rc::program_parameter_check);
         return;
     }
-    logical_unit* const u = api::running_unit();
+    logical_unit* const u = api::collecting_unit();
     if (u == nullptr) {
         answer(return_code, rc::program_state_check);
         return;

@@ -658,7 +658,9 @@ bool logical_unit::tell_one(runtime::context& c, runtime::engine::posting& p) no
     bool taken = true;
     try {
         if (a->what == attention::kind::sink) {
+            this_thread().in_sink = true;
             taken = a->sink(a->user, &completion) == 0;
+            this_thread().in_sink = false;
             if (taken) engine_->posted(c, p);
         } else {
             engine_->posted(c, p);
@@ -666,6 +668,7 @@ bool logical_unit::tell_one(runtime::context& c, runtime::engine::posting& p) no
         }
     } catch (...) {
         // Nobody is there to hear of it; the completion was told. A sink's conversation is still ours to free.
+        this_thread().in_sink = false;
         if (a->what == attention::kind::sink) engine_->posted(c, p);
     }
     if (taken) told_.fetch_add_relaxed(1);

@@ -48,6 +48,7 @@ public:
         runtime::context context;
         int (*hook)() = nullptr;
         bool in_hook = false;
+        bool in_sink = false;
         std::uint32_t telling = 0;  // inside sinks and callbacks
         explicit thread_state(std::uint32_t shard) noexcept : context{shard} {}
     };

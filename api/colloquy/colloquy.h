@@ -53,7 +53,7 @@ COLLOQUY_API int COLLOQUY_CALL clq_start(const clq_options *options);
 
 /*
  * Ends it: no new conversations, then what was flushed is written, at most `timeout_ms`, then every link is closed.
- * Outstanding operations complete with 17. 0: everything was written in time. A program that just exits gets the same with
+ * Outstanding operations complete with 17; those that are cmwait's to collect stay collectable. 0: everything was written in time. A program that just exits gets the same with
  * two seconds. Not from inside a callback.
  */
 COLLOQUY_API int COLLOQUY_CALL clq_stop(unsigned timeout_ms);
@@ -81,7 +81,7 @@ typedef struct clq_completion {
 /*
  * A sink passes completions on: to a queue, a loop, a port of the host. Called from whichever thread completed the operation
  * (a thread of ours, or one of the host's inside any call), never while a drive is held, while the conversation waits for it
- * to return: it must be quick, must not block and must not call CPI-C.
+ * to return: it must be quick, must not block and must not call CPI-C (37 if it does).
  * 0: taken; the conversation is free for its next call, outputs are written. Anything else: full or slow; the conversation stays
  * busy, and the sink is asked again a few milliseconds later, for as long as it takes. A sink whose target is gone takes
  * completions and drops them. An exception that leaves it counts as taken.
@@ -109,7 +109,8 @@ COLLOQUY_API void COLLOQUY_CALL clq_set_callback(const void *conversation_ID, cl
 /*
  * How long each later call on this conversation may take, in milliseconds; 0, the default: as long as it takes. A call that
  * has not finished by then ends with 31 (CM_DEALLOCATED_ABEND_TIMER), blocking or not, and the conversation with it; the partner
- * gets 31 too. Data of that call may have been delivered. return_code: 0; 24 unknown conversation; 37 a call is incomplete.
+ * gets 31 too. Data of that call may have been delivered. With conversation_ID NULL: each later Accept_Conversation of the process.
+ * return_code: 0; 24 unknown conversation; 37 a call is incomplete; 20 the library could not start.
  */
 COLLOQUY_API void COLLOQUY_CALL clq_set_time_limit(const void *conversation_ID, unsigned milliseconds,
                                                    CM_INT32 *return_code);
