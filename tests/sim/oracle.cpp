@@ -239,9 +239,11 @@ void oracle::say(side& s, request& r, bool finished) {
 void oracle::hear_error(side& s, std::int32_t code) {
     side& p = s.of->other(s);
     std::vector<side::place> next;
+    // We may have refused what stood before it, while it was under way behind that.
+    bool jumps = false;
+    if (code == 22)
+        for (const side::place& at : p.at) jumps |= unheard(s, at);
     for (const side::place& from : s.at) {
-        // We may have refused what stood before it, while it was under way behind that.
-        const bool jumps = code == 22 && unheard(s);
         side::place at = from;
         if (!jumps) pass_optional(at, p);
         for (std::size_t i = at.read; i < p.out.size(); ++i) {
