@@ -68,6 +68,10 @@ def check_load(result, conversations):
     assert result["errors"] == 0, result
     assert result["transactions_per_second"] > 0 and result["bytes_per_second"] > 0, result
     assert result["elapsed_s"] > 0, result
+    # An exchange carries the record twice, a stream once.
+    factor = 1 if result["mode"] == "stream" else 2
+    carried = result["transactions_per_second"] * result["size"] * factor
+    assert abs(carried - result["bytes_per_second"]) <= 1e-6 * carried, result
     latency = [result["latency_us"][key] for key in LATENCY]
     assert latency == sorted(latency) and latency[0] > 0, result
 

@@ -16,13 +16,13 @@ class echo_service final : public service {
 public:
     echo_service(hub& completions, service_pool& home, echo_kind kind) : hub_{completions}, home_{home}, kind_{kind} {}
 
-    CM_INT32 advance(worker& by, CM_INT32 code) override {
+    CM_INT32 advance(worker&, CM_INT32 code) override {
         switch (doing_) {
             case step::beginning:
             case step::confirming:
             case step::handing_over: return code == CM_OK ? receive() : end(code);
             case step::receiving: return code == CM_OK ? received() : end(code);
-            case step::answering: return code == CM_OK ? answer(by) : end(code);
+            case step::answering: return code == CM_OK ? send_next() : end(code);
             case step::leaving: break;
         }
         return end(code);
@@ -91,11 +91,6 @@ private:
             talk_.set_deallocate_type(CM_DEALLOCATE_FLUSH);
             if (lengths_.empty()) return last_call();
         }
-        return send_next();
-    }
-
-    CM_INT32 answer(worker& by) {
-        by.transactions.add(1);
         return send_next();
     }
 

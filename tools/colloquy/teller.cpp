@@ -8,12 +8,12 @@ class teller_service final : public service {
 public:
     teller_service(hub& completions, teller& home) : hub_{completions}, home_{home} {}
 
-    CM_INT32 advance(worker& by, CM_INT32 code) override {
+    CM_INT32 advance(worker&, CM_INT32 code) override {
         switch (doing_) {
             case step::beginning:
             case step::confirming: return code == CM_OK ? receive() : end(code);
             case step::receiving: return code == CM_OK ? received() : end(code);
-            case step::deciding: by.transactions.add(1); return decided();
+            case step::deciding: return decided();
             case step::refusing: return code == CM_OK ? answer() : end(code);
             case step::answering: return code == CM_OK ? receive() : end(code);
             case step::leaving: break;
