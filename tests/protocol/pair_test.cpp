@@ -35,6 +35,17 @@ program::got receive_now(program& who) {
     return who.receive();
 }
 
+// A Receive whose outputs outlive the call.
+struct pending_receive {
+    std::string buffer = std::string(32767, '\0');
+    std::int32_t data = -1, length = -1, status = -1, rts = -1;
+
+    std::int32_t issue(program& who) {
+        return who.finish(runtime::receive(who.u.engine, who.u.c, who.id,
+                                           {buffer.data(), 32767, &data, &length, &status, &rts}, nullptr));
+    }
+};
+
 }  // namespace
 
 TEST_SUITE("pair") {
@@ -203,5 +214,170 @@ TEST_SUITE("pair") {
         g = t.b.receive();
         CHECK(g.code == 27);
         CHECK(t.a.send("x") == 27);
+    }
+
+    TEST_CASE("receive: what is set beside it is for later calls, and the state is told with its completion") {
+        talking t;
+        t.accept();
+        (void)t.a.set(runtime::characteristic::processing_mode, 1);
+        pending_receive pending;
+        CHECK(pending.issue(t.a) == 35);
+        CHECK(t.a.state() == 3);
+        CHECK(t.a.set(runtime::characteristic::receive_type, 1) == 0);
+        t.p.settle();
+        CHECK(t.p.a.filled == 0);
+        CHECK(receive_now(t.b).status == 1);
+        CHECK(t.b.set(runtime::characteristic::send_type, 1) == 0);
+        CHECK(t.b.send("late") == 0);
+        t.p.settle();
+        runtime::engine::collected done;
+        REQUIRE(t.p.a.engine.collect_any(t.p.a.c, done) == runtime::engine::collect_result::one);
+        CHECK(done.code == runtime::return_code::ok);
+        CHECK(pending.length == 4);
+        CHECK(t.a.state() == 4);
+    }
+
+    TEST_CASE("send error as receiver: refused turns are counted, not remembered by a flag") {
+        talking t;
+        t.accept();
+        // B refuses, gives the turn back and refuses again before A has heard the first report.
+        CHECK(t.b.send_error() == 0);
+        CHECK(t.b.prepare_to_receive() == 0);
+        CHECK(t.b.send_error() == 0);
+        t.p.settle();
+        CHECK(t.a.send("never read") == 22);
+        auto g = receive_now(t.a);
+        CHECK(g.status == 1);
+        CHECK(t.a.state() == 3);
+        CHECK(t.a.send("nor this") == 22);
+        CHECK(t.a.state() == 4);
+        CHECK(t.b.send("mine") == 0);
+        CHECK(t.b.prepare_to_receive() == 0);
+        g = receive_now(t.a);
+        CHECK(g.text == "mine");
+        CHECK(g.status == 1);
+        CHECK(t.a.send("heard") == 0);
+        CHECK(t.a.deallocate() == 0);
+        g = receive_now(t.b);
+        CHECK(g.text == "heard");
+        CHECK(g.code == 18);
+        CHECK(t.p.a.last_reason == wire::reason::none);
+        CHECK(t.p.b.last_reason == wire::reason::none);
+    }
+
+    TEST_CASE("send error: two reports that cross leave one turn") {
+        talking t;
+        t.accept();
+        CHECK(t.a.prepare_to_receive() == 0);
+        CHECK(t.a.send_error() == 0);
+        // B drops both, the turn and the report that refuses it, unread.
+        t.p.settle();
+        CHECK(t.b.send_error() == 0);
+        t.p.settle();
+        CHECK(t.a.send("lost") == 22);
+        CHECK(t.a.state() == 4);
+        CHECK(t.b.send("kept") == 0);
+        CHECK(t.b.deallocate() == 0);
+        const auto g = receive_now(t.a);
+        CHECK(g.text == "kept");
+        CHECK(g.code == 18);
+        CHECK(t.p.a.last_reason == wire::reason::none);
+    }
+
+    TEST_CASE("send error in confirm: an abend that it drops is told by the next call") {
+        talking t{1};
+        t.accept();
+        (void)t.a.set(runtime::characteristic::processing_mode, 1);
+        CHECK(t.a.confirm() == 35);
+        CHECK(receive_now(t.b).status == 2);
+        CHECK(t.a.cancel() == 0);
+        t.p.settle();
+        CHECK(t.b.send_error() == 0);
+        CHECK(t.b.state() == 3);
+        CHECK(t.b.confirm() == 30);
+        CHECK(t.b.state() == -24);
+    }
+
+    TEST_CASE("send error beside a receive that waits for credit: the report follows the data by itself") {
+        talking t;
+        t.accept();
+        (void)t.a.set(runtime::characteristic::processing_mode, 1);
+        CHECK(t.a.send(std::string(20'000, 'x')) == 0);
+        pending_receive pending;
+        CHECK(pending.issue(t.a) == 35);
+        CHECK(t.a.send_error() == 0);
+        CHECK(t.a.send_error() == 37);
+        t.p.settle();
+        runtime::engine::collected done;
+        REQUIRE(t.p.a.engine.collect_any(t.p.a.c, done) == runtime::engine::collect_result::one);
+        CHECK(done.code == runtime::return_code::unsuccessful);
+        CHECK(t.a.state() == 3);
+        std::size_t all = 0;
+        program::got g;
+        for (int i = 0; i < 100 && all < 20'000; ++i) {
+            g = receive_now(t.b);
+            REQUIRE(g.code == 0);
+            all += g.text.size();
+        }
+        CHECK(g.status == 0);
+        CHECK(receive_now(t.b).code == 21);
+    }
+
+    TEST_CASE("flush: data that was refused does not wait for credit from a partner that is gone") {
+        talking t{1};
+        t.accept();
+        (void)t.a.set(runtime::characteristic::processing_mode, 1);
+        (void)t.b.set(runtime::characteristic::processing_mode, 1);
+        CHECK(t.b.send_error() == 0);
+        CHECK(t.b.deallocate() == 35);
+        CHECK(t.a.send(std::string(20'000, 'x')) == 0);
+        CHECK(t.a.flush() == 35);
+        CHECK(t.b.cancel() == 0);
+        t.p.settle();
+        runtime::engine::collected done;
+        REQUIRE(t.p.a.engine.collect_any(t.p.a.c, done) == runtime::engine::collect_result::one);
+        CHECK(done.code == runtime::return_code::ok);
+        CHECK(t.a.send("x") == 22);
+    }
+
+    TEST_CASE("credit: the smallest window does not come to a halt") {
+        runtime::limits l = pair::small();
+        l.window_bytes = l.window_bytes_max = runtime::limits::window_bytes_min;
+        talking t{0, l};
+        t.accept();
+        (void)t.a.set(runtime::characteristic::processing_mode, 1);
+        for (const std::size_t size : {150U, 300U, 440U, 1'000U}) {
+            CHECK(t.a.send(std::string(size, 'y')) == 0);
+            const std::int32_t code = t.a.flush();
+            std::size_t all = 0;
+            for (int i = 0; i < 50 && all < size; ++i) {
+                const auto g = receive_now(t.b);
+                REQUIRE(g.code == 0);
+                all += g.text.size();
+            }
+            CHECK(all == size);
+            t.p.settle();
+            runtime::engine::collected done;
+            if (code == 35) REQUIRE(t.p.a.engine.collect_any(t.p.a.c, done) == runtime::engine::collect_result::one);
+        }
+    }
+
+    TEST_CASE("credit: nothing is granted behind a conditional end") {
+        // A's data crosses B's refusal and conditional end; the grant for it would meet the channel's next conversation.
+        talking t{1};
+        t.accept();
+        (void)t.b.set(runtime::characteristic::processing_mode, 1);
+        CHECK(t.a.send(std::string(3'000, 'z')) == 0);
+        CHECK(t.a.flush() == 0);
+        CHECK(t.b.send_error() == 0);
+        CHECK(t.b.deallocate() == 35);
+        const auto before = t.p.b.engine.count().read(runtime::counter::credit_frames);
+        t.p.settle();
+        CHECK(t.p.b.engine.count().read(runtime::counter::credit_frames) == before);
+        CHECK(t.a.send("x") == 22);
+        CHECK(receive_now(t.a).status == 4);
+        CHECK(t.a.confirmed() == 0);
+        t.p.settle();
+        CHECK(t.b.state() == -24);
     }
 }

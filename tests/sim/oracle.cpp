@@ -152,6 +152,12 @@ bool oracle::unheard(side& s) noexcept {
     return true;
 }
 
+bool oracle::perhaps_unheard(side& s) noexcept {
+    for (const side::place& p : s.of->other(s).at)
+        if (unheard(s, p)) return true;
+    return false;
+}
+
 namespace {
 
 // A turn that an error report may have replaced is passed over.
@@ -240,9 +246,7 @@ void oracle::hear_error(side& s, std::int32_t code) {
     side& p = s.of->other(s);
     std::vector<side::place> next;
     // We may have refused what stood before it, while it was under way behind that.
-    bool jumps = false;
-    if (code == 22)
-        for (const side::place& at : p.at) jumps |= unheard(s, at);
+    const bool jumps = code == 22 && perhaps_unheard(s);
     for (const side::place& from : s.at) {
         side::place at = from;
         if (!jumps) pass_optional(at, p);
@@ -356,14 +360,14 @@ void oracle::judge_ending(side& s, const request& r, std::int32_t code, const ci
                     end |= it.what == kind::end || it.what == kind::abend;
                     if (it.what != kind::abend || it.code != code) continue;
                     bool skips = false;
-                    if (s.state == row_state::receive && !unheard(s))
+                    if (s.state == row_state::receive && !perhaps_unheard(s))
                         for (std::size_t k = at.read; k < i; ++k)
                             skips |= k < p.sure && p.out[k].what != kind::confirm_end;
                     if (!skips) return;
                     too_soon = true;
                 }
                 // The partner had ended before it could hear that we refused what it sent.
-                if (code == 17 && end && unheard(s)) return;
+                if (code == 17 && end && perhaps_unheard(s)) return;
             }
             if (too_soon) fail(told + " before what had been sent" + ahead(s));
             fail(told + " although the partner did nothing of the kind");

@@ -146,6 +146,7 @@ private:
     // Error reports of ours that the partner has not read, wherever it stands.
     [[nodiscard]] static bool unheard(const side& s, const side::place& partner) noexcept;
     [[nodiscard]] static bool unheard(side& s) noexcept;
+    [[nodiscard]] static bool perhaps_unheard(side& s) noexcept;
 
     state_table table_;
 };
