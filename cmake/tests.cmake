@@ -41,6 +41,7 @@ colloquy_test(transport colloquy_transport_test LINKS colloquy_runtime colloquy_
 colloquy_test(api colloquy_api_test LINKS colloquy_static)
 colloquy_test(sim colloquy_sim OWN_MAIN LINKS colloquy_runtime colloquy_transport PkgConfig::CARES)
 include(${PROJECT_SOURCE_DIR}/tests/programs/programs.cmake)
+include(${PROJECT_SOURCE_DIR}/tests/examples/examples.cmake)
 
 # The command: its parts in a doctest binary, the whole run by a script as a user would, one ctest test a case.
 if(TARGET colloquy_tool)

@@ -16,6 +16,7 @@ packages=(
     build-essential g++ clang cmake ninja-build ccache pkg-config python3
     libconcurrentqueue-dev libmimalloc-dev libbenchmark-dev doctest-dev libtomlplusplus-dev libcli11-dev
     nlohmann-json3-dev libc-ares-dev libsqlite3-dev libclang-rt-14-dev
+    libuv1-dev libasio-dev libglib2.0-dev
 )
 
 if ! command -v dpkg-query >/dev/null; then

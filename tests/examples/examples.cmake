@@ -1,0 +1,23 @@
+# The servers of examples/embed_*, each driven by a client from another process over TCP.
+if(NOT COLLOQUY_BUILD_EXAMPLES OR NOT TARGET example_embed_epoll OR NOT Python3_Interpreter_FOUND)
+    return()
+endif()
+add_executable(colloquy_transfer_client ${PROJECT_SOURCE_DIR}/tests/examples/transfer_client.c)
+set_target_properties(colloquy_transfer_client PROPERTIES C_EXTENSIONS ON)
+target_link_libraries(colloquy_transfer_client PRIVATE colloquy::colloquy colloquy_c_warnings Threads::Threads)
+
+function(colloquy_embed_test host threads)
+    if(NOT TARGET example_embed_${host})
+        return()
+    endif()
+    add_test(NAME examples_embed_${host} COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/examples/run.py
+        $<TARGET_FILE:example_embed_${host}> $<TARGET_FILE:colloquy_transfer_client> ${threads})
+    set_tests_properties(examples_embed_${host} PROPERTIES LABELS examples TIMEOUT 180 ENVIRONMENT "${test_environment}")
+endfunction()
+foreach(host IN ITEMS epoll libuv asio glib)
+    colloquy_embed_test(${host} 1)
+endforeach()
+colloquy_embed_test(threads 3)
+
+add_test(NAME examples_hello COMMAND example_hello)
+set_tests_properties(examples_hello PROPERTIES LABELS examples TIMEOUT 60)
