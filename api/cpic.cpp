@@ -176,9 +176,16 @@ CM_ENTRY cmaccp(void* conversation_ID, CM_RETURN_CODE* return_code) {
 }
 
 CM_ENTRY cmallc(const void* conversation_ID, CM_RETURN_CODE* return_code) {
+    char name[64];
+    std::int32_t size = 0;
     with_operation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
+        (void)runtime::extract_name(u.engine(), c, id, runtime::name_of::partner_lu, name, sizeof name, size);
         return runtime::allocate(u.engine(), c, id, &find_partner, &u, memory_of(conversation_ID));
     });
+    if (return_code != nullptr && (*return_code == CM_ALLOCATE_FAILURE_NO_RETRY ||
+                                   *return_code == CM_ALLOCATE_FAILURE_RETRY || *return_code == CM_PARAMETER_ERROR))
+        if (logical_unit* const u = api::running_unit(); u != nullptr)
+            api::set_last_error(u->why_no_link({name, static_cast<std::size_t>(size)}));
 }
 
 CM_ENTRY cmsend(const void* conversation_ID, const void* buffer, const CM_INT32* send_length,

@@ -824,6 +824,22 @@ bool logical_unit::drain(std::uint64_t timeout_ns) noexcept {
     }
 }
 
+std::string logical_unit::why_no_link(std::string_view name) noexcept {
+    try {
+        const runtime::partner* p = engine_->partners().find(name);
+        if (name.empty() || name == " ") return "no partner is named: set partner LU, TP name and mode, or use a destination";
+        if (p == nullptr)
+            return joined({"partner \"", name, "\" is not known: add [[partner]] to the configuration"});
+        std::int32_t detail = 0;
+        for (std::uint32_t i = 0; i < p->link_count && detail == 0; ++i) detail = p->links[i].detail.load_relaxed();
+        if (detail > 0) return joined({name, ": ", transport::error_text(detail)});
+        if (detail < 0) return joined({name, ": ", wire::text(static_cast<wire::reason>(-detail))});
+        return joined({name, ": no session is to be had at the moment; a limit of one of the two ends is reached"});
+    } catch (...) {
+        return {};
+    }
+}
+
 // ---- the end ------------------------------------------------------------------------------------------------------------------
 
 bool logical_unit::stop(std::uint64_t timeout_ns) noexcept {

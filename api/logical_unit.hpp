@@ -89,6 +89,9 @@ public:
     // The same for "host:port" or "inproc", made known if it is not. Null with `error`.
     [[nodiscard]] runtime::partner* partner_at(std::string_view place, std::string& error);
 
+    // One line on why the partner of that name cannot be reached.
+    [[nodiscard]] std::string why_no_link(std::string_view name) noexcept;
+
     // Ends it: see clq_stop. True: everything was written in time.
     bool stop(std::uint64_t timeout_ns) noexcept;
     // In the child of a fork: closes what the child must not hold and leaves the rest alone.

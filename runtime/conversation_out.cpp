@@ -63,7 +63,13 @@ flow::sent flow::append(std::span<const std::byte> data) noexcept {
         if (const sent s = emit(0); s != sent::all) return s;
         if (!reachable()) return sent::all;
     }
-    if (!grow(size)) return sent::no_memory;
+    if (!grow(size)) {
+        // No larger buffer is to be had: what is there leaves, and a smaller one may do.
+        if (have == 0) return sent::no_memory;
+        if (const sent s = emit(0); s != sent::all) return s;
+        if (!reachable()) return sent::all;
+        if (!grow(size)) return sent::no_memory;
+    }
     std::byte* out = v.sending->bytes() + v.sending->end;
     std::size_t at = 0;
     bool first = true;

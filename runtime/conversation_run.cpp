@@ -46,7 +46,7 @@ step flow::transmit() noexcept {
     if (!op.appended) {
         switch (append({op.buffer, op.length})) {
             case sent::waits: return step::wait();
-            case sent::no_memory: return step::done(return_code::product_specific_error);
+            case sent::no_memory: return starve();
             case sent::all: op.appended = true;
         }
     }
@@ -58,7 +58,7 @@ step flow::transmit() noexcept {
     if (!op.emitted) {
         switch (op.emit_nothing ? sent::all : emit(op.indicators)) {
             case sent::waits: return step::wait();
-            case sent::no_memory: return step::done(return_code::product_specific_error);
+            case sent::no_memory: return starve();
             case sent::all: op.emitted = true;
         }
         if (op.kind == verb::receive) v.state = conversation_state::receive;
@@ -75,6 +75,16 @@ step flow::transmit() noexcept {
     }
     v.state = op.next;
     return step::done(return_code::ok);
+}
+
+// Every buffer for output is in use: the operation waits until some have left.
+step flow::starve() noexcept {
+    if (v.listed.exchange_acquire(1) == 0) {
+        (void)v.word.pin(v.generation);
+        v.waiting.who = &v;
+        e.wait_for_buffers(v.waiting);
+    }
+    return step::wait();
 }
 
 step flow::send_error() noexcept {
@@ -98,7 +108,7 @@ step flow::send_error() noexcept {
         if (!op.emitted) {
             switch (emit(0)) {
                 case sent::waits: return step::wait();
-                case sent::no_memory: return step::done(return_code::product_specific_error);
+                case sent::no_memory: return starve();
                 case sent::all: op.emitted = true;
             }
         }
@@ -111,7 +121,7 @@ step flow::send_error() noexcept {
     }
     switch (emit_error(wire::sense::program_error, purging, false)) {
         case sent::waits: return step::wait();
-        case sent::no_memory: return step::done(return_code::product_specific_error);
+        case sent::no_memory: return starve();
         case sent::all: break;
     }
     if (!had_turn) {

@@ -56,6 +56,7 @@ engine::~engine() {
 // ---- slots ------------------------------------------------------------------------------------------------------------------
 
 conversation* engine::open(context& c, conversation_state state) noexcept {
+    if (closed_.load_relaxed() != 0) return nullptr;  // relaxed: end_all() sweeps up what slips through
     const auto index = free_slots_.acquire(c.hint);
     if (!index) return nullptr;
     conversation& v = slots_[*index];
@@ -170,8 +171,9 @@ void engine::link_opened(context& c, partner& p, session& s) noexcept {
     resume(c, p.waiting.take_all());
 }
 
-void engine::link_failed(context& c, partner& p, std::uint32_t link, return_code code) noexcept {
+void engine::link_failed(context& c, partner& p, std::uint32_t link, return_code code, std::int32_t detail) noexcept {
     partner_link& l = p.links[link];
+    l.detail.store_relaxed(detail);  // relaxed: for people
     l.failure.store_release(code);
     l.failures.fetch_add_acq_rel(1);
     l.state.exchange_acq_rel(partner_link::none);  // release[partner-link]
@@ -373,9 +375,11 @@ void engine::report_request_to_send(conversation& v) noexcept {
 }
 
 void engine::complete_cancelled(context& c, conversation& v) noexcept {
-    const bool told = v.op.channel != notify::wait_queue || host_.wait_queue_watched() ||
-                      (v.attention != nullptr && host_.hold_signal(v.attention));
-    if (told && v.op.channel == notify::wait_queue && v.attention != nullptr) host_.forget(v.attention);
+    bool told = v.op.channel != notify::wait_queue || host_.wait_queue_watched();
+    if (!told && v.attention != nullptr && host_.hold_signal(v.attention)) {
+        host_.forget(v.attention);  // only asked: complete() takes its own
+        told = true;
+    }
     if (told) {
         complete(c, v, return_code::deallocated_abend);
         return;
@@ -387,9 +391,7 @@ void engine::complete_cancelled(context& c, conversation& v) noexcept {
 
 bool engine::discard(context& c, conversation& v) noexcept {
     if (v.op.channel == notify::caller) {
-        std::uint64_t seen = 0;
-        while (!v.word.leave(phase::done, v.state, seen)) flow{*this, c, v}.absorb();
-        if ((seen & state_word<>::bit(flag::waited)) != 0) host_.wake(v.parking);
+        leave_done(c, v);
         return false;
     }
     settle_waitable(v);
@@ -398,10 +400,16 @@ bool engine::discard(context& c, conversation& v) noexcept {
 }
 
 void engine::finish_again(context& c, conversation& v) noexcept {
-    flow f{*this, c, v};
-    f.close_down();
+    flow{*this, c, v}.close_down();
+    leave_done(c, v);
+}
+
+void engine::leave_done(context& c, conversation& v) noexcept {
+    const bool blocks = v.op.channel == notify::caller;
     std::uint64_t seen = 0;
-    while (!v.word.leave(phase::done, v.state, seen)) f.absorb();
+    while (!v.word.leave(phase::done, v.state, seen)) flow{*this, c, v}.absorb();
+    // Its caller may have come meanwhile, found it owned, and gone to sleep.
+    if (blocks && (seen & state_word<>::bit(flag::waited)) != 0) host_.wake(v.parking);
 }
 
 void engine::settle_waitable(conversation& v) noexcept {
@@ -419,6 +427,14 @@ void engine::flush(context& c) noexcept {
     // After the entries are in the queue, so that a cmwait that follows the event never blocks.
     for (std::uint32_t i = 0; i < c.signals; ++i) host_.signal(c.signalled[i]);
     c.signals = 0;
+    if (!starved_.approx_empty()) resume(c, starved_.take_all());
+}
+
+bool engine::drop_stale(std::uint64_t entry) noexcept {
+    conversation& v = slots_[static_cast<std::uint32_t>(entry)];
+    // Lowered before the look, as everywhere: a completion that still counted on this entry is seen by the look.
+    (void)v.word.lower(flag::queued);
+    return word_bits::phase_of(v.word.load()) != phase::done || !v.word.raise_listed(flag::queued);
 }
 
 engine::collect_result engine::collect_entry(context& c, std::uint64_t entry, collected& out, bool keep) noexcept {
@@ -431,9 +447,7 @@ engine::collect_result engine::collect_entry(context& c, std::uint64_t entry, co
     if (keep || v.op.channel != notify::wait_queue) {
         // Left as it was. A blocked caller's operation, in a slot whose old entry was still queued, is not ours to collect.
         const bool ours = v.op.channel == notify::wait_queue;
-        std::uint64_t seen = 0;
-        while (!v.word.leave(phase::done, v.state, seen)) flow{*this, c, v}.absorb();
-        if (!ours && (seen & state_word<>::bit(flag::waited)) != 0) host_.wake(v.parking);
+        leave_done(c, v);
         return ours ? collect_result::one : collect_result::stale;
     }
     settle_waitable(v);

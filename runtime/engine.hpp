@@ -113,7 +113,8 @@ public:
     [[nodiscard]] session* open_session(context& c) noexcept;
     void recycle(session& s) noexcept;
     void link_opened(context& c, partner& p, session& s) noexcept;
-    void link_failed(context& c, partner& p, std::uint32_t link, return_code code) noexcept;
+    // `detail`: the transport's number for what went wrong, or a wire::reason below zero.
+    void link_failed(context& c, partner& p, std::uint32_t link, return_code code, std::int32_t detail = 0) noexcept;
 
     // --- what a session brings (driver only); anything but none: the partner broke the protocol -------------------------
     wire::reason on_attach(context& c, session& s, const wire::frame_header& h,
@@ -127,6 +128,11 @@ public:
     // Those that waited for a link or for room in an output (any thread).
     void resume(context& c, waiting_node* list) noexcept;
     void on_room(context& c, waiting_node* list) noexcept { resume(c, list); }
+    // Those that found no buffer: called again by flush(), which follows every release of output.
+    void wait_for_buffers(waiting_node& n) noexcept {
+        starved_.push(&n);
+        host_.operation_outstanding();
+    }
 
     // --- completions ---------------------------------------------------------------------------------------------------
     // Puts the batch of completions in the wait queue and tells the host.
@@ -235,6 +241,7 @@ private:
     partner_directory partners_;
     peer_census peers_;
 
+    pile<waiting_node> starved_;
     intrusive_completion_queue<> finished_;
     atom<std::uint32_t> outstanding_;
     atom<std::uint32_t> closed_;

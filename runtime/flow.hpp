@@ -68,6 +68,7 @@ struct flow {
     // Carries the operation as far as it goes.
     step advance() noexcept;
     step allocate() noexcept;
+    step starve() noexcept;
     step transmit() noexcept;
     step send_error() noexcept;
     // Gives back everything but the slot.

@@ -25,6 +25,7 @@ struct partner_link {
     atom<std::uint64_t> state;
     atom<std::uint32_t> failures;  // attempts that failed
     atom<return_code> failure;     // the last one's
+    atom<std::int32_t> detail;     // and what the transport said of it, or a wire::reason below zero
 };
 
 struct partner {

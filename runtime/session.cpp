@@ -332,8 +332,8 @@ bool session::on_hello(context& c, std::span<const std::byte> payload, std::uint
         counted_ = true;
         send_hello(c);
     }
-    const std::uint32_t most = engine_.bounds().conversations;
-    own_channels_.reset(peer_.channels_max < most ? peer_.channels_max : most);
+    // Not bounded by our table: a number whose end is not acknowledged yet is in use although its slot is free again.
+    own_channels_.reset(peer_.channels_max < wire::channel_index_max ? peer_.channels_max : wire::channel_index_max);
     if (peer_.heartbeat_ms != 0 && peer_.heartbeat_ms < heartbeat_floor_ms) peer_.heartbeat_ms = heartbeat_floor_ms;
     beat_ = peer_.heartbeat_ms == 0 ? UINT64_MAX : now + std::uint64_t{peer_.heartbeat_ms} * ms / 2;
     deadline_ = now;  // tick() works out the next one

@@ -59,7 +59,7 @@ struct drive::attempt final : resolve_op, connect_op {
     attempt() noexcept {
         limit.of = this;
         limit.expire = [](runtime::timer& t) {
-            static_cast<alarm&>(t).of->fail(runtime::return_code::allocate_failure_retry);
+            static_cast<alarm&>(t).of->fail(runtime::return_code::allocate_failure_retry, io_error_timed_out);
         };
     }
     void begin() noexcept {
@@ -94,14 +94,14 @@ struct drive::attempt final : resolve_op, connect_op {
     }
     void next_endpoint(int error) noexcept {
         if (++at < endpoints.size()) begin();
-        else fail(connect_failure(error));
+        else fail(connect_failure(error), error);
     }
-    void fail(runtime::return_code code) noexcept {
+    void fail(runtime::return_code code, int error = 0) noexcept {
         drive& d = *of;
         runtime::partner& p = *partner;
         const std::uint32_t link_index = which;
         d.forget(*this);
-        d.engine_.link_failed(d.context, p, link_index, code);
+        d.engine_.link_failed(d.context, p, link_index, code, error);
     }
 };
 
@@ -119,7 +119,6 @@ drive::drive(runtime::engine& e, std::span<runtime::atom<link*>> links, std::uin
     : context{index},
       engine_{e},
       links_{links},
-      index_{index},
       options_{options},
       reactor_{std::move(io)},
       wheel_{now_ns()},
@@ -459,7 +458,8 @@ void drive::session_ended(runtime::session& s) noexcept {
             const bool retry = s.loss_code() == runtime::return_code::resource_failure_retry;
             engine_.link_failed(context, *p, s.opened_index,
                                 retry ? runtime::return_code::allocate_failure_retry
-                                      : runtime::return_code::allocate_failure_no_retry);
+                                      : runtime::return_code::allocate_failure_no_retry,
+                                -static_cast<std::int32_t>(s.ended_because()));
         } else {
             (void)entry.state.cas_acq_rel(mine, runtime::partner_link::none);  // release[partner-link]
         }

@@ -174,7 +174,6 @@ private:
 
     runtime::engine& engine_;
     std::span<runtime::atom<link*>> links_;
-    const std::uint32_t index_;
     const drive_options options_;
     std::unique_ptr<reactor> reactor_;
     runtime::timer_wheel wheel_;

@@ -20,7 +20,8 @@ error_kind kind_of(int error) noexcept {
         case ECONNABORTED:
         case ENOTCONN:
         case EPIPE: return error_kind::reset;
-        case ETIMEDOUT: return error_kind::timed_out;
+        case ETIMEDOUT:
+        case io_error_timed_out: return error_kind::timed_out;
         case EMFILE:
         case ENFILE:
         case ENOBUFS:
@@ -44,6 +45,7 @@ std::string error_text(int error) {
         case io_error_name_unknown: return "the host name is not known";
         case io_error_name_unavailable: return "no name server answered";
         case io_error_bad_argument: return "the operation does not fit the state of the connection";
+        case io_error_timed_out: return "nothing answered within the time limit";
         default: return std::system_category().message(error);
     }
 }

@@ -39,6 +39,7 @@ enum io_error : int {
     io_error_name_unknown = 100'003,    // the name does not exist or has no address
     io_error_name_unavailable = 100'004,  // no answer from the name servers; may work later
     io_error_bad_argument = 100'005,
+    io_error_timed_out = 100'006,  // nothing answered within the time limit
 };
 
 // What an error means for the one who decides whether to try again.

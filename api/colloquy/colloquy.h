@@ -150,8 +150,8 @@ COLLOQUY_API unsigned long long COLLOQUY_CALL clq_counter(const char *name);
  */
 COLLOQUY_API void COLLOQUY_CALL clq_states(unsigned long long count[19]);
 
-/* The memory plan for `options` (config file ignored): bytes reserved for the named part; 0 when there is no such part.
- * `part` counts from 0; the last is the total. */
+/* The memory plan for `options` (config file ignored), part by part; `part` counts from 0 and the last one is the total.
+ * 1: *line describes it. 0: there is no such part, or the options are wrong (clq_last_error says how). */
 typedef struct clq_plan_line {
     const char *name;
     unsigned long long count;
