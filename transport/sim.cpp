@@ -7,7 +7,7 @@ namespace colloquy::transport {
 
 using runtime::session;
 
-// ---- a unit -------------------------------------------------------------------------------------------------------------------
+// ---- a unit -------------------------------------------------------------------------------------------------------
 
 sim_unit::sim_unit(sim_network& network, const runtime::limits& bounds, std::string_view name, std::uint64_t salt)
     : engine{bounds, name, salt, *this}, network_{network}, scratch_(session::scratch_min) {
@@ -35,8 +35,10 @@ void sim_unit::write_duty(runtime::context&, session& s) noexcept {
 void sim_unit::open_link(runtime::context& ctx, runtime::partner& p, std::uint32_t link) noexcept {
     const sim_network::attempt a{network_.now_ + network_.delay(), this, &p, link,
                                  network_.random_.chance(network_.weather_.connect_failure)};
-    if (network_.random_.chance(network_.weather_.connect_at_once)) network_.connect(a, ctx);
-    else network_.attempts_.push_back(a);
+    if (network_.random_.chance(network_.weather_.connect_at_once))
+        network_.connect(a, ctx);
+    else
+        network_.attempts_.push_back(a);
 }
 
 void sim_unit::session_ended(runtime::context&, session& s) noexcept {
@@ -58,7 +60,7 @@ void sim_unit::session_ended(runtime::context&, session& s) noexcept {
         network_.attempts_.push_back({network_.now_, this, s.opened_for, s.opened_index, true});
 }
 
-// ---- what happens next ----------------------------------------------------------------------------------------------------------
+// ---- what happens next --------------------------------------------------------------------------------------------
 
 std::size_t sim_network::room(const end& e) const noexcept {
     const end& o = *e.other;
@@ -72,8 +74,7 @@ sim_network::event sim_network::next_event(bool timers) const noexcept {
         at = std::max(at, now_);
         if (at < next.at) next = {at, what, index, where};
     };
-    for (std::size_t i = 0; i < attempts_.size(); ++i)
-        offer(attempts_[i].at, occurrence::connect, i, nullptr);
+    for (std::size_t i = 0; i < attempts_.size(); ++i) offer(attempts_[i].at, occurrence::connect, i, nullptr);
     for (const auto& l : links_) {
         for (end* e : {&l->a, &l->b}) {
             if (e->session == nullptr) continue;
@@ -141,7 +142,9 @@ void sim_network::happen(const event& e) {
 
 void sim_network::connect(const attempt& a, runtime::context& ctx) {
     auto& peer = *static_cast<sim_unit*>(a.to->transport_data);
-    const auto refuse = [&] { a.from->engine.link_failed(ctx, *a.to, a.index, runtime::return_code::allocate_failure_retry); };
+    const auto refuse = [&] {
+        a.from->engine.link_failed(ctx, *a.to, a.index, runtime::return_code::allocate_failure_retry);
+    };
     if (a.failed) return refuse();
     session* const mine = a.from->engine.open_session(ctx);
     if (mine == nullptr) return refuse();
@@ -166,7 +169,7 @@ void sim_network::connect(const attempt& a, runtime::context& ctx) {
     mine->start(ctx, wire::link_side::connector, now_);
 }
 
-// ---- bytes ------------------------------------------------------------------------------------------------------------------------
+// ---- bytes --------------------------------------------------------------------------------------------------------
 
 void sim_network::write(end& e) {
     runtime::context& c = e.owner->c;
@@ -244,8 +247,7 @@ void sim_network::read(end& e) {
 void sim_network::lost(end& e) {
     e.reset_at = 0;
     e.in.clear();
-    if (!e.ended)
-        e.session->lost(e.owner->c, runtime::return_code::resource_failure_retry, wire::reason::transport);
+    if (!e.ended) e.session->lost(e.owner->c, runtime::return_code::resource_failure_retry, wire::reason::transport);
     if (e.duty) {
         e.session->stop_writing(e.owner->c);
         e.duty = false;
@@ -278,7 +280,7 @@ void sim_network::close(end& e) {
     s->release(e.owner->c);
 }
 
-// ---- interference -----------------------------------------------------------------------------------------------------------------
+// ---- interference -------------------------------------------------------------------------------------------------
 
 std::size_t sim_network::links_up() const noexcept {
     std::size_t n = 0;
@@ -289,7 +291,8 @@ std::size_t sim_network::links_up() const noexcept {
 
 sim_network::link* sim_network::nth_up(std::size_t n) noexcept {
     for (auto& l : links_)
-        if (l->a.session != nullptr && l->b.session != nullptr && !l->a.ended && !l->b.ended && n-- == 0) return l.get();
+        if (l->a.session != nullptr && l->b.session != nullptr && !l->a.ended && !l->b.ended && n-- == 0)
+            return l.get();
     return nullptr;
 }
 

@@ -1,7 +1,7 @@
 // sim: a network of one thread and virtual time, between logical units that do not know it from a real one.
 //
-// When to use: tests that want every run to be a function of one 64-bit seed. Bytes are delayed, split, held back and lost as
-// TCP may do it, links are reset, starved and found dead; the order of bytes within a link's direction is kept.
+// When to use: tests that want every run to be a function of one 64-bit seed. Bytes are delayed, split, held back and
+// lost as TCP may do it, links are reset, starved and found dead; the order of bytes within a link's direction is kept.
 // When not: threads. Everything here belongs to the one thread that calls step().
 #pragma once
 
@@ -46,9 +46,9 @@ struct sim_weather {
     std::size_t pipe_bytes = 1U << 20;     // most that is under way in one direction; a full pipe takes nothing
     std::uint32_t stall = 0;               // per mille of reads after which nothing arrives for a while
     std::uint64_t stall_ns_max = 0;
-    std::uint32_t connect_failure = 0;     // per mille
-    std::uint32_t connect_at_once = 0;     // per mille: the attempt is answered before it returns
-    bool abrupt_close = false;             // a close overtakes what is still under way, as a reset after close() does
+    std::uint32_t connect_failure = 0;  // per mille
+    std::uint32_t connect_at_once = 0;  // per mille: the attempt is answered before it returns
+    bool abrupt_close = false;          // a close overtakes what is still under way, as a reset after close() does
 };
 
 class sim_network;
@@ -101,7 +101,7 @@ public:
     // Everything due until then happens.
     void advance(std::uint64_t ns);
 
-    // --- interference. Each names one of the links that are up, or does nothing when there is none. ------------------------
+    // --- interference. Each names one of the links that are up, or does nothing when there is none. ----------------
     [[nodiscard]] std::size_t links_up() const noexcept;
     // What is under way is lost; the two ends learn it at times of their own.
     void reset(std::size_t link);
@@ -150,7 +150,7 @@ private:
         end* other = nullptr;
         pipe in;
         bool duty = false;
-        bool ended = false;         // the session said so
+        bool ended = false;  // the session said so
         std::uint64_t write_at = 0;
         std::uint64_t reset_at = 0;  // not 0: the connection fails here then
         runtime::slice slices[64];

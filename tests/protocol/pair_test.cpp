@@ -240,16 +240,19 @@ TEST_SUITE("pair") {
     TEST_CASE("send error as receiver: refused turns are counted, not remembered by a flag") {
         talking t;
         t.accept();
-        // B refuses, gives the turn back and refuses again before A has heard the first report.
+        // B refuses, gives the turn back, and refuses again before it hears that A has given up the first turn.
         CHECK(t.b.send_error() == 0);
         CHECK(t.b.prepare_to_receive() == 0);
-        CHECK(t.b.send_error() == 0);
         t.p.settle();
         CHECK(t.a.send("never read") == 22);
-        auto g = receive_now(t.a);
+        auto g = t.a.receive();
         CHECK(g.status == 1);
         CHECK(t.a.state() == 3);
-        CHECK(t.a.send("nor this") == 22);
+        CHECK(t.a.send("nor this") == 0);
+        CHECK(t.a.flush() == 0);
+        CHECK(t.b.send_error() == 0);
+        t.p.settle();
+        CHECK(t.a.send("nor that") == 22);
         CHECK(t.a.state() == 4);
         CHECK(t.b.send("mine") == 0);
         CHECK(t.b.prepare_to_receive() == 0);
@@ -346,7 +349,7 @@ TEST_SUITE("pair") {
         talking t{0, l};
         t.accept();
         (void)t.a.set(runtime::characteristic::processing_mode, 1);
-        for (const std::size_t size : {150U, 300U, 440U, 1'000U}) {
+        for (const std::size_t size : {60U, 300U, 60U, 300U, 1'000U}) {
             CHECK(t.a.send(std::string(size, 'y')) == 0);
             const std::int32_t code = t.a.flush();
             std::size_t all = 0;

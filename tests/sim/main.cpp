@@ -1,5 +1,5 @@
-// colloquy_sim: two or more engines on a simulated network, as many seeds as wanted. A failing seed prints the command that
-// replays it, step by step.
+// colloquy_sim: two or more engines on a simulated network, as many seeds as wanted. A failing seed prints the command
+// that replays it, step by step.
 #include <charconv>
 #include <chrono>
 #include <cstdio>
@@ -43,12 +43,18 @@ int main(int argc, char** argv) {
         const std::string_view a = argv[i];
         const char* const value = i + 1 < argc ? argv[i + 1] : "";
         if (a == "--help") return usage(0);
-        if (a == "--verbose") o.verbose = true;
-        else if (a == "--keep-going") o.keep_going = true;
-        else if (a == "--seed-from" && number(value, o.from)) ++i;
-        else if (a == "--seeds" && number(value, o.seeds)) ++i;
-        else if (a == "--table" && *value != 0) o.table = argv[++i];
-        else return usage(2);
+        if (a == "--verbose")
+            o.verbose = true;
+        else if (a == "--keep-going")
+            o.keep_going = true;
+        else if (a == "--seed-from" && number(value, o.from))
+            ++i;
+        else if (a == "--seeds" && number(value, o.seeds))
+            ++i;
+        else if (a == "--table" && *value != 0)
+            o.table = argv[++i];
+        else
+            return usage(2);
     }
     colloquy::sim::world::totals sum;
     std::uint64_t failed = 0;
@@ -79,11 +85,12 @@ int main(int argc, char** argv) {
         return 2;
     }
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
-    std::printf("%llu seeds from %llu, %llu failed; %llu conversations, %llu accepted, %llu verbs (%llu refused), "
-                "%llu completions, %.1f s\n",
-                static_cast<unsigned long long>(o.seeds), static_cast<unsigned long long>(o.from),
-                static_cast<unsigned long long>(failed), static_cast<unsigned long long>(sum.conversations),
-                static_cast<unsigned long long>(sum.accepted), static_cast<unsigned long long>(sum.verbs),
-                static_cast<unsigned long long>(sum.refused), static_cast<unsigned long long>(sum.completions), took.count());
+    std::printf(
+        "%llu seeds from %llu, %llu failed; %llu conversations, %llu accepted, %llu verbs (%llu refused), "
+        "%llu completions, %.1f s\n",
+        static_cast<unsigned long long>(o.seeds), static_cast<unsigned long long>(o.from),
+        static_cast<unsigned long long>(failed), static_cast<unsigned long long>(sum.conversations),
+        static_cast<unsigned long long>(sum.accepted), static_cast<unsigned long long>(sum.verbs),
+        static_cast<unsigned long long>(sum.refused), static_cast<unsigned long long>(sum.completions), took.count());
     return failed == 0 ? 0 : 1;
 }

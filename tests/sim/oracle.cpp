@@ -9,18 +9,32 @@ namespace {
 const char* set_of(std::int32_t code) {
     switch (code) {
         case 0: return "ok";
-        case 1: case 2: return "af";
-        case 3: case 5: case 6: case 7: case 8: case 9: case 10: case 11: return "ae";
-        case 17: case 30: case 31: return "da";
+        case 1:
+        case 2: return "af";
+        case 3:
+        case 5:
+        case 6:
+        case 7:
+        case 8:
+        case 9:
+        case 10:
+        case 11: return "ae";
+        case 17:
+        case 30:
+        case 31: return "da";
         case 18: return "dn";
         case 19: return "pe";
         case 20: return "ps";
-        case 21: case 32: return "en";
-        case 22: case 33: return "ep";
-        case 23: case 34: return "et";
+        case 21:
+        case 32: return "en";
+        case 22:
+        case 33: return "ep";
+        case 23:
+        case 34: return "et";
         case 24: return "pc";
         case 25: return "sc";
-        case 26: case 27: return "rf";
+        case 26:
+        case 27: return "rf";
         case 28: return "un";
         case 35: return "oi";
         case 37: return "na";
@@ -72,18 +86,21 @@ using kind = item::kind;
 
 // What this end may hear next, for the report of a failure.
 std::string ahead(side& s) {
-    static const char* const names[] = {"record", "confirm", "turn", "confirm-turn", "end", "confirm-end", "error", "abend"};
+    static const char* const names[] = {"record", "confirm",     "turn",  "confirm-turn",
+                                        "end",    "confirm-end", "error", "abend"};
     const side& p = s.of->other(s);
-    std::string text = " (talk " + std::to_string(s.of->serial) + (s.originator ? "a" : "b") + " reads from";
-    for (const side::place& at : s.at) text += " " + std::to_string(at.read) + "+" + std::to_string(at.offset);
+    std::string text =
+        std::string{" (talk "} + std::to_string(s.of->serial) + (s.originator ? "a" : "b") + " reads from";
+    for (const side::place& at : s.at)
+        text += std::string{" "} + std::to_string(at.read) + "+" + std::to_string(at.offset);
     text += ":";
     const std::size_t first = s.at.front().read;
     for (std::size_t i = first < 6 ? 0 : first - 6; i < p.out.size() && i < first + 12; ++i) {
         const item& it = p.out[i];
         text += i == first ? " | " : " ";
         text += names[static_cast<std::size_t>(it.what)];
-        if (it.what == kind::record) text += " " + std::to_string(it.length);
-        if (it.what >= kind::error) text += " " + std::to_string(it.code);
+        if (it.what == kind::record) text += std::string{" "} + std::to_string(it.length);
+        if (it.what >= kind::error) text += std::string{" "} + std::to_string(it.code);
         if (it.optional) text += "*";
     }
     return text + ")";
@@ -110,10 +127,13 @@ const state_table::row* oracle::row(const request& r, std::int32_t code) const {
             condition = r.type;
             if (code == 0) {
                 static const char* const status[] = {"", "SEND", "CONFIRM", "CONFIRM_SEND", "CONFIRM_DEALLOC"};
-                if (r.status < 0 || r.status > 4) fail("status_received is " + std::to_string(r.status));
-                if (r.status == 0) outcome = "ok {data, no status}";
-                else if (r.status == 1) outcome = r.data == 0 ? "ok {no data, SEND}" : "ok {data, SEND}";
-                else outcome = std::string{"ok {any, "} + status[r.status] + "}";
+                if (r.status < 0 || r.status > 4) fail(std::string{"status_received is "} + std::to_string(r.status));
+                if (r.status == 0)
+                    outcome = "ok {data, no status}";
+                else if (r.status == 1)
+                    outcome = r.data == 0 ? "ok {no data, SEND}" : "ok {data, SEND}";
+                else
+                    outcome = std::string{"ok {any, "} + status[r.status] + "}";
             }
             break;
         default: break;
@@ -187,8 +207,10 @@ void oracle::say(side& s, request& r, bool finished) {
                 case 'F': break;
                 case 'C': r.status_item = add(kind::confirm); break;
                 case 'P':
-                    if (r.asks) r.status_item = add(kind::confirm_turn);
-                    else add(kind::turn);
+                    if (r.asks)
+                        r.status_item = add(kind::confirm_turn);
+                    else
+                        add(kind::turn);
                     break;
                 default:
                     if (s.deallocate_type == 3) {
@@ -205,8 +227,10 @@ void oracle::say(side& s, request& r, bool finished) {
         case call::confirm: r.status_item = add(kind::confirm); break;
         case call::flush: break;
         case call::prepare_to_receive:
-            if (r.asks) r.status_item = add(kind::confirm_turn);
-            else add(kind::turn);
+            if (r.asks)
+                r.status_item = add(kind::confirm_turn);
+            else
+                add(kind::turn);
             break;
         case call::deallocate:
             if (r.type == 'A') {
@@ -224,8 +248,10 @@ void oracle::say(side& s, request& r, bool finished) {
             break;
         case call::receive:
             r.unsent = s.sure < s.out.size() || !s.attached;
-            if (r.from == row_state::send || r.from == row_state::send_pending) add(kind::turn);
-            else leaves = false;
+            if (r.from == row_state::send || r.from == row_state::send_pending)
+                add(kind::turn);
+            else
+                leaves = false;
             break;
         case call::send_error: {
             const bool holds = r.from == row_state::send || (r.from == row_state::send_pending && !r.error_as_receiver);
@@ -256,7 +282,9 @@ void oracle::hear_error(side& s, std::int32_t code) {
             if (!jumps) break;
         }
     }
-    if (next.empty()) fail("code " + std::to_string(code) + " although the partner's next word is no such report" + ahead(s));
+    if (next.empty())
+        fail(std::string{"code "} + std::to_string(code) + " although the partner's next word is no such report" +
+             ahead(s));
     only_once(next);
     s.at = std::move(next);
     if (code == 22) p.at = {{s.out.size(), 0, false, SIZE_MAX}};
@@ -275,7 +303,7 @@ void oracle::judge_receive(side& s, request& r, std::int32_t code) {
     // Who hands us data has heard what we refused.
     if (unheard(s)) fail("data of a turn that was refused by Send_Error");
     std::erase_if(p.at, [&](const side::place& at) { return unheard(s, at); });
-    if (r.data == 1 || r.data < 0 || r.data > 3) fail("data_received is " + std::to_string(r.data));
+    if (r.data == 1 || r.data < 0 || r.data > 3) fail(std::string{"data_received is "} + std::to_string(r.data));
     if (code == 18 && r.status != 0) fail("a status with 18");
     std::vector<side::place> next;
     std::string why;
@@ -295,12 +323,15 @@ std::string oracle::follow(side& s, const request& r, std::int32_t code, side::p
     if (data) {
         if (at.cut) return "data behind a record that was cut";
         pass_optional(at, p);
-        if (at.read >= p.out.size() || p.out[at.read].what != kind::record) return "data that the partner has not sent next";
+        if (at.read >= p.out.size() || p.out[at.read].what != kind::record)
+            return "data that the partner has not sent next";
         const item& rec = p.out[at.read];
         const std::int32_t left = rec.length - at.offset;
-        if (r.received < 0 || r.received > r.length) return "received_length " + std::to_string(r.received);
+        if (r.received < 0 || r.received > r.length)
+            return std::string{"received_length "} + std::to_string(r.received);
         if (r.data == 2 && r.received != left)
-            return "complete with " + std::to_string(r.received) + " of " + std::to_string(left) + " bytes left";
+            return std::string{"complete with "} + std::to_string(r.received) + " of " + std::to_string(left) +
+                   " bytes left";
         if (r.data == 3) {
             if (r.received >= left) return "incomplete although nothing is left";
             if (r.received != r.length) {
@@ -318,7 +349,8 @@ std::string oracle::follow(side& s, const request& r, std::int32_t code, side::p
             const auto n = static_cast<std::size_t>(r.received - done < 512 ? r.received - done : 512);
             pattern(expected, n, seed, static_cast<std::size_t>(at.offset + done));
             if (std::memcmp(expected, r.buffer.data() + done, n) != 0)
-                return "wrong content of record " + std::to_string(rec.sequence) + " at " + std::to_string(at.offset + done);
+                return std::string{"wrong content of record "} + std::to_string(rec.sequence) + " at " +
+                       std::to_string(at.offset + done);
         }
         if (r.data == 2) {
             ++at.read;
@@ -335,7 +367,7 @@ std::string oracle::follow(side& s, const request& r, std::int32_t code, side::p
     if (at.offset != 0) return "a status in the middle of a record";
     if (want != kind::turn) pass_optional(at, p);
     if (at.read >= p.out.size() || p.out[at.read].what != want)
-        return "status " + std::to_string(r.status) + " that the partner has not sent next";
+        return std::string{"status "} + std::to_string(r.status) + " that the partner has not sent next";
     if (r.status >= 2) at.asked = at.read;
     ++at.read;
     return {};
@@ -343,7 +375,7 @@ std::string oracle::follow(side& s, const request& r, std::int32_t code, side::p
 
 void oracle::judge_ending(side& s, const request& r, std::int32_t code, const circumstances& now) {
     side& p = s.of->other(s);
-    const std::string told = "code " + std::to_string(code);
+    const std::string told = std::string{"code "} + std::to_string(code);
     switch (code) {
         case 26: fail("26 although nothing that lasts is wrong");
         case 27:
@@ -379,7 +411,14 @@ void oracle::judge_ending(side& s, const request& r, std::int32_t code, const ci
             if (s.of->reject != 0 || now.may_be_refused) return;
             fail("18 although the partner has not ended");
         }
-        case 3: case 5: case 6: case 7: case 8: case 9: case 10: case 11:
+        case 3:
+        case 5:
+        case 6:
+        case 7:
+        case 8:
+        case 9:
+        case 10:
+        case 11:
             if (!s.originator || s.of->accepted) fail(told + " of a conversation that was accepted");
             if (code == s.of->reject || (code == 11 && now.may_be_refused)) return;
             fail(told + " instead of " + std::to_string(s.of->reject));
@@ -392,7 +431,7 @@ void oracle::judge_ending(side& s, const request& r, std::int32_t code, const ci
 }
 
 void oracle::told_request_to_send(side& s, std::int32_t value) {
-    if (value != 0 && value != 1) fail("request_to_send_received is " + std::to_string(value));
+    if (value != 0 && value != 1) fail(std::string{"request_to_send_received is "} + std::to_string(value));
     if (value == 0) return;
     side& p = s.of->other(s);
     if (s.rts_told >= p.rts_sent) fail("a request to send that the partner has not made");
@@ -458,7 +497,7 @@ void oracle::error_beside_receive(side& s, std::int32_t code, const circumstance
         e.from = row_state::send;
         c = next(e, code);
     }
-    if (c.what != cell::kind::goes) fail("Send_Error beside Receive gives " + std::to_string(code));
+    if (c.what != cell::kind::goes) fail(std::string{"Send_Error beside Receive gives "} + std::to_string(code));
     if (code == 0) {
         // A Receive issued with the turn may not have given it up yet; then the report comes from the sender.
         const bool either = from_send && r.unsent;

@@ -1,7 +1,7 @@
 // oracle: what each end of a conversation may be told, from what the two programs did.
 //
-// It never asks the engine. Each end's sayings are a list of items in program order; the other end may only read them in that
-// order, unless an error report voided them. States come from the standard's table.
+// It never asks the engine. Each end's sayings are a list of items in program order; the other end may only read them
+// in that order, unless an error report voided them. States come from the standard's table.
 #pragma once
 
 #include <cstddef>
@@ -39,8 +39,8 @@ enum class call : std::uint8_t {
 // One verb as it was issued, with the characteristics it was issued under, and where its outputs go.
 struct request {
     call what = call::flush;
-    char type = ' ';            // the table's letter: B F C P D, A F C, W I
-    bool asks = false;          // a confirmation is asked for
+    char type = ' ';    // the table's letter: B F C P D, A F C, W I
+    bool asks = false;  // a confirmation is asked for
     bool blocking = false;
     bool error_as_receiver = false;  // Send_Error in SEND_PENDING
     row_state from = row_state::reset;
@@ -48,7 +48,7 @@ struct request {
     std::vector<std::byte> buffer;  // of a Receive: `length` bytes and a guard
     std::int32_t data = -1, received = -1, status = -1, rts = -1;
     std::uint64_t id_memory = 0;
-    bool unsent = false;  // Receive with the turn: something may still wait for credit in front of the turn
+    bool unsent = false;            // Receive with the turn: something may still wait for credit in front of the turn
     std::int32_t forced_code = -1;  // what the program has done to it decides its code
     std::size_t status_item = SIZE_MAX;  // the item that asks for the confirmation
 };
@@ -57,9 +57,9 @@ struct item {
     enum class kind : std::uint8_t { record, confirm, turn, confirm_turn, end, confirm_end, error, abend } what;
     std::uint32_t sequence = 0;
     std::int32_t length = 0;
-    std::int32_t code = 0;   // error: 21 or 22, 0 either; abend: 17 or 30
-    bool optional = false;   // may not have left, because an error took its place
-    bool answered = false;   // the partner program confirmed
+    std::int32_t code = 0;  // error: 21 or 22, 0 either; abend: 17 or 30
+    bool optional = false;  // may not have left, because an error took its place
+    bool answered = false;  // the partner program confirmed
 };
 
 struct talk;
@@ -76,20 +76,20 @@ struct side {
 
     std::int32_t sync_level = 0, deallocate_type = 0, prepare_type = 0, mode = 0, send_type = 0, receive_type = 0;
     std::int32_t error_direction = 0;
-    bool at_once = false;    // return_control IMMEDIATE
+    bool at_once = false;  // return_control IMMEDIATE
 
     std::vector<item> out;
     std::size_t sure = 0;    // items below have left for certain
     std::size_t forced = 0;  // items below are told to leave
     std::uint32_t sequence = 0;
-    bool attached = false;   // the partner may know of the conversation
+    bool attached = false;  // the partner may know of the conversation
 
-    // Where we may stand in what the partner says. One place, until error reports cross: which of them was heard is for what
-    // follows to show.
+    // Where we may stand in what the partner says. One place, until error reports cross: which of them was heard is for
+    // what follows to show.
     struct place {
-        std::size_t read = 0;     // items
-        std::int32_t offset = 0;  // in the record being read
-        bool cut = false;         // a record ended early: the abend must follow
+        std::size_t read = 0;          // items
+        std::int32_t offset = 0;       // in the record being read
+        bool cut = false;              // a record ended early: the abend must follow
         std::size_t asked = SIZE_MAX;  // the item whose confirmation we owe
         friend bool operator==(const place&, const place&) = default;
     };
@@ -114,7 +114,7 @@ struct talk {
 // What may happen to a conversation beside what its programs do.
 struct circumstances {
     bool link_may_be_lost = false;
-    bool may_be_refused = false;   // for want of room, 11
+    bool may_be_refused = false;  // for want of room, 11
 };
 
 class oracle {

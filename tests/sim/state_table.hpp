@@ -53,10 +53,12 @@ public:
         }
     }
 
-    // The first row of the call whose condition begins with `condition` and whose outcome has the word, or the set in braces.
+    // The first row of the call whose condition begins with `condition` and whose outcome has the word, or the set in
+    // braces.
     [[nodiscard]] const row& find(std::string_view call, std::string_view condition, std::string_view outcome) const {
         for (const row& r : rows_)
-            if (r.call == call && r.condition.substr(0, condition.size()) == condition && says(r.outcome, outcome)) return r;
+            if (r.call == call && r.condition.substr(0, condition.size()) == condition && says(r.outcome, outcome))
+                return r;
         throw std::runtime_error("no row for " + std::string{call} + " / " + std::string{condition} + " / " +
                                  std::string{outcome});
     }
@@ -71,8 +73,8 @@ public:
         static constexpr struct {
             std::string_view name;
             row_state state;
-        } names[] = {{"T", row_state::reset},         {"I", row_state::initialize},   {"S", row_state::send},
-                     {"R", row_state::receive},       {"SP", row_state::send_pending}, {"C", row_state::confirm},
+        } names[] = {{"T", row_state::reset},         {"I", row_state::initialize},         {"S", row_state::send},
+                     {"R", row_state::receive},       {"SP", row_state::send_pending},      {"C", row_state::confirm},
                      {"CS", row_state::confirm_send}, {"CD", row_state::confirm_deallocate}};
         for (const auto& n : names)
             if (text == n.name) return {cell::kind::goes, n.state, 0};

@@ -81,13 +81,14 @@ world::world(std::uint64_t seed, oracle& judge, bool verbose) : judge_{judge}, r
     for (auto& k : knobs_) k = static_cast<std::uint8_t>(r.between(0, 4));
     knobs_[0] = 4;  // sending
     knobs_[1] = 4;  // receiving
-    drawn_ = "units " + std::to_string(n) + " actions " + std::to_string(actions_) + " faults " + std::to_string(faults_) +
-             " tight " + std::to_string(tight_) + " heartbeats " + std::to_string(heartbeats_) + " illegal " +
-             std::to_string(illegal_) + " blocking " + std::to_string(blocking_share_) + " conversations " +
-             std::to_string(l.conversations) + " concurrent " + std::to_string(concurrent_) + " window " +
-             std::to_string(l.window_bytes) + ".." + std::to_string(l.window_bytes_max) + " read " +
-             std::to_string(w.read_bytes_max) + " write " + std::to_string(w.write_bytes_max) + " pipe " +
-             std::to_string(w.pipe_bytes) + " delay " + std::to_string(w.delay_max_ns) + " links " + std::to_string(links);
+    drawn_ = std::string{"units "} + std::to_string(n) + " actions " + std::to_string(actions_) + " faults " +
+             std::to_string(faults_) + " tight " + std::to_string(tight_) + " heartbeats " +
+             std::to_string(heartbeats_) + " illegal " + std::to_string(illegal_) + " blocking " +
+             std::to_string(blocking_share_) + " conversations " + std::to_string(l.conversations) + " concurrent " +
+             std::to_string(concurrent_) + " window " + std::to_string(l.window_bytes) + ".." +
+             std::to_string(l.window_bytes_max) + " read " + std::to_string(w.read_bytes_max) + " write " +
+             std::to_string(w.write_bytes_max) + " pipe " + std::to_string(w.pipe_bytes) + " delay " +
+             std::to_string(w.delay_max_ns) + " links " + std::to_string(links);
 }
 
 void world::draw_limits(runtime::limits& l) {
@@ -120,7 +121,7 @@ void world::note(const std::string& line) const {
 
 std::string world::label(const side& s) const {
     static const char* const states[] = {"", "reset", "init", "send", "recv", "spend", "conf", "confsend", "confdeal"};
-    return "talk " + std::to_string(s.of->serial) + (s.originator ? "a" : "b") + "@" +
+    return std::string{"talk "} + std::to_string(s.of->serial) + (s.originator ? "a" : "b") + "@" +
            units_[s.unit].name.substr(4) + " " + states[static_cast<std::size_t>(s.state)];
 }
 
@@ -131,7 +132,7 @@ circumstances world::around(const side& s) const {
     return c;
 }
 
-// ---- life of conversations ----------------------------------------------------------------------------------------------------
+// ---- life of conversations ----------------------------------------------------------------------------------------
 
 void world::refresh() {
     std::erase_if(active_, [](side* s) { return !s->live() && !s->pending; });
@@ -143,7 +144,7 @@ void world::open_talk(std::uint32_t from, std::uint32_t to) {
     auto& r = random_;
     const runtime::outcome o = runtime::initialize(engine(from), context(from));
     if (o.code != return_code::ok) {
-        if (number(o.code) != 20 || !tight_) fail("Initialize gives " + std::to_string(number(o.code)));
+        if (number(o.code) != 20 || !tight_) fail(std::string{"Initialize gives "} + std::to_string(number(o.code)));
         return;
     }
     auto& t = *talks_.emplace_back(std::make_unique<talk>());
@@ -183,7 +184,7 @@ void world::open_talk(std::uint32_t from, std::uint32_t to) {
 void world::accept(std::uint32_t at, bool blocking) {
     auto a = std::make_unique<acceptance>();
     const runtime::outcome o = runtime::accept(engine(at), context(at), blocking, &a->id_memory);
-    note("accept at " + units_[at].name + " gives " + std::to_string(number(o.code)));
+    note(std::string{"accept at "} + units_[at].name + " gives " + std::to_string(number(o.code)));
     switch (number(o.code)) {
         case 0: accepted(at, o.id); return;
         case 35:
@@ -196,14 +197,15 @@ void world::accept(std::uint32_t at, bool blocking) {
         case 20:
             if (tight_) return;
             [[fallthrough]];
-        default: fail("Accept gives " + std::to_string(number(o.code)));
+        default: fail(std::string{"Accept gives "} + std::to_string(number(o.code)));
     }
 }
 
 void world::accepted(std::uint32_t at, conversation_id id) {
     char user[16] = {};
     std::int32_t length = 0;
-    if (number(runtime::extract_name(engine(at), context(at), id, runtime::name_of::user_id, user, 10, length).code) != 0)
+    if (number(runtime::extract_name(engine(at), context(at), id, runtime::name_of::user_id, user, 10, length).code) !=
+        0)
         fail("an accepted conversation cannot be asked");
     unsigned serial = 0;
     if (length != 8 || std::sscanf(user, "U%07u", &serial) != 1 || serial == 0 || serial > talks_.size())
@@ -215,7 +217,8 @@ void world::accepted(std::uint32_t at, conversation_id id) {
     if (s.unit != at) fail("an attach came to the wrong logical unit");
     if (!t.ends[0].attached && t.ends[0].out.empty()) fail("an attach that was never sent was accepted");
     char lu[32] = {};
-    if (number(runtime::extract_name(engine(at), context(at), id, runtime::name_of::partner_lu, lu, 17, length).code) != 0 ||
+    if (number(runtime::extract_name(engine(at), context(at), id, runtime::name_of::partner_lu, lu, 17, length).code) !=
+            0 ||
         std::string(lu, static_cast<std::size_t>(length)) != units_[t.ends[0].unit].name)
         fail("wrong partner_LU_name");
     std::int32_t level = -1;
@@ -235,22 +238,29 @@ void world::accepted(std::uint32_t at, conversation_id id) {
     if (!random_.chance(blocking_share_)) set(s, characteristic::processing_mode, 1);
 }
 
-// ---- characteristics ------------------------------------------------------------------------------------------------------------
+// ---- characteristics ----------------------------------------------------------------------------------------------
 
 void world::set(side& s, characteristic which, std::int32_t value) {
-    const bool beside = s.pending && s.pending->what == call::receive && !s.pending->blocking && s.pending->forced_code == -1;
+    const bool beside =
+        s.pending && s.pending->what == call::receive && !s.pending->blocking && s.pending->forced_code == -1;
     const bool initialize_only = which == characteristic::sync_level || which == characteristic::security_type ||
                                  which == characteristic::return_control;
     std::int32_t expected = 0;
     static constexpr std::int32_t most[] = {1, 1, 1, 2, 3, 1, 1, 2, 1, 1, 4};
     const bool in_range = value >= 0 && value <= most[static_cast<std::size_t>(which)];
-    const bool confirms = (which == characteristic::deallocate_type || which == characteristic::prepare_to_receive_type ||
-                           which == characteristic::send_type) && value == 2;
-    if (!s.known || (s.state == row_state::reset && !s.pending)) expected = 24;
-    else if (s.pending && which == characteristic::processing_mode) expected = 25;
-    else if (s.pending && !beside) expected = 37;
-    else if (initialize_only && s.state != row_state::initialize) expected = 25;
-    else if (!in_range || which == characteristic::fill || (confirms && s.sync_level == 0)) expected = 24;
+    const bool confirms = (which == characteristic::deallocate_type ||
+                           which == characteristic::prepare_to_receive_type || which == characteristic::send_type) &&
+                          value == 2;
+    if (!s.known || (s.state == row_state::reset && !s.pending))
+        expected = 24;
+    else if (s.pending && which == characteristic::processing_mode)
+        expected = 25;
+    else if (s.pending && !beside)
+        expected = 37;
+    else if (initialize_only && s.state != row_state::initialize)
+        expected = 25;
+    else if (!in_range || which == characteristic::fill || (confirms && s.sync_level == 0))
+        expected = 24;
     else if (which == characteristic::sync_level && value == 0 &&
              (s.send_type == 2 || s.prepare_type == 2 || s.deallocate_type == 2))
         expected = 24;
@@ -263,8 +273,8 @@ void world::set(side& s, characteristic which, std::int32_t value) {
         return;
     }
     if (code != expected)
-        fail("Set_ call " + std::to_string(static_cast<int>(which)) + " gives " + std::to_string(code) + " instead of " +
-             std::to_string(expected));
+        fail(std::string{"Set_ call "} + std::to_string(static_cast<int>(which)) + " gives " + std::to_string(code) +
+             " instead of " + std::to_string(expected));
     if (code != 0) return;
     switch (which) {
         case characteristic::sync_level: s.sync_level = value; break;
@@ -281,15 +291,17 @@ void world::set(side& s, characteristic which, std::int32_t value) {
 
 void world::set_something(side& s) {
     auto& r = random_;
-    static constexpr characteristic all[] = {characteristic::deallocate_type, characteristic::error_direction,
-                                             characteristic::prepare_to_receive_type, characteristic::processing_mode,
-                                             characteristic::receive_type, characteristic::send_type, characteristic::send_type,
-                                             characteristic::receive_type, characteristic::fill, characteristic::sync_level,
-                                             characteristic::return_control};
+    static constexpr characteristic all[] = {
+        characteristic::deallocate_type, characteristic::error_direction, characteristic::prepare_to_receive_type,
+        characteristic::processing_mode, characteristic::receive_type,    characteristic::send_type,
+        characteristic::send_type,       characteristic::receive_type,    characteristic::fill,
+        characteristic::sync_level,      characteristic::return_control};
     const characteristic which = all[r.below(r.chance(illegal_) ? std::size(all) : std::size(all) - 3)];
     std::int32_t value = 0;
     switch (which) {
-        case characteristic::send_type: value = static_cast<std::int32_t>(r.below(4) == 0 ? r.below(5) : r.below(4)); break;
+        case characteristic::send_type:
+            value = static_cast<std::int32_t>(r.below(4) == 0 ? r.below(5) : r.below(4));
+            break;
         case characteristic::deallocate_type: value = static_cast<std::int32_t>(r.below(4)); break;
         case characteristic::prepare_to_receive_type: value = static_cast<std::int32_t>(r.below(3)); break;
         case characteristic::receive_type: value = r.chance(300) ? 1 : 0; break;
@@ -300,7 +312,7 @@ void world::set_something(side& s) {
     set(s, which, value);
 }
 
-// ---- verbs ------------------------------------------------------------------------------------------------------------------------
+// ---- verbs --------------------------------------------------------------------------------------------------------
 
 std::int32_t world::issue(side& s, call what, std::int32_t length) {
     auto& r = random_;
@@ -333,7 +345,9 @@ std::int32_t world::issue(side& s, call what, std::int32_t length) {
             q->asks = prepare_asks;
             break;
         case call::confirm: q->asks = true; break;
-        case call::send_error: q->error_as_receiver = s.state == row_state::send_pending && s.error_direction == 0; break;
+        case call::send_error:
+            q->error_as_receiver = s.state == row_state::send_pending && s.error_direction == 0;
+            break;
         default: break;
     }
     if (length < 0 && (what == call::send_data || what == call::receive)) {
@@ -341,7 +355,10 @@ std::int32_t world::issue(side& s, call what, std::int32_t length) {
             case 0: length = static_cast<std::int32_t>(r.below(64)); break;
             case 1: length = static_cast<std::int32_t>(r.below(2'000)); break;
             case 2: length = r.chance(100) ? length_max : static_cast<std::int32_t>(r.below(300)); break;
-            case 3: length = r.chance(200) ? static_cast<std::int32_t>(r.below(length_max + 1)) : static_cast<std::int32_t>(r.below(3)); break;
+            case 3:
+                length = r.chance(200) ? static_cast<std::int32_t>(r.below(length_max + 1))
+                                       : static_cast<std::int32_t>(r.below(3));
+                break;
             default: length = static_cast<std::int32_t>(r.below(5'000)); break;
         }
         if (what == call::receive && r.chance(500)) length = length_max;
@@ -353,16 +370,19 @@ std::int32_t world::issue(side& s, call what, std::int32_t length) {
 
     // What the rules demand before anything is tried.
     std::int32_t expected = 0;
-    const bool beside = s.pending && s.pending->what == call::receive && !s.pending->blocking && s.pending->forced_code == -1;
+    const bool beside =
+        s.pending && s.pending->what == call::receive && !s.pending->blocking && s.pending->forced_code == -1;
     bool done_possible = false;
     if (!s.known || (s.state == row_state::reset && !s.pending)) {
         expected = 24;
     } else if (s.pending) {
-        const bool allowed = beside && (what == call::deallocate || what == call::request_to_send || what == call::send_error ||
-                                        what == call::test_request_to_send);
+        const bool allowed = beside && (what == call::deallocate || what == call::request_to_send ||
+                                        what == call::send_error || what == call::test_request_to_send);
         done_possible = allowed;
-        if (!allowed) expected = 37;
-        else if (what == call::deallocate && q->type != 'A') expected = 25;
+        if (!allowed)
+            expected = 37;
+        else if (what == call::deallocate && q->type != 'A')
+            expected = 25;
     } else {
         expected = judge_.refusal(s, *q);
         if (expected == 0 && bad_length) expected = 24;
@@ -374,7 +394,8 @@ std::int32_t world::issue(side& s, call what, std::int32_t length) {
         data.resize(static_cast<std::size_t>(length) + 1);
         oracle::fill(data.data(), static_cast<std::size_t>(length), s, s.sequence);
     }
-    if (what == call::receive && !bad_length) q->buffer.assign(static_cast<std::size_t>(length) + guard_bytes, std::byte{0xA5});
+    if (what == call::receive && !bad_length)
+        q->buffer.assign(static_cast<std::size_t>(length) + guard_bytes, std::byte{0xA5});
     runtime::outcome o;
     ++totals_.verbs;
     void* const memory = &q->id_memory;
@@ -386,7 +407,8 @@ std::int32_t world::issue(side& s, call what, std::int32_t length) {
         case call::flush: o = runtime::flush(e, c, s.id, memory); break;
         case call::prepare_to_receive: o = runtime::prepare_to_receive(e, c, s.id, memory); break;
         case call::receive:
-            o = runtime::receive(e, c, s.id, {q->buffer.data(), length, &q->data, &q->received, &q->status, &q->rts}, memory);
+            o = runtime::receive(e, c, s.id, {q->buffer.data(), length, &q->data, &q->received, &q->status, &q->rts},
+                                 memory);
             break;
         case call::request_to_send: o = runtime::request_to_send(e, c, s.id); break;
         case call::send_data: o = runtime::send_data(e, c, s.id, data.data(), length, &q->rts, memory); break;
@@ -396,8 +418,11 @@ std::int32_t world::issue(side& s, call what, std::int32_t length) {
     }
     std::int32_t code = number(o.code);
     if (verbose_)
-        note(label(s) + " " + name(what) + " " + q->type + (q->asks ? "?" : "") + " " + std::to_string(length) + " gives " +
-             std::to_string(code) + (q->data > 0 || q->status > 0 ? " data " + std::to_string(q->data) + " length " + std::to_string(q->received) + " status " + std::to_string(q->status) : ""));
+        note(label(s) + " " + name(what) + " " + q->type + (q->asks ? "?" : "") + " " + std::to_string(length) +
+             " gives " + std::to_string(code) +
+             (q->data > 0 || q->status > 0 ? std::string{" data "} + std::to_string(q->data) + " length " +
+                                                 std::to_string(q->received) + " status " + std::to_string(q->status)
+                                           : ""));
     if (what == call::send_data && code != 35) totals_.bytes += data.size();
 
     if (expected != 0) {
@@ -409,7 +434,8 @@ std::int32_t world::issue(side& s, call what, std::int32_t length) {
             return code;
         }
         if (code != expected)
-            fail(std::string{name(what)} + " gives " + std::to_string(code) + " instead of " + std::to_string(expected));
+            fail(std::string{name(what)} + " gives " + std::to_string(code) + " instead of " +
+                 std::to_string(expected));
         check_state(s);
         return code;
     }
@@ -421,7 +447,7 @@ std::int32_t world::issue(side& s, call what, std::int32_t length) {
         }
         switch (what) {
             case call::deallocate:
-                if (code != 0) fail("Deallocate ABEND beside Receive gives " + std::to_string(code));
+                if (code != 0) fail(std::string{"Deallocate ABEND beside Receive gives "} + std::to_string(code));
                 judge_.say(s, *q, true);
                 s.state = row_state::reset;
                 s.pending->forced_code = 17;
@@ -431,12 +457,12 @@ std::int32_t world::issue(side& s, call what, std::int32_t length) {
                 judge_.error_beside_receive(s, code, around(s));
                 break;
             case call::request_to_send:
-                if (code != 0) fail("Request_To_Send beside Receive gives " + std::to_string(code));
+                if (code != 0) fail(std::string{"Request_To_Send beside Receive gives "} + std::to_string(code));
                 ++s.rts_sent;
                 s.rts_fresh = s.attached;
                 break;
             default:
-                if (code != 0) fail("Test_Request_To_Send beside Receive gives " + std::to_string(code));
+                if (code != 0) fail(std::string{"Test_Request_To_Send beside Receive gives "} + std::to_string(code));
                 judge_.told_request_to_send(s, q->rts);
         }
         check_state(s);
@@ -444,9 +470,10 @@ std::int32_t world::issue(side& s, call what, std::int32_t length) {
         return code;
     }
     if (code == 35) {
-        const bool may = what == call::allocate || what == call::confirm || what == call::deallocate || what == call::flush ||
-                         what == call::prepare_to_receive || (what == call::receive && q->type == 'W') ||
-                         what == call::send_data || what == call::send_error;
+        const bool may = what == call::allocate || what == call::confirm || what == call::deallocate ||
+                         what == call::flush || what == call::prepare_to_receive ||
+                         (what == call::receive && q->type == 'W') || what == call::send_data ||
+                         what == call::send_error;
         if (!may) fail(std::string{name(what)} + " gives 35");
         if (o.must_wait != q->blocking) fail("35 to the wrong kind of caller");
         judge_.say(s, *q, false);
@@ -467,8 +494,10 @@ std::int32_t world::issue(side& s, call what, std::int32_t length) {
         s.rts_fresh = s.attached;
     }
     if (code == 28 && what == call::allocate && !s.at_once) fail("28 from Allocate that waits");
-    if (!(code == 2 && connect_may_fail_)) judge_.judge(s, *q, code, now);
-    else s.state = row_state::reset;
+    if (!(code == 2 && connect_may_fail_))
+        judge_.judge(s, *q, code, now);
+    else
+        s.state = row_state::reset;
     check_state(s);
     check_outstanding();
     return code;
@@ -483,7 +512,7 @@ void world::cancel(side& s) {
     ++totals_.verbs;
     const std::int32_t code = number(runtime::cancel(e, c, s.id).code);
     note(label(s) + " cancel gives " + std::to_string(code));
-    if (code != (there ? 0 : 24)) fail("Cancel gives " + std::to_string(code));
+    if (code != (there ? 0 : 24)) fail(std::string{"Cancel gives "} + std::to_string(code));
     if (!there) return;
     request q;
     q.what = call::cancel;
@@ -514,9 +543,17 @@ void world::cancel(side& s) {
 
 call world::pick(side& s) {
     auto& r = random_;
-    static constexpr call all[] = {call::allocate, call::confirm, call::confirmed, call::deallocate, call::flush,
-                                   call::prepare_to_receive, call::receive, call::request_to_send, call::send_data,
-                                   call::send_error, call::test_request_to_send};
+    static constexpr call all[] = {call::allocate,
+                                   call::confirm,
+                                   call::confirmed,
+                                   call::deallocate,
+                                   call::flush,
+                                   call::prepare_to_receive,
+                                   call::receive,
+                                   call::request_to_send,
+                                   call::send_data,
+                                   call::send_error,
+                                   call::test_request_to_send};
     if (r.chance(illegal_)) return all[r.below(std::size(all))];
     for (;;) {
         const auto roll = r.below(100);
@@ -577,18 +614,22 @@ void world::act_on(side& s) {
     (void)issue(s, pick(s));
 }
 
-// ---- completions ------------------------------------------------------------------------------------------------------------------
+// ---- completions --------------------------------------------------------------------------------------------------
 
 void world::finish_pending(side& s, std::int32_t code) {
     std::unique_ptr<request> q = std::move(s.pending);
     ++totals_.completions;
     if (verbose_)
         note(label(s) + " " + name(q->what) + " completes with " + std::to_string(code) +
-             (q->data > 0 || q->status > 0 ? " data " + std::to_string(q->data) + " length " + std::to_string(q->received) + " status " + std::to_string(q->status) : ""));
+             (q->data > 0 || q->status > 0 ? std::string{" data "} + std::to_string(q->data) + " length " +
+                                                 std::to_string(q->received) + " status " + std::to_string(q->status)
+                                           : ""));
     if (!q->blocking) --units_[s.unit].outstanding;
     if (q->forced_code != -1 && q->rts > 0) judge_.told_request_to_send(s, q->rts);
-    if (code == 2 && connect_may_fail_ && q->what == call::allocate) s.state = row_state::reset;
-    else judge_.judge(s, *q, code, around(s));
+    if (code == 2 && connect_may_fail_ && q->what == call::allocate)
+        s.state = row_state::reset;
+    else
+        judge_.judge(s, *q, code, around(s));
     if (s.state == row_state::reset) forget(s);
     check_state(s);
 }
@@ -619,11 +660,11 @@ bool world::collect_one(std::uint32_t at) {
         if (done.id_memory != &(*it)->id_memory) fail("a completion with another call's id memory");
         u.accepts.erase(it);
         --u.outstanding;
-        if (number(done.code) != 0) fail("Accept completes with " + std::to_string(number(done.code)));
+        if (number(done.code) != 0) fail(std::string{"Accept completes with "} + std::to_string(number(done.code)));
         accepted(at, done.id);
         return true;
     }
-    fail("a completion of an operation that is over, code " + std::to_string(number(done.code)));
+    fail(std::string{"a completion of an operation that is over, code "} + std::to_string(number(done.code)));
 }
 
 void world::collect_all() {
@@ -656,14 +697,15 @@ void world::poll_blocked() {
     }
 }
 
-// ---- checks -----------------------------------------------------------------------------------------------------------------------
+// ---- checks -------------------------------------------------------------------------------------------------------
 
 void world::check_state(side& s) {
     for (int look = 0; look < 2; ++look) {
         runtime::conversation_state state{};
         const std::int32_t code = number(runtime::extract_state(engine(s.unit), context(s.unit), s.id, state).code);
         if (s.state == row_state::reset) {
-            if (code != 24) fail("Extract_State of a conversation that is over gives " + std::to_string(code));
+            if (code != 24)
+                fail(std::string{"Extract_State of a conversation that is over gives "} + std::to_string(code));
             return;
         }
         if (code == 0 && static_cast<int>(state) == static_cast<int>(s.state)) return;
@@ -680,7 +722,7 @@ void world::check_state(side& s) {
 void world::check_outstanding() {
     for (std::uint32_t u = 0; u < units_.size(); ++u)
         if (engine(u).outstanding() != units_[u].outstanding)
-            fail("outstanding() is " + std::to_string(engine(u).outstanding()) + " instead of " +
+            fail(std::string{"outstanding() is "} + std::to_string(engine(u).outstanding()) + " instead of " +
                  std::to_string(units_[u].outstanding));
 }
 
@@ -698,7 +740,8 @@ void world::check_at_rest() {
     check_outstanding();
     if (network_->worst_reason() != wire::reason::none)
         fail(std::string{"a link was closed because of "} + wire::text(network_->worst_reason()));
-    if (!interfered_ && !connect_may_fail_ && network_->last_loss() != 0) fail("a link was lost although nobody touched it");
+    if (!interfered_ && !connect_may_fail_ && network_->last_loss() != 0)
+        fail("a link was lost although nobody touched it");
     refresh();
     for (side* s : active_) {
         std::string why;
@@ -711,7 +754,7 @@ void world::check_at_rest() {
         if (units_[u].accepts.empty() || interfered_ || tight_) continue;
         for (const auto& t : talks_)
             if (!t->accepted && t->reject == 0 && t->ends[1].unit == u && t->ends[0].sure != 0)
-                fail("talk " + std::to_string(t->serial) + ": an attach waits beside an Accept");
+                fail(std::string{"talk "} + std::to_string(t->serial) + ": an attach waits beside an Accept");
     }
     if (interfered_) return;
     for (std::size_t i = 0; i < active_.size(); ++i) {
@@ -726,7 +769,7 @@ void world::check_at_rest() {
     }
 }
 
-// ---- the run ----------------------------------------------------------------------------------------------------------------------
+// ---- the run ------------------------------------------------------------------------------------------------------
 
 void world::interfere() {
     auto& r = random_;
@@ -735,21 +778,21 @@ void world::interfere() {
     const std::size_t which = r.below(up);
     const auto roll = r.below(100);
     if (roll < 40) {
-        note("reset of link " + std::to_string(which));
+        note(std::string{"reset of link "} + std::to_string(which));
         interfered_ = true;
         network_->reset(which);
     } else if (roll < 60) {
         network_->stall(which, r.below(100 * ms));
     } else if (roll < 75 && heartbeats_) {
-        note("black hole on link " + std::to_string(which));
+        note(std::string{"black hole on link "} + std::to_string(which));
         interfered_ = true;
         network_->black_hole(which);
     } else if (roll < 90) {
-        note("drain of link " + std::to_string(which));
+        note(std::string{"drain of link "} + std::to_string(which));
         interfered_ = drained_ = true;
         network_->drain(which);
     } else {
-        note("orderly end of link " + std::to_string(which));
+        note(std::string{"orderly end of link "} + std::to_string(which));
         interfered_ = true;
         network_->shut(which);
     }
@@ -767,15 +810,16 @@ void world::act() {
     }
     if (roll < 9) {
         const auto at = static_cast<std::uint32_t>(r.below(units_.size()));
-        if (units_[at].accepts.size() < 3) accept(at, r.chance(blocking_share_));
+        if (units_[at].accepts.size() < 3)
+            accept(at, r.chance(blocking_share_));
         else if (chosen(10)) {
             // The oldest accept is given up.
             acceptance& a = *units_[at].accepts.front();
             if (engine(at).finished(a.id)) return collect_all();
             if (a.blocking) return;
             const std::int32_t code = number(runtime::cancel(engine(at), context(at), a.id).code);
-            note("cancel of an accept gives " + std::to_string(code));
-            if (code != 0) fail("Cancel of an accept gives " + std::to_string(code));
+            note(std::string{"cancel of an accept gives "} + std::to_string(code));
+            if (code != 0) fail(std::string{"Cancel of an accept gives "} + std::to_string(code));
             if (units_[at].at->watched) {
                 engine(at).flush(context(at));
                 runtime::engine::collected done;
@@ -786,7 +830,8 @@ void world::act() {
                     if (got == runtime::engine::collect_result::none) fail("a cancelled accept is not told");
                     if (got == runtime::engine::collect_result::stale) continue;
                     if (done.id == a.id) {
-                        if (number(done.code) != 17) fail("a cancelled accept completes with " + std::to_string(number(done.code)));
+                        if (number(done.code) != 17)
+                            fail(std::string{"a cancelled accept completes with "} + std::to_string(number(done.code)));
                         told = true;
                         break;
                     }
@@ -865,8 +910,9 @@ void world::cooperate() {
     }
     std::string who;
     for (side* s : active_)
-        who += " " + label(*s) + (s->pending ? std::string{" in "} + name(s->pending->what) : std::string{});
-    fail("these conversations do not end:" + who);
+        who +=
+            std::string{" "} + label(*s) + (s->pending ? std::string{" in "} + name(s->pending->what) : std::string{});
+    fail(std::string{"these conversations do not end:"} + who);
 }
 
 void world::end_everything() {
@@ -890,7 +936,8 @@ void world::end_everything() {
             if (number(runtime::cancel(engine(u), context(u), a->id).code) != 0) fail("Cancel of an accept is refused");
             if (a->blocking) {
                 return_code code{};
-                if (!engine(u).collect(context(u), a->id, code) || number(code) != 17) fail("a cancelled accept returns wrongly");
+                if (!engine(u).collect(context(u), a->id, code) || number(code) != 17)
+                    fail("a cancelled accept returns wrongly");
             } else {
                 --at.outstanding;
             }
@@ -907,20 +954,21 @@ void world::end_everything() {
 void world::check_nothing_leaked() {
     for (std::uint32_t u = 0; u < units_.size(); ++u) {
         runtime::engine& e = engine(u);
-        const std::string at = " at " + units_[u].name;
+        const std::string at = std::string{" at "} + units_[u].name;
         const auto opened = e.count().read(runtime::counter::conversations_opened);
         const auto closed = e.count().read(runtime::counter::conversations_closed);
         if (opened != closed)
             fail(std::to_string(opened) + " slots opened, " + std::to_string(closed) + " closed" + at);
-        if (e.inbound().reserved_bytes() != 0) fail(std::to_string(e.inbound().reserved_bytes()) + " bytes stay reserved" + at);
-        if (e.outstanding() != 0) fail("operations stay outstanding" + at);
+        if (e.inbound().reserved_bytes() != 0)
+            fail(std::to_string(e.inbound().reserved_bytes()) + " bytes stay reserved" + at);
+        if (e.outstanding() != 0) fail(std::string{"operations stay outstanding"} + at);
         for (const auto k : {runtime::buffer_class::cell, runtime::buffer_class::block, runtime::buffer_class::bulk}) {
-            if (e.inbound().bytes_in_use(k) != 0) fail("inbound buffers leak" + at);
-            if (e.outbound_pool().bytes_in_use(k) != 0) fail("outbound buffers leak" + at);
+            if (e.inbound().bytes_in_use(k) != 0) fail(std::string{"inbound buffers leak"} + at);
+            if (e.outbound_pool().bytes_in_use(k) != 0) fail(std::string{"outbound buffers leak"} + at);
         }
         if (!units_[u].sides.empty()) {
             for (const auto& [id, s] : units_[u].sides)
-                if (s->live() || s->pending) fail("the simulator lost a side" + at);
+                if (s->live() || s->pending) fail(std::string{"the simulator lost a side"} + at);
         }
     }
 }

@@ -92,9 +92,9 @@ private:
 
     // drawn
     std::uint32_t actions_ = 0;
-    std::uint32_t illegal_ = 0;       // per mille
-    std::uint32_t faults_ = 0;        // per mille of actions
-    bool tight_ = false;              // limits are so small that refusals are legal
+    std::uint32_t illegal_ = 0;  // per mille
+    std::uint32_t faults_ = 0;   // per mille of actions
+    bool tight_ = false;         // limits are so small that refusals are legal
     bool heartbeats_ = false;
     bool connect_may_fail_ = false;
     bool sync_allowed_ = true;
