@@ -177,8 +177,14 @@ void COLLOQUY_CALL clq_set_callback(const void* conversation_ID, clq_callback ca
 void COLLOQUY_CALL clq_set_time_limit(const void* conversation_ID, unsigned milliseconds, CM_INT32* return_code) {
     if (return_code == nullptr) return;
     *return_code = CM_PROGRAM_PARAMETER_CHECK;
+    if (conversation_ID == nullptr) {
+        api::logical_unit* const unit = api::process_unit();
+        if (unit != nullptr) unit->set_accept_limit(milliseconds);
+        *return_code = unit == nullptr ? CM_PRODUCT_SPECIFIC_ERROR : CM_OK;
+        return;
+    }
     api::logical_unit* const u = api::running_unit();
-    if (u == nullptr || conversation_ID == nullptr) return;
+    if (u == nullptr) return;
     runtime::context& c = u->enter();
     *return_code = static_cast<CM_INT32>(
         runtime::set_time_limit(u->engine(), c, runtime::conversation_id::from_bytes(conversation_ID), milliseconds).code);

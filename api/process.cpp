@@ -16,6 +16,7 @@ constexpr std::uint64_t exit_drain_ns = 2'000'000'000;
 struct process_state {
     std::mutex mutex;
     runtime::atom<logical_unit*> unit;
+    runtime::atom<logical_unit*> stopped;  // the last one: what it left to cmwait
     bool ended = false;  // stopped for good; only an explicit start begins anew
     std::vector<std::unique_ptr<logical_unit>> kept;  // stopped ones too: a late call may still hold one
     bool hooked = false;
@@ -38,6 +39,7 @@ void at_exit() { (void)stop_process_unit(exit_drain_ns); }
 void in_child() {
     process_state& s = state();
     logical_unit* const u = s.unit.exchange_acq_rel(nullptr);  // release[process-unit] acquire[process-unit]
+    s.stopped.store_release(nullptr);  // release[process-stopped]
     if (u != nullptr) u->abandon_in_child();
 }
 
@@ -60,6 +62,7 @@ logical_unit* start_locked(process_state& s, const configuration& wanted) {
     }
     logical_unit* const u = made.get();
     s.kept.push_back(std::move(made));
+    s.stopped.store_release(nullptr);  // release[process-stopped]
     s.unit.store_release(u);
     return u;
 }
@@ -67,6 +70,11 @@ logical_unit* start_locked(process_state& s, const configuration& wanted) {
 }  // namespace
 
 logical_unit* running_unit() noexcept { return state().unit.load_acquire(); }
+
+logical_unit* collecting_unit() noexcept {
+    logical_unit* const u = running_unit();
+    return u != nullptr ? u : state().stopped.load_acquire();  // acquire[process-stopped]
+}
 
 logical_unit* process_unit() noexcept {
     process_state& s = state();
@@ -117,6 +125,7 @@ bool stop_process_unit(std::uint64_t timeout_ns) noexcept {
     if (u == nullptr) return true;
     s.ended = true;
     const bool in_time = u->stop(timeout_ns);
+    s.stopped.store_release(u);  // release[process-stopped]
     s.unit.store_release(nullptr);
     return in_time;
 }

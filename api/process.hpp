@@ -12,6 +12,8 @@ namespace colloquy::api {
 [[nodiscard]] logical_unit* process_unit() noexcept;
 // The same, but never starts one.
 [[nodiscard]] logical_unit* running_unit() noexcept;
+// The same for the calls that collect: where none is running, the one that was stopped last and may have left them something.
+[[nodiscard]] logical_unit* collecting_unit() noexcept;
 // Starts it with these settings. False when one is running already or it cannot be; last_error says which.
 [[nodiscard]] bool start_process_unit(const configuration& wanted) noexcept;
 // Ends it. True: everything was written in time, or none was running.

@@ -114,11 +114,19 @@ public:
         }
     }
 
-    // For the collector of a finished operation: done -> claimed, or -> delivering for one who passes it on.
+    // For the collector of a finished operation: done -> claimed, or -> delivering for one who passes it on. Who owns the
+    // slot for a look only (cmchck, a canceller) puts it back as it was, so it is waited for: the collector has given up its
+    // entry in the queue already and will not come again.
     bool collect(u64 generation, phase to = phase::claimed) noexcept {
         u64 w = word_.load_relaxed();
         for (;;) {
-            if (word_bits::generation(w) != generation || word_bits::phase_of(w) != phase::done) return false;
+            if (word_bits::generation(w) != generation) return false;
+            const phase p = word_bits::phase_of(w);
+            if (p == phase::claimed || p == phase::delivering) {
+                w = word_.load_acquire();
+                continue;
+            }
+            if (p != phase::done) return false;
             // acquire[slot-own]: sees the outcome that the deliverer wrote.
             if (word_.cas_acquire(w, word_bits::with(w, to))) return true;
         }

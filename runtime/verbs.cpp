@@ -129,7 +129,7 @@ outcome initialize(engine& e, context& c) noexcept {
     return {rc::ok, false, id};
 }
 
-outcome accept(engine& e, context& c, bool blocking, void* id_memory) noexcept {
+outcome accept(engine& e, context& c, bool blocking, void* id_memory, std::uint32_t limit_ms) noexcept {
     if (conversation* v = e.take_attached(c); v != nullptr) {
         const conversation_id id = v->id();
         e.leave_idle(c, *v);
@@ -141,6 +141,7 @@ outcome accept(engine& e, context& c, bool blocking, void* id_memory) noexcept {
     v->op.kind = verb::accept;
     v->op.channel = blocking ? notify::caller : e.channel_for(*v);
     v->op.id_memory = id_memory;
+    if (limit_ms != 0) v->op.deadline_ns = c.now_ns() + limit_ms * std::uint64_t{1'000'000};
     const conversation_id id = v->id();
     if (id_memory != nullptr) id.to_bytes(id_memory);
     conversation* attached = e.wait_for_attach(c, *v);
@@ -400,7 +401,17 @@ outcome test_request_to_send_received(engine& e, context& c, conversation_id id,
     return just(code);
 }
 
-static outcome cancel_with(engine& e, context& c, conversation_id id, std::uint32_t sense) noexcept {
+// The owner of an operation that waits ends the conversation.
+static void end_pending(engine& e, context& c, conversation& v, std::uint32_t sense) noexcept {
+    if (v.op.kind == verb::accept) e.accept_cancelled();
+    flow f{e, c, v};
+    (void)f.purge();
+    f.abend(sense);
+    v.state = state::reset;
+}
+
+// `tell_always`: an operation that cmwait could collect leaves its record even if nobody waits at this moment.
+static outcome cancel_with(engine& e, context& c, conversation_id id, std::uint32_t sense, bool tell_always) noexcept {
     conversation* v = e.find(id);
     if (v == nullptr || id.generation() == 0) return just(rc::program_parameter_check);
     for (;;) {
@@ -414,21 +425,16 @@ static outcome cancel_with(engine& e, context& c, conversation_id id, std::uint3
         switch (v->word.take(id.generation())) {
             case state_word<>::take_result::stale: return just(rc::program_parameter_check);
             case state_word<>::take_result::from_idle: return end_abnormally(e, c, *v, sense);
-            case state_word<>::take_result::from_pending: {
-                const bool accepting = v->op.kind == verb::accept;
-                flow f{e, c, *v};
-                (void)f.purge();
-                f.abend(sense);
-                v->state = state::reset;
-                e.complete_cancelled(c, *v);
-                if (accepting) e.accept_cancelled();
+            case state_word<>::take_result::from_pending:
+                end_pending(e, c, *v, sense);
+                if (tell_always) e.complete(c, *v, rc::deallocated_abend);
+                else e.complete_cancelled(c, *v);
                 return just(rc::ok);
-            }
             case state_word<>::take_result::done: {
                 // Finished and not collected: the result is discarded with the conversation.
                 if (!v->word.collect(id.generation())) break;
-                if (v->op.channel == notify::posted) {
-                    // Its completion is about to be posted and still will be, once; the conversation ends with it.
+                if (v->op.channel == notify::posted || tell_always) {
+                    // Its completion is about to be told and still will be, once; the conversation ends with it.
                     flow f{e, c, *v};
                     (void)f.purge();
                     f.abend(sense);
@@ -445,7 +451,23 @@ static outcome cancel_with(engine& e, context& c, conversation_id id, std::uint3
 }
 
 outcome cancel(engine& e, context& c, conversation_id id) noexcept {
-    return cancel_with(e, c, id, wire::sense::deallocate_abend_svc);
+    return cancel_with(e, c, id, wire::sense::deallocate_abend_svc, false);
+}
+
+bool give_up(engine& e, context& c, conversation_id id) noexcept {
+    conversation& v = *e.find(id);
+    for (;;) {
+        switch (v.word.take(id.generation())) {
+            case state_word<>::take_result::from_pending:
+                end_pending(e, c, v, wire::sense::deallocate_abend_svc);
+                e.complete(c, v, rc::deallocated_abend);
+                return true;
+            case state_word<>::take_result::owned: break;  // a delivery is at work; it lets go soon
+            case state_word<>::take_result::from_idle: e.leave_idle(c, v); return false;
+            case state_word<>::take_result::done:
+            case state_word<>::take_result::stale: return false;
+        }
+    }
 }
 
 void expire(engine& e, context& c, conversation& v, std::uint64_t now_ns) noexcept {
@@ -455,13 +477,8 @@ void expire(engine& e, context& c, conversation& v, std::uint64_t now_ns) noexce
         e.put_back(c, v);
         return;
     }
-    const bool accepting = v.op.kind == verb::accept;
-    flow f{e, c, v};
-    (void)f.purge();
-    f.abend(wire::sense::deallocate_abend_timer);
-    v.state = state::reset;
+    end_pending(e, c, v, wire::sense::deallocate_abend_timer);
     e.complete(c, v, rc::deallocated_abend_timer);
-    if (accepting) e.accept_cancelled();
 }
 
 outcome set_time_limit(engine& e, context& c, conversation_id id, std::uint32_t limit_ms) noexcept {
@@ -484,20 +501,42 @@ outcome set_attention(engine& e, context& c, conversation_id id, void*& attentio
 
 outcome extract_attention(engine& e, context& c, conversation_id id, void (*look)(void* arg, void* attention),
                           void* arg) noexcept {
-    bool own = false, busy = false;
-    conversation* v = look_at(e, c, id, own, busy);
-    if (v == nullptr) return just(busy ? rc::operation_not_accepted : rc::program_parameter_check);
-    look(arg, v->attention);
-    let_go(e, c, *v, own);
-    return just(rc::ok);
+    // Owned for the look, not only pinned: a canceller may end the conversation, and with it what hangs there.
+    conversation* v = e.find(id);
+    if (v == nullptr || id.generation() == 0) return just(rc::program_parameter_check);
+    for (;;) {
+        switch (v->word.take(id.generation())) {
+            case state_word<>::take_result::stale: return just(rc::program_parameter_check);
+            case state_word<>::take_result::from_idle:
+                look(arg, v->attention);
+                e.leave_idle(c, *v);
+                return just(rc::ok);
+            case state_word<>::take_result::from_pending:
+                look(arg, v->attention);
+                e.put_back(c, *v);
+                return just(rc::ok);
+            case state_word<>::take_result::done:
+                if (!v->word.collect(id.generation())) break;
+                {
+                    const bool over = v->state == state::reset;
+                    if (!over) look(arg, v->attention);
+                    e.leave_done(c, *v);
+                    return just(over ? rc::program_parameter_check : rc::ok);
+                }
+            case state_word<>::take_result::owned: break;  // for a moment
+        }
+    }
 }
 
 void end_all(engine& e, context& c) noexcept {
+    e.close();
     for (std::uint32_t i = 0; i < e.bounds().conversations; ++i) {
         const std::uint64_t w = e.at(i).word.load();
         const phase p = word_bits::phase_of(w);
         if (p == phase::vacant || p == phase::retired) continue;
-        (void)cancel_with(e, c, conversation_id::of(i, word_bits::generation(w)), wire::sense::deallocate_abend);
+        // What is done already was told or waits to be collected, once.
+        if (p == phase::done && word_bits::state_of(w) == state::reset) continue;
+        (void)cancel_with(e, c, conversation_id::of(i, word_bits::generation(w)), wire::sense::deallocate_abend, true);
     }
 }
 

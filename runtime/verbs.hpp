@@ -35,7 +35,8 @@ struct receive_request {
 
 outcome initialize(engine& e, context& c) noexcept;
 // `blocking`: the caller waits for an attach; otherwise 35 with the id of the accept.
-outcome accept(engine& e, context& c, bool blocking, void* id_memory) noexcept;
+// `limit_ms`: it ends with 31 by then; 0: it waits as long as it takes.
+outcome accept(engine& e, context& c, bool blocking, void* id_memory, std::uint32_t limit_ms = 0) noexcept;
 // `find` gives the partner for the conversation's partner_LU_name, or null: 19.
 outcome allocate(engine& e, context& c, conversation_id id, partner* (*find)(void*, std::string_view), void* find_arg,
                  void* id_memory) noexcept;
@@ -53,6 +54,8 @@ outcome request_to_send(engine& e, context& c, conversation_id id) noexcept;
 outcome test_request_to_send_received(engine& e, context& c, conversation_id id, std::int32_t* received) noexcept;
 // Also against an operation that another thread is blocked on. The partner hears a service program's abend (30).
 outcome cancel(engine& e, context& c, conversation_id id) noexcept;
+// The same by the thread that is blocked on the operation. False: it has finished meanwhile, and its code is to be collected.
+[[nodiscard]] bool give_up(engine& e, context& c, conversation_id id) noexcept;
 // An operation whose time limit has passed at `now` ends with 31, and the conversation with it: the partner hears 31 too.
 // Nothing happens when there is no such operation on the slot (any more).
 void expire(engine& e, context& c, conversation& v, std::uint64_t now_ns) noexcept;
