@@ -85,22 +85,22 @@ using kind = item::kind;
 }  // namespace
 
 // What this end may hear next, for the report of a failure.
-std::string ahead(side& s) {
+static std::string ahead(side& s) {
     static const char* const names[] = {"record", "confirm",     "turn",  "confirm-turn",
                                         "end",    "confirm-end", "error", "abend"};
     const side& p = s.of->other(s);
     std::string text =
         std::string{" (talk "} + std::to_string(s.of->serial) + (s.originator ? "a" : "b") + " reads from";
     for (const side::place& at : s.at)
-        text += std::string{" "} + std::to_string(at.read) + "+" + std::to_string(at.offset);
+        text.append(" ").append(std::to_string(at.read)).append("+").append(std::to_string(at.offset));
     text += ":";
     const std::size_t first = s.at.front().read;
     for (std::size_t i = first < 6 ? 0 : first - 6; i < p.out.size() && i < first + 12; ++i) {
         const item& it = p.out[i];
         text += i == first ? " | " : " ";
         text += names[static_cast<std::size_t>(it.what)];
-        if (it.what == kind::record) text += std::string{" "} + std::to_string(it.length);
-        if (it.what >= kind::error) text += std::string{" "} + std::to_string(it.code);
+        if (it.what == kind::record) text.append(" ").append(std::to_string(it.length));
+        if (it.what >= kind::error) text.append(" ").append(std::to_string(it.code));
         if (it.optional) text += "*";
     }
     return text + ")";
