@@ -81,23 +81,25 @@ public:
         return true;
     }
 
+    // False: everything that had come was looked at, and nothing of it passes.
     bool peek(const message_filter& filter, bool remove, clq_message& message) noexcept {
         collect();
-        queued* before = nullptr;
-        for (queued* node = first_; node != nullptr; before = node, node = node->next) {
-            if (!filter.passes(node->message)) continue;
-            message = node->message;
-            if (remove) unlink(before, node);
-            settle();
-            return true;
-        }
-        if (quit_) {
-            message = {nullptr, CLQ_MESSAGE_QUIT, static_cast<clq_wparam>(quit_code_), 0, milliseconds_now()};
-            if (remove) quit_ = false;
-            settle();
-            return true;
-        }
-        settle();
+        do {
+            queued* before = nullptr;
+            for (queued* node = first_; node != nullptr; before = node, node = node->next) {
+                if (!filter.passes(node->message)) continue;
+                message = node->message;
+                if (remove) unlink(before, node);
+                (void)settle();
+                return true;
+            }
+            if (quit_) {
+                message = {nullptr, CLQ_MESSAGE_QUIT, static_cast<clq_wparam>(quit_code_), 0, milliseconds_now()};
+                if (remove) quit_ = false;
+                (void)settle();
+                return true;
+            }
+        } while (settle());
         return false;
     }
 
@@ -131,7 +133,7 @@ public:
             }
             node = after;
         }
-        settle();
+        (void)settle();
     }
 
     [[nodiscard]] int descriptor() const noexcept { return descriptor_; }
@@ -180,14 +182,16 @@ private:
         free_.release(static_cast<std::uint32_t>(node - nodes_.data()), 0);
     }
 
-    // Restores the rule of the descriptor.
-    void settle() noexcept {
+    // Restores the rule of the descriptor. True when something new was collected on the way.
+    bool settle() noexcept {
+        bool collected = false;
         if (first_ == nullptr && !quit_) {
             drain();
-            collect();
+            collected = collect();
         }
         if (drained_ && (first_ != nullptr || quit_)) wake();
         drained_ = false;
+        return collected;
     }
 
     runtime::lazy_array<queued> nodes_;

@@ -350,6 +350,7 @@ TEST_SUITE("api") {
                 answered.store(i + 1);
                 answered.notify_one();
             }
+            CHECK(readable(clq_message_descriptor()));
             CHECK(clq_message_get(&m) == 1);
             CHECK(m.message == CLQ_MESSAGE_USER + 5);
             CHECK(clq_message_peek(&m, 1) == 0);
@@ -408,6 +409,36 @@ TEST_SUITE("api") {
         for (std::thread& t : threads) t.join();
         owner.join();
         for (const clq_wparam n : next) CHECK(n == each);
+    }
+
+    // The queue is empty most of the time, so most posts meet a thread that is about to make the descriptor unreadable.
+    TEST_CASE("window: the descriptor never sleeps on a message") {
+        constexpr clq_wparam count = 50'000;
+        void* hwnd = nullptr;
+        std::latch ready{1};
+        std::atomic<clq_wparam> seen{0};
+        std::thread owner{[&] {
+            log l;
+            hwnd = clq_window_create(note, &l);
+            pollfd polled{clq_message_descriptor(), POLLIN, 0};
+            ready.count_down();
+            for (clq_wparam i = 0; i < count;) {
+                (void)::poll(&polled, 1, -1);
+                clq_message m{};
+                if (clq_message_peek(&m, 1) == 1) {  // one a poll: the rest must keep it readable
+                    if (m.wParam != i) FAIL_CHECK("out of order");
+                    seen.store(++i);
+                }
+            }
+            CHECK(clq_window_destroy(hwnd) == 0);
+        }};
+        ready.wait();
+        for (clq_wparam i = 0; i < count; ++i) {
+            if (clq_window_post(hwnd, CLQ_MESSAGE_USER, i, 0) != 0) FAIL_CHECK("not posted");
+            // At most three ahead, so that the owner often takes the last message while the next is posted.
+            while (seen.load() + i % 4 < i) std::this_thread::yield();
+        }
+        owner.join();
     }
 
     TEST_CASE("window: destroyed, or ended with its thread, while others post") {
