@@ -367,7 +367,7 @@ TEST_SUITE("pair") {
     }
 
     TEST_CASE("credit: nothing is granted behind a conditional end") {
-        // A's data crosses B's refusal and conditional end; the grant for it would meet the channel's next conversation.
+        // A's data crosses B's refusal and conditional end; a grant for it would meet the channel's next conversation.
         talking t{1};
         t.accept();
         (void)t.b.set(runtime::characteristic::processing_mode, 1);
