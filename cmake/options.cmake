@@ -48,6 +48,10 @@ else()
     target_compile_options(colloquy_warnings INTERFACE
         -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast -Wcast-qual
         -Wnon-virtual-dtor $<$<BOOL:${COLLOQUY_WERROR}>:-Werror>)
+    # gcc 12 warns of std::string's own operator+ (PR 105651).
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+        target_compile_options(colloquy_warnings INTERFACE -Wno-restrict)
+    endif()
     target_compile_options(colloquy_c_warnings INTERFACE
         -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes $<$<BOOL:${COLLOQUY_WERROR}>:-Werror>)
     # Products must not depend on where they were built; debuggers and sanitizers still want to find the sources.
