@@ -51,6 +51,8 @@ struct drive::attempt final : resolve_op, connect_op {
     std::uint32_t which = 0;
     std::vector<endpoint> endpoints;
     std::size_t at = 0;
+    int error = 0;            // of the endpoint tried last
+    bool unresolved = false;  // the resolver had no room for its name
     std::vector<address> found;
     struct alarm final : runtime::timer {
         attempt* of = nullptr;
@@ -63,26 +65,41 @@ struct drive::attempt final : resolve_op, connect_op {
         };
     }
     void begin() noexcept {
-        while (at < endpoints.size()) {
-            resolve_op::host = endpoints[at].host;
-            resolve_op::port = endpoints[at].port;
-            if (of->reactor_->submit_resolve(*this).is_pending()) return;
-            ++at;
+        for (; at < endpoints.size(); ++at) {
+            error = try_endpoint();
+            if (error == 0) return;
         }
-        fail(runtime::return_code::allocate_failure_retry);
+        fail(connect_failure(error), error);
     }
-    void complete(std::span<const address> resolved, int error) noexcept override {
-        if (error == 0) {
-            found.assign(resolved.begin(), resolved.end());
-            connect_op::addresses = found;
-            if (const io_status s = of->reactor_->submit_connect(*this); s.is_pending()) return;
-            else error = s.error;
-        }
-        next_endpoint(error);
+    // 0: it is under way, or waits for the resolver.
+    int try_endpoint() noexcept {
+        const endpoint& where = endpoints[at];
+        address numeric;
+        if (address::parse_numeric(where.host, where.port, numeric)) return connect({&numeric, 1});
+        resolve_op::host = where.host;
+        resolve_op::port = where.port;
+        const io_status s = of->reactor_->submit_resolve(*this);
+        if (s.is_pending()) return 0;
+        if (s.error != io_error_table_full) return s.error;
+        unresolved = true;
+        ++of->unresolved_;
+        return 0;
     }
-    void complete(stream connected, int error) noexcept override {
-        if (error != 0) {
-            next_endpoint(error);
+    int connect(std::span<const address> to) noexcept {
+        found.assign(to.begin(), to.end());
+        connect_op::addresses = found;
+        const io_status s = of->reactor_->submit_connect(*this);
+        return s.is_pending() ? 0 : s.error;
+    }
+    void complete(std::span<const address> resolved, int failure) noexcept override {
+        drive& d = *of;
+        if (failure == 0) failure = connect(resolved);
+        if (failure != 0) next_endpoint(failure);
+        d.resolve_more();
+    }
+    void complete(stream connected, int failure) noexcept override {
+        if (failure != 0) {
+            next_endpoint(failure);
             return;
         }
         drive& d = *of;
@@ -92,16 +109,17 @@ struct drive::attempt final : resolve_op, connect_op {
         }
         d.forget(*this);
     }
-    void next_endpoint(int error) noexcept {
-        if (++at < endpoints.size()) begin();
-        else fail(connect_failure(error), error);
+    void next_endpoint(int failure) noexcept {
+        error = failure;
+        ++at;
+        begin();
     }
-    void fail(runtime::return_code code, int error = 0) noexcept {
+    void fail(runtime::return_code code, int why = 0) noexcept {
         drive& d = *of;
         runtime::partner& p = *partner;
         const std::uint32_t link_index = which;
         d.forget(*this);
-        d.engine_.link_failed(d.context, p, link_index, code, error);
+        d.engine_.link_failed(d.context, p, link_index, code, why);
     }
 };
 
@@ -154,7 +172,18 @@ drive::~drive() {
     reactor_.reset();
 }
 
+// The resolver has room again.
+void drive::resolve_more() noexcept {
+    attempt* a = unresolved_ == 0 ? nullptr : trying_;
+    while (a != nullptr && !a->unresolved) a = a->next;
+    if (a == nullptr) return;
+    a->unresolved = false;
+    --unresolved_;
+    a->begin();
+}
+
 void drive::forget(attempt& a) noexcept {
+    if (a.unresolved) --unresolved_;
     (void)wheel_.cancel(a.limit);
     reactor_->cancel(static_cast<resolve_op&>(a));
     reactor_->cancel(static_cast<connect_op&>(a));

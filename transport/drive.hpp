@@ -171,6 +171,7 @@ private:
     void write_done(link& l, io_result result) noexcept;
     void expired(link& l) noexcept;
     void forget(attempt& a) noexcept;
+    void resolve_more() noexcept;
 
     runtime::engine& engine_;
     std::span<runtime::atom<link*>> links_;
@@ -184,6 +185,7 @@ private:
     std::unique_ptr<runtime::atom<watch_node*>[]> watches_;  // by slot, made when first needed
     runtime::pile<watch_node> to_watch_;
     attempt* trying_ = nullptr;        // under way
+    std::uint32_t unresolved_ = 0;     // those of them that wait for the resolver
     std::vector<std::unique_ptr<accepting>> listeners_;
     runtime::atom<std::uint32_t> links_open_;
     runtime::atom<std::uint32_t> drain_wanted_;
