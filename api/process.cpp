@@ -76,12 +76,13 @@ logical_unit* collecting_unit() noexcept {
     return u != nullptr ? u : state().stopped.load_acquire();  // acquire[process-stopped]
 }
 
-logical_unit* process_unit() noexcept {
+static logical_unit* unit_from_configuration(bool anew) noexcept {
     process_state& s = state();
     if (logical_unit* u = s.unit.load_acquire(); u != nullptr) return u;
     try {
         const std::lock_guard held{s.mutex};
         if (logical_unit* u = s.unit.load_acquire(); u != nullptr) return u;
+        if (anew) s.ended = false;
         if (s.ended) {
             set_last_error("the logical unit was stopped; start it again with clq_start or WinCPICStartup");
             return nullptr;
@@ -97,6 +98,10 @@ logical_unit* process_unit() noexcept {
         return nullptr;
     }
 }
+
+logical_unit* process_unit() noexcept { return unit_from_configuration(false); }
+
+logical_unit* registered_unit() noexcept { return unit_from_configuration(true); }
 
 bool start_process_unit(const configuration& wanted) noexcept {
     process_state& s = state();

@@ -46,7 +46,7 @@ int COLLOQUY_CALL WinCPICStartup(unsigned short wVersionRequired, LPWCPICDATA lp
     if (required < version_lowest) return WCPICINVALID;
     registrations& r = registered();
     const std::lock_guard held{r.mutex};
-    if (api::process_unit() == nullptr) return WCPICSYSNOTREADY;
+    if (api::registered_unit() == nullptr) return WCPICSYSNOTREADY;
     ++r.count;
     if (lpData != nullptr) {
         lpData->wVersion = word_of(version_highest);
