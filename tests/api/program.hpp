@@ -3,10 +3,13 @@
 #pragma once
 
 #include <doctest/doctest.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include <array>
 #include <cstdint>
 #include <cstring>
+#include <filesystem>
 #include <map>
 #include <mutex>
 #include <string>
@@ -24,9 +27,11 @@ class running_unit {
 public:
     explicit running_unit(clq_options wanted = {}) {
         wanted.size = sizeof wanted;
-        if (wanted.config_file == nullptr) wanted.config_file = "";
-        if (wanted.conversations == 0) wanted.conversations = 256;
-        if (wanted.links == 0) wanted.links = 256;
+        if (wanted.config_file == nullptr) {
+            wanted.config_file = "";
+            if (wanted.conversations == 0) wanted.conversations = 256;
+            if (wanted.links == 0) wanted.links = 256;
+        }
         const int started = clq_start(&wanted);
         INFO(clq_last_error());
         REQUIRE(started == 0);
@@ -44,6 +49,34 @@ public:
     [[nodiscard]] static unsigned long long conversations_open() {
         return clq_counter("conversations_opened") - clq_counter("conversations_closed");
     }
+};
+
+// A configuration file for the length of a case.
+class scratch_configuration {
+public:
+    explicit scratch_configuration(std::string_view text) {
+        path_ = (std::filesystem::temp_directory_path() / "colloquy-test-XXXXXX").string();
+        const int file = ::mkstemp(path_.data());
+        REQUIRE(file >= 0);
+        REQUIRE(::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()));
+        (void)::close(file);
+    }
+    ~scratch_configuration() {
+        std::error_code ignored;
+        std::filesystem::remove(path_, ignored);
+    }
+    scratch_configuration(const scratch_configuration&) = delete;
+    scratch_configuration& operator=(const scratch_configuration&) = delete;
+
+    [[nodiscard]] const std::string& path() const noexcept { return path_; }
+    [[nodiscard]] clq_options options() const {
+        clq_options o{};
+        o.config_file = path_.c_str();
+        return o;
+    }
+
+private:
+    std::string path_;
 };
 
 inline clq_options listening_options() {
