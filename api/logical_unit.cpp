@@ -400,11 +400,13 @@ bool logical_unit::take_drive(bool& again) noexcept {
     return false;
 }
 
-void logical_unit::release_drive() noexcept {
+void logical_unit::release_drive(bool in_loop) noexcept {
     transport::drive& d = *drives_.front();
     // What is to be told is told by this thread, when it no longer drives.
     runtime::engine::move_postings(d.context, this_thread().context, *engine_);
+    std::uint64_t next = UINT64_MAX;
     for (;;) {
+        if (host_driven()) next = d.next_deadline_ns();
         switch (d.token.try_release()) {
             case runtime::release_result::released: break;
             case runtime::release_result::work_left:
@@ -419,6 +421,11 @@ void logical_unit::release_drive() noexcept {
         }
         break;
     }
+    if (host_driven()) {
+        // The loop sees what arrives by itself, and those who are parked look for themselves; only time may have moved.
+        if (!in_loop) loop_by(next);
+        return;
+    }
     // Those who sleep rely on somebody: that is the standby from here on. Links that are open need one sooner or later.
     if (parked_.load_acquire() != 0) call_standby();
     else if (standby_started_.load_relaxed() == 0 && d.links_open() != 0) call_standby();
@@ -426,9 +433,8 @@ void logical_unit::release_drive() noexcept {
 
 // Somebody must drive although no caller may be inside.
 void logical_unit::call_standby() noexcept {
-    if (!settings_.threads || !settings_.standby) {
-        // The host drives: its loop hears of it.
-        if (handle_given_.load_acquire() != 0) drives_.front()->io().wake();
+    if (host_driven()) {
+        loop_by(0);
         return;
     }
     if (standby_started_.load_acquire() == 0) {
@@ -443,6 +449,19 @@ void logical_unit::call_standby() noexcept {
         }
     }
     standby_spot_.notify(waiter_);
+}
+
+// The host's loop must come round by then: it is woken if it would sleep longer.
+void logical_unit::loop_by(std::uint64_t deadline_ns) noexcept {
+    if (handle_given_.load_acquire() == 0) return;
+    // Read by a read-modify-write: either the loop's own comes later and sees what we did before, or we see how long it
+    // sleeps.
+    std::uint64_t asleep_until = loop_deadline_.fetch_or_acq_rel(0);  // acq_rel[loop-deadline]
+    while (deadline_ns < asleep_until)
+        if (loop_deadline_.cas_acq_rel(asleep_until, deadline_ns)) {
+            drives_.front()->io().wake();
+            return;
+        }
 }
 
 // Output was put off: the standby must look within a tick.
@@ -559,7 +578,8 @@ void logical_unit::wait_queue_idle() noexcept {
 bool logical_unit::wait_queue_watched() noexcept { return waiters_.fetch_or_acq_rel(0) != 0; }
 void logical_unit::operation_outstanding() noexcept {
     // Nobody may come to drive for it: a standby that sleeps long must not be what it waits for.
-    if (caller_driven()) look_again_soon();
+    // A host's loop watches the links already.
+    if (caller_driven() && !host_driven()) look_again_soon();
 }
 // Past ended_ every operation has its record, and no other comes.
 bool logical_unit::nothing_to_wait_for() noexcept { return engine_->outstanding() == 0 || ended_.load_acquire() != 0; }
@@ -622,7 +642,9 @@ void logical_unit::tell(runtime::context& c) noexcept {
             }
         }
     --t.telling;
-    if (refused_count_.load_relaxed() != 0) look_again_soon();
+    if (refused_count_.load_relaxed() == 0) return;
+    if (host_driven()) loop_by(transport::now_ns() + tick_ns);
+    else look_again_soon();
 }
 
 // False: the target does not take it now.
@@ -726,20 +748,34 @@ long long logical_unit::next_timeout_ns() noexcept {
     if (!caller_driven()) return -1;
     transport::drive& d = *drives_.front();
     runtime::context& c = enter();
-    if (!dirty_.approx_empty() || d.approx_work() || c.posted_first != 0) return 0;
-    if (!d.token.try_acquire()) return -1;  // somebody drives, and sees to it
+    loop_asker_.store_relaxed(this_thread().number);  // relaxed: of meaning to the thread that wrote it
+    // acq_rel[loop-deadline]: who leaves something for the loop from here on finds it asleep and wakes it; what was
+    // left before is seen below.
+    (void)loop_deadline_.exchange_acq_rel(UINT64_MAX);
+    const auto at_once = [&] {
+        (void)loop_deadline_.exchange_acq_rel(0);
+        return 0LL;
+    };
+    if (!dirty_.approx_empty() || d.approx_work() || c.posted_first != 0) return at_once();
+    if (!d.token.try_acquire()) return -1;  // somebody drives, sees to it, and tells us when it stops
     std::uint64_t next = d.next_deadline_ns();
-    release_drive();
-    if (c.posted_first != 0) return 0;
+    release_drive(true);
+    if (c.posted_first != 0) return at_once();
     const std::uint64_t now = transport::now_ns();
     if (refused_count_.load_relaxed() != 0 && next > now + tick_ns) next = now + tick_ns;
-    return next == UINT64_MAX ? -1 : next <= now ? 0 : static_cast<long long>(next - now);
+    if (next <= now) return at_once();
+    std::uint64_t asleep_until = UINT64_MAX;
+    while (next < asleep_until && !loop_deadline_.cas_acq_rel(asleep_until, next)) {
+    }
+    return next == UINT64_MAX ? -1 : static_cast<long long>(next - now);
 }
 
 int logical_unit::dispatch() noexcept {
     if (!caller_driven()) return -1;
     runtime::context& c = enter();
     if (this_thread().telling != 0) return -1;
+    // The loop is awake and asks again before it sleeps: nothing that happens meanwhile need wake it.
+    if (loop_asker_.load_relaxed() == this_thread().number) (void)loop_deadline_.exchange_acq_rel(0);
     const std::uint32_t before = told_.load_relaxed();
     engine_->flush(c);
     write_dirty(c);
@@ -748,7 +784,7 @@ int logical_unit::dispatch() noexcept {
     if (d.token.try_acquire()) {
         drives_taken_.fetch_add_relaxed(1);
         d.run();
-        release_drive();
+        release_drive(true);
     }
     do {
         tell(c);

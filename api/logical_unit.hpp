@@ -50,7 +50,8 @@ public:
         bool in_hook = false;
         bool in_sink = false;
         std::uint32_t telling = 0;  // inside sinks and callbacks
-        explicit thread_state(std::uint32_t shard) noexcept : context{shard} {}
+        std::uint32_t number;       // from 1, in the order of first calls
+        explicit thread_state(std::uint32_t shard) noexcept : context{shard}, number{shard + 1} {}
     };
     [[nodiscard]] static thread_state& this_thread() noexcept;
 
@@ -132,7 +133,12 @@ private:
     void nudge() noexcept;
     // Caller-driven: true when the caller holds the token now.
     bool take_drive(bool& parked_elsewhere) noexcept;
-    void release_drive() noexcept;
+    void release_drive(bool in_loop = false) noexcept;
+    // No thread of ours stands by: the host's loop drives, if it has one.
+    [[nodiscard]] bool host_driven() const noexcept {
+        return caller_driven() && (!settings_.threads || !settings_.standby);
+    }
+    void loop_by(std::uint64_t deadline_ns) noexcept;
     void call_standby() noexcept;
     void standby_main() noexcept;
     void reactor_main(std::uint32_t index) noexcept;
@@ -176,6 +182,8 @@ private:
     runtime::atom<std::uint32_t> told_;     // completions told by sinks, callbacks and windows
     runtime::atom<std::uint32_t> draining_;
     runtime::atom<std::uint32_t> handle_given_;
+    runtime::atom<std::uint64_t> loop_deadline_;  // how long the host's loop sleeps at most; 0: it is awake
+    runtime::atom<std::uint32_t> loop_asker_;     // the thread that asked last, by its number
 
     std::mutex threads_mutex_;
     std::vector<std::thread> threads_;
