@@ -136,9 +136,12 @@ void logical_unit::leave(runtime::context& c) noexcept {
     engine_->flush(c);
     if (dirty_.approx_empty()) {
         nudge();
-    } else if (gate_.approx_permits() != 0) {
+    } else if (gate_.approx_permits() != 0 && settings_.threads && settings_.standby) {
         // Finished operations wait: the program is working through a batch, and its answers leave together.
         look_again_soon();
+        // A standby that drives sleeps in the system's wait. Read-modify-write, as in write_dirty: either we ring, or it
+        // finds what we have put off.
+        if (put_off_.exchange_acq_rel(1) == 0 && caller_driven()) (void)drives_.front()->ring();
     } else {
         write_dirty(c);
         nudge();
@@ -148,6 +151,7 @@ void logical_unit::leave(runtime::context& c) noexcept {
 }
 
 void logical_unit::write_dirty(runtime::context& c) noexcept {
+    if (put_off_.load_relaxed() != 0) put_off_.exchange_acq_rel(0);
     for (transport::link* l = dirty_.take_all(); l != nullptr;) {
         transport::link* const next = l->next;
         transport::drive& d = l->driven_by();
@@ -428,7 +432,7 @@ void logical_unit::release_drive(bool in_loop) noexcept {
     }
     // Those who sleep rely on somebody: that is the standby from here on. Links that are open need one sooner or later.
     if (parked_.load_acquire() != 0) call_standby();
-    else if (standby_started_.load_relaxed() == 0 && d.links_open() != 0) call_standby();
+    else if (d.links_open() != 0) look_again_soon();
 }
 
 // Somebody must drive although no caller may be inside.
@@ -466,9 +470,7 @@ void logical_unit::loop_by(std::uint64_t deadline_ns) noexcept {
 
 // Output was put off: the standby must look within a tick.
 void logical_unit::look_again_soon() noexcept {
-    if (standby_started_.load_relaxed() == 0 ||
-        (standby_resting_.load_relaxed() != 0 && standby_resting_.exchange_acq_rel(0) != 0))
-        call_standby();
+    if (standby_started_.load_relaxed() == 0 || standby_resting_.exchange_acq_rel(0) != 0) call_standby();
 }
 
 void logical_unit::standby_main() noexcept {
@@ -511,7 +513,11 @@ void logical_unit::standby_main() noexcept {
         } else {
             sleep_ns = quiet ? std::min(sleep_ns * 2, rest_ns) : tick_ns;
         }
-        if (sleep_ns > tick_ns) standby_resting_.store_release(1);
+        // Read-modify-write: who has put something off before is seen here, who does so later finds us resting.
+        if (sleep_ns > tick_ns) {
+            standby_resting_.exchange_acq_rel(1);
+            if (!dirty_.approx_empty()) sleep_ns = tick_ns;
+        }
         called = false;
         if (standby_spot_.prepare()) called = standby_spot_.wait(waiter_, transport::now_ns() + sleep_ns);
         else called = standby_spot_.cancel();

@@ -170,6 +170,7 @@ private:
     runtime::atom<std::uint32_t> drives_taken_;  // grows with every caller who drives
     runtime::atom<std::uint32_t> tp_named_;
     runtime::atom<std::uint32_t> stopping_;
+    runtime::atom<std::uint32_t> put_off_;   // output waits in dirty_ for the end of a batch
     runtime::atom<std::uint32_t> ended_;     // stopping, and every conversation has ended
     runtime::atom<std::uint32_t> waiters_;   // threads inside Wait_For_Conversation
     runtime::atom<std::uint32_t> accept_limit_ms_;

@@ -415,23 +415,26 @@ void drive::watch(runtime::conversation& v) noexcept {
         if (place.cas_acq_rel(n, made)) n = made;
         else delete made;
     }
-    if (n->armed.exchange_acq_rel(1) != 0) return;
+    // Read-modify-write: either the driver that takes the timer out sees this deadline, or we see that it does not run.
+    const std::uint64_t armed = n->armed.fetch_or_acq_rel(0);  // release[watch-armed] acquire[watch-armed]
+    if (armed != 0 && armed <= v.deadline.load_relaxed()) return;  // it expires in time, and then looks again
+    if (n->listed.exchange_acq_rel(1) != 0) return;
     to_watch_.push(n);
     (void)ring();
 }
 
 void drive::arm(watch_node& n) noexcept {
     const std::uint64_t deadline = n.of->deadline.load_acquire();
-    if (deadline != 0) {
-        wheel_.add(n.timer, deadline);
-        return;
-    }
-    // The operation is over. One that begins now sees `armed` lowered, or its deadline is seen here.
-    (void)n.armed.exchange_acq_rel(0);
-    if (n.of->deadline.load_acquire() != 0 && n.armed.exchange_acq_rel(1) == 0) arm(n);
+    if (deadline == 0) return;  // the operation is over; the next one comes by itself
+    const std::uint64_t armed = n.armed.load_relaxed();  // relaxed: only the driver writes it
+    if (armed != 0 && armed <= deadline) return;
+    if (armed != 0) (void)wheel_.cancel(n.timer);
+    wheel_.add(n.timer, deadline);
+    n.armed.exchange_acq_rel(deadline);  // release[watch-armed]
 }
 
 void drive::came(watch_node& n) noexcept {
+    n.armed.exchange_acq_rel(0);  // release[watch-armed] acquire[watch-armed]
     const std::uint64_t deadline = n.of->deadline.load_acquire();
     if (deadline != 0 && deadline <= now_) runtime::expire(engine_, context, *n.of, now_);
     arm(n);
@@ -567,6 +570,7 @@ bool drive::settle() noexcept {
         }
         for (watch_node* n = to_watch_.take_all(); n != nullptr;) {
             watch_node* const next = n->next;
+            n->listed.exchange_acq_rel(0);
             arm(*n);
             n = next;
         }

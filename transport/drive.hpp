@@ -152,7 +152,8 @@ private:
         alarm timer;
         runtime::conversation* of = nullptr;
         drive* by = nullptr;
-        runtime::atom<std::uint32_t> armed;
+        runtime::atom<std::uint32_t> listed;  // among those to be armed
+        runtime::atom<std::uint64_t> armed;   // when the timer expires; 0: it does not run
     };
     void drain_links() noexcept;
     void arm(watch_node& n) noexcept;
