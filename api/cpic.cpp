@@ -5,12 +5,14 @@
 #include <cstring>
 
 #include "api/process.hpp"
+#include "api/trace.hpp"
 #include "runtime/verbs.hpp"
 
 namespace {
 
 using namespace colloquy;
 using api::logical_unit;
+using api::trace::call;
 using runtime::conversation_id;
 using runtime::outcome;
 using rc = runtime::return_code;
@@ -51,22 +53,31 @@ void with_operation(const void* conversation_id_bytes, CM_INT32* return_code, Ve
 }
 
 template <class Value>
-void set_value(const void* id, runtime::characteristic which, const Value* value, CM_INT32* return_code) noexcept {
+void set_value(const char* name, const void* id, runtime::characteristic which, const Value* value,
+               CM_INT32* return_code) noexcept {
+    call traced{name, id, return_code};
+    traced.in("value", value);
     with_conversation(id, return_code, [&](logical_unit& u, runtime::context& c, conversation_id i) {
         if (value == nullptr) return outcome{rc::program_parameter_check, false, {}};
         return runtime::set(u.engine(), c, i, which, *value);
     });
 }
 
-void set_name(const void* id, runtime::name_of which, const void* text, const CM_INT32* length,
+void set_name(const char* name, const void* id, runtime::name_of which, const void* text, const CM_INT32* length,
               CM_INT32* return_code) noexcept {
+    call traced{name, id, return_code};
+    traced.in("length", length);
+    if (which != runtime::name_of::user_id && which != runtime::name_of::password) traced.text("name", text, length);
     with_conversation(id, return_code, [&](logical_unit& u, runtime::context& c, conversation_id i) {
         if (length == nullptr) return outcome{rc::program_parameter_check, false, {}};
         return runtime::set_name(u.engine(), c, i, which, text, *length);
     });
 }
 
-void extract_value(const void* id, runtime::characteristic which, CM_INT32* value, CM_INT32* return_code) noexcept {
+void extract_value(const char* name, const void* id, runtime::characteristic which, CM_INT32* value,
+                   CM_INT32* return_code) noexcept {
+    call traced{name, id, return_code};
+    traced.out("value", value);
     with_conversation(id, return_code, [&](logical_unit& u, runtime::context& c, conversation_id i) {
         if (value == nullptr) return outcome{rc::program_parameter_check, false, {}};
         std::int32_t v = 0;
@@ -76,8 +87,10 @@ void extract_value(const void* id, runtime::characteristic which, CM_INT32* valu
     });
 }
 
-void extract_name(const void* id, runtime::name_of which, void* text, std::int32_t capacity, CM_INT32* length,
-                  CM_INT32* return_code) noexcept {
+void extract_name(const char* name, const void* id, runtime::name_of which, void* text, std::int32_t capacity,
+                  CM_INT32* length, CM_INT32* return_code) noexcept {
+    call traced{name, id, return_code};
+    traced.out("length", length);
     with_conversation(id, return_code, [&](logical_unit& u, runtime::context& c, conversation_id i) {
         if (text == nullptr || length == nullptr) return outcome{rc::program_parameter_check, false, {}};
         std::int32_t n = 0;
@@ -104,6 +117,8 @@ std::string_view trimmed(std::string_view s) noexcept {
 extern "C" {
 
 CM_ENTRY cminit(void* conversation_ID, const void* sym_dest_name, CM_RETURN_CODE* return_code) {
+    call traced{"cminit", nullptr, return_code};
+    traced.text("sym_dest_name", static_cast<const char*>(sym_dest_name), CM_SDN_SIZE).gives(conversation_ID);
     if (return_code == nullptr) return;
     if (conversation_ID == nullptr || sym_dest_name == nullptr) {
         answer(return_code, rc::program_parameter_check);
@@ -145,6 +160,8 @@ CM_ENTRY cminit(void* conversation_ID, const void* sym_dest_name, CM_RETURN_CODE
 }
 
 CM_ENTRY cmaccp(void* conversation_ID, CM_RETURN_CODE* return_code) {
+    call traced{"cmaccp", nullptr, return_code};
+    traced.gives(conversation_ID);
     if (return_code == nullptr) return;
     if (conversation_ID == nullptr) {
         answer(return_code, rc::program_parameter_check);
@@ -166,6 +183,7 @@ CM_ENTRY cmaccp(void* conversation_ID, CM_RETURN_CODE* return_code) {
     }
     runtime::context& c = u->enter();
     const outcome o = runtime::accept(u->engine(), c, blocking, conversation_ID, u->accept_limit());
+    traced.conversation(o.id);
     if (o.code == rc::ok) o.id.to_bytes(conversation_ID);
     const std::uint32_t wait_ms = u->settings().accept_wait_ms;
     const std::uint64_t deadline =
@@ -176,6 +194,7 @@ CM_ENTRY cmaccp(void* conversation_ID, CM_RETURN_CODE* return_code) {
 }
 
 CM_ENTRY cmallc(const void* conversation_ID, CM_RETURN_CODE* return_code) {
+    call traced{"cmallc", conversation_ID, return_code};
     char name[64];
     std::int32_t size = 0;
     with_operation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
@@ -190,6 +209,9 @@ CM_ENTRY cmallc(const void* conversation_ID, CM_RETURN_CODE* return_code) {
 
 CM_ENTRY cmsend(const void* conversation_ID, const void* buffer, const CM_INT32* send_length,
                 CM_REQUEST_TO_SEND_RECEIVED* request_to_send_received, CM_RETURN_CODE* return_code) {
+    call traced{"cmsend", conversation_ID, return_code};
+    traced.in("length", send_length).sent(buffer, send_length);
+    traced.out("request_to_send_received", request_to_send_received);
     with_operation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
         // A null pointer is refused after the state is known to be right, as any other bad parameter.
         const std::int32_t length = send_length == nullptr ? -1 : *send_length;
@@ -200,6 +222,10 @@ CM_ENTRY cmsend(const void* conversation_ID, const void* buffer, const CM_INT32*
 CM_ENTRY cmrcv(const void* conversation_ID, void* buffer, const CM_INT32* requested_length,
                CM_DATA_RECEIVED_TYPE* data_received, CM_INT32* received_length, CM_STATUS_RECEIVED* status_received,
                CM_REQUEST_TO_SEND_RECEIVED* request_to_send_received, CM_RETURN_CODE* return_code) {
+    call traced{"cmrcv", conversation_ID, return_code};
+    traced.in("requested_length", requested_length).out("data_received", data_received);
+    traced.out("status_received", status_received).out("request_to_send_received", request_to_send_received);
+    traced.received(buffer, received_length, data_received);
     with_operation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
         const runtime::receive_request request{buffer,
                                                requested_length == nullptr ? -1 : *requested_length,
@@ -212,6 +238,7 @@ CM_ENTRY cmrcv(const void* conversation_ID, void* buffer, const CM_INT32* reques
 }
 
 CM_ENTRY cmdeal(const void* conversation_ID, CM_RETURN_CODE* return_code) {
+    call traced{"cmdeal", conversation_ID, return_code};
     with_operation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
         return runtime::deallocate(u.engine(), c, id, memory_of(conversation_ID));
     });
@@ -219,24 +246,29 @@ CM_ENTRY cmdeal(const void* conversation_ID, CM_RETURN_CODE* return_code) {
 
 CM_ENTRY cmcfm(const void* conversation_ID, CM_REQUEST_TO_SEND_RECEIVED* request_to_send_received,
                CM_RETURN_CODE* return_code) {
+    call traced{"cmcfm", conversation_ID, return_code};
+    traced.out("request_to_send_received", request_to_send_received);
     with_operation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
         return runtime::confirm(u.engine(), c, id, request_to_send_received, memory_of(conversation_ID));
     });
 }
 
 CM_ENTRY cmcfmd(const void* conversation_ID, CM_RETURN_CODE* return_code) {
+    call traced{"cmcfmd", conversation_ID, return_code};
     with_conversation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
         return runtime::confirmed(u.engine(), c, id);
     });
 }
 
 CM_ENTRY cmflus(const void* conversation_ID, CM_RETURN_CODE* return_code) {
+    call traced{"cmflus", conversation_ID, return_code};
     with_operation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
         return runtime::flush(u.engine(), c, id, memory_of(conversation_ID));
     });
 }
 
 CM_ENTRY cmptr(const void* conversation_ID, CM_RETURN_CODE* return_code) {
+    call traced{"cmptr", conversation_ID, return_code};
     with_operation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
         return runtime::prepare_to_receive(u.engine(), c, id, memory_of(conversation_ID));
     });
@@ -244,12 +276,15 @@ CM_ENTRY cmptr(const void* conversation_ID, CM_RETURN_CODE* return_code) {
 
 CM_ENTRY cmserr(const void* conversation_ID, CM_REQUEST_TO_SEND_RECEIVED* request_to_send_received,
                 CM_RETURN_CODE* return_code) {
+    call traced{"cmserr", conversation_ID, return_code};
+    traced.out("request_to_send_received", request_to_send_received);
     with_operation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
         return runtime::send_error(u.engine(), c, id, request_to_send_received, memory_of(conversation_ID));
     });
 }
 
 CM_ENTRY cmrts(const void* conversation_ID, CM_RETURN_CODE* return_code) {
+    call traced{"cmrts", conversation_ID, return_code};
     with_conversation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
         return runtime::request_to_send(u.engine(), c, id);
     });
@@ -257,12 +292,15 @@ CM_ENTRY cmrts(const void* conversation_ID, CM_RETURN_CODE* return_code) {
 
 CM_ENTRY cmtrts(const void* conversation_ID, CM_REQUEST_TO_SEND_RECEIVED* request_to_send_received,
                 CM_RETURN_CODE* return_code) {
+    call traced{"cmtrts", conversation_ID, return_code};
+    traced.out("request_to_send_received", request_to_send_received);
     with_conversation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
         return runtime::test_request_to_send_received(u.engine(), c, id, request_to_send_received);
     });
 }
 
 CM_ENTRY cmcanc(const void* conversation_ID, CM_RETURN_CODE* return_code) {
+    call traced{"cmcanc", conversation_ID, return_code};
     with_conversation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
         return runtime::cancel(u.engine(), c, id);
     });
@@ -270,6 +308,8 @@ CM_ENTRY cmcanc(const void* conversation_ID, CM_RETURN_CODE* return_code) {
 
 CM_ENTRY cmwait(void* conversation_ID, CM_CONVERSATION_RETURN_CODE* conversation_return_code,
                 CM_RETURN_CODE* return_code) {
+    call traced{"cmwait", nullptr, return_code};
+    traced.gives(conversation_ID).out("conversation_return_code", conversation_return_code);
     if (return_code == nullptr) return;
     logical_unit* const u = api::collecting_unit();
     if (conversation_ID == nullptr || conversation_return_code == nullptr) {
@@ -295,6 +335,8 @@ CM_ENTRY cmwait(void* conversation_ID, CM_CONVERSATION_RETURN_CODE* conversation
 
 CM_ENTRY cmchck(void* conversation_ID, CM_CONVERSATION_RETURN_CODE* conversation_return_code,
                 CM_RETURN_CODE* return_code) {
+    call traced{"cmchck", nullptr, return_code};
+    traced.gives(conversation_ID).out("conversation_return_code", conversation_return_code);
     if (return_code == nullptr) return;
     if (conversation_ID == nullptr || conversation_return_code == nullptr) {
         answer(return_code, rc::program_parameter_check);
@@ -315,6 +357,8 @@ CM_ENTRY cmchck(void* conversation_ID, CM_CONVERSATION_RETURN_CODE* conversation
 }
 
 CM_ENTRY cmsltp(const void* TP_name, const CM_INT32* TP_name_length, CM_RETURN_CODE* return_code) {
+    call traced{"cmsltp", nullptr, return_code};
+    traced.text("name", TP_name, TP_name_length);
     if (return_code == nullptr) return;
     if (TP_name == nullptr || TP_name_length == nullptr || *TP_name_length < 1 || *TP_name_length > CM_TPN_SIZE ||
         *static_cast<const unsigned char*>(TP_name) < 0x20) {
@@ -342,6 +386,8 @@ CM_ENTRY cmsltp(const void* TP_name, const CM_INT32* TP_name_length, CM_RETURN_C
 }
 
 CM_ENTRY cmrltp(const void* TP_name, const CM_INT32* TP_name_length, CM_RETURN_CODE* return_code) {
+    call traced{"cmrltp", nullptr, return_code};
+    traced.text("name", TP_name, TP_name_length);
     if (return_code == nullptr) return;
     logical_unit* const u = api::running_unit();
     const bool named = TP_name != nullptr && TP_name_length != nullptr && *TP_name_length >= 1 &&
@@ -352,39 +398,41 @@ CM_ENTRY cmrltp(const void* TP_name, const CM_INT32* TP_name_length, CM_RETURN_C
 }
 
 CM_ENTRY cmspm(const void* conversation_ID, const CM_PROCESSING_MODE* processing_mode, CM_RETURN_CODE* return_code) {
-    set_value(conversation_ID, runtime::characteristic::processing_mode, processing_mode, return_code);
+    set_value("cmspm", conversation_ID, runtime::characteristic::processing_mode, processing_mode, return_code);
 }
 CM_ENTRY cmsct(const void* conversation_ID, const CM_CONVERSATION_TYPE* conversation_type, CM_RETURN_CODE* return_code) {
-    set_value(conversation_ID, runtime::characteristic::conversation_type, conversation_type, return_code);
+    set_value("cmsct", conversation_ID, runtime::characteristic::conversation_type, conversation_type, return_code);
 }
 CM_ENTRY cmssl(const void* conversation_ID, const CM_SYNC_LEVEL* sync_level, CM_RETURN_CODE* return_code) {
-    set_value(conversation_ID, runtime::characteristic::sync_level, sync_level, return_code);
+    set_value("cmssl", conversation_ID, runtime::characteristic::sync_level, sync_level, return_code);
 }
 CM_ENTRY cmsrc(const void* conversation_ID, const CM_RETURN_CONTROL* return_control, CM_RETURN_CODE* return_code) {
-    set_value(conversation_ID, runtime::characteristic::return_control, return_control, return_code);
+    set_value("cmsrc", conversation_ID, runtime::characteristic::return_control, return_control, return_code);
 }
 CM_ENTRY cmsdt(const void* conversation_ID, const CM_DEALLOCATE_TYPE* deallocate_type, CM_RETURN_CODE* return_code) {
-    set_value(conversation_ID, runtime::characteristic::deallocate_type, deallocate_type, return_code);
+    set_value("cmsdt", conversation_ID, runtime::characteristic::deallocate_type, deallocate_type, return_code);
 }
 CM_ENTRY cmsed(const void* conversation_ID, const CM_ERROR_DIRECTION* error_direction, CM_RETURN_CODE* return_code) {
-    set_value(conversation_ID, runtime::characteristic::error_direction, error_direction, return_code);
+    set_value("cmsed", conversation_ID, runtime::characteristic::error_direction, error_direction, return_code);
 }
 CM_ENTRY cmsf(const void* conversation_ID, const CM_FILL* fill, CM_RETURN_CODE* return_code) {
-    set_value(conversation_ID, runtime::characteristic::fill, fill, return_code);
+    set_value("cmsf", conversation_ID, runtime::characteristic::fill, fill, return_code);
 }
 CM_ENTRY cmsptr(const void* conversation_ID, const CM_PREPARE_TO_RECEIVE_TYPE* prepare_to_receive_type,
                 CM_RETURN_CODE* return_code) {
-    set_value(conversation_ID, runtime::characteristic::prepare_to_receive_type, prepare_to_receive_type, return_code);
+    set_value("cmsptr", conversation_ID, runtime::characteristic::prepare_to_receive_type, prepare_to_receive_type,
+              return_code);
 }
 CM_ENTRY cmsrt(const void* conversation_ID, const CM_RECEIVE_TYPE* receive_type, CM_RETURN_CODE* return_code) {
-    set_value(conversation_ID, runtime::characteristic::receive_type, receive_type, return_code);
+    set_value("cmsrt", conversation_ID, runtime::characteristic::receive_type, receive_type, return_code);
 }
 CM_ENTRY cmsst(const void* conversation_ID, const CM_SEND_TYPE* send_type, CM_RETURN_CODE* return_code) {
-    set_value(conversation_ID, runtime::characteristic::send_type, send_type, return_code);
+    set_value("cmsst", conversation_ID, runtime::characteristic::send_type, send_type, return_code);
 }
 CM_ENTRY cmscst(const void* conversation_ID, const XC_CONVERSATION_SECURITY_TYPE* conversation_security_type,
                 CM_RETURN_CODE* return_code) {
-    set_value(conversation_ID, runtime::characteristic::security_type, conversation_security_type, return_code);
+    set_value("cmscst", conversation_ID, runtime::characteristic::security_type, conversation_security_type,
+              return_code);
 }
 CM_ENTRY xcscst(const void* conversation_ID, const XC_CONVERSATION_SECURITY_TYPE* conversation_security_type,
                 CM_RETURN_CODE* return_code) {
@@ -393,19 +441,20 @@ CM_ENTRY xcscst(const void* conversation_ID, const XC_CONVERSATION_SECURITY_TYPE
 
 CM_ENTRY cmsmn(const void* conversation_ID, const void* mode_name, const CM_INT32* mode_name_length,
                CM_RETURN_CODE* return_code) {
-    set_name(conversation_ID, runtime::name_of::mode, mode_name, mode_name_length, return_code);
+    set_name("cmsmn", conversation_ID, runtime::name_of::mode, mode_name, mode_name_length, return_code);
 }
 CM_ENTRY cmspln(const void* conversation_ID, const void* partner_LU_name, const CM_INT32* partner_LU_name_length,
                 CM_RETURN_CODE* return_code) {
-    set_name(conversation_ID, runtime::name_of::partner_lu, partner_LU_name, partner_LU_name_length, return_code);
+    set_name("cmspln", conversation_ID, runtime::name_of::partner_lu, partner_LU_name, partner_LU_name_length, return_code);
 }
 CM_ENTRY cmstpn(const void* conversation_ID, const void* TP_name, const CM_INT32* TP_name_length,
                 CM_RETURN_CODE* return_code) {
-    set_name(conversation_ID, runtime::name_of::tp, TP_name, TP_name_length, return_code);
+    set_name("cmstpn", conversation_ID, runtime::name_of::tp, TP_name, TP_name_length, return_code);
 }
 CM_ENTRY cmscsu(const void* conversation_ID, const void* security_user_ID, const CM_INT32* security_user_ID_length,
                 CM_RETURN_CODE* return_code) {
-    set_name(conversation_ID, runtime::name_of::user_id, security_user_ID, security_user_ID_length, return_code);
+    set_name("cmscsu", conversation_ID, runtime::name_of::user_id, security_user_ID, security_user_ID_length,
+             return_code);
 }
 CM_ENTRY xcscsu(const void* conversation_ID, const void* security_user_ID, const CM_INT32* security_user_ID_length,
                 CM_RETURN_CODE* return_code) {
@@ -413,7 +462,8 @@ CM_ENTRY xcscsu(const void* conversation_ID, const void* security_user_ID, const
 }
 CM_ENTRY cmscsp(const void* conversation_ID, const void* security_password, const CM_INT32* security_password_length,
                 CM_RETURN_CODE* return_code) {
-    set_name(conversation_ID, runtime::name_of::password, security_password, security_password_length, return_code);
+    set_name("cmscsp", conversation_ID, runtime::name_of::password, security_password, security_password_length,
+             return_code);
 }
 CM_ENTRY xcscsp(const void* conversation_ID, const void* security_password, const CM_INT32* security_password_length,
                 CM_RETURN_CODE* return_code) {
@@ -421,6 +471,8 @@ CM_ENTRY xcscsp(const void* conversation_ID, const void* security_password, cons
 }
 
 CM_ENTRY cmecs(const void* conversation_ID, CM_CONVERSATION_STATE* conversation_state, CM_RETURN_CODE* return_code) {
+    call traced{"cmecs", conversation_ID, return_code};
+    traced.out("state", conversation_state);
     with_conversation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
         if (conversation_state == nullptr) return outcome{rc::program_parameter_check, false, {}};
         runtime::conversation_state s{};
@@ -430,33 +482,34 @@ CM_ENTRY cmecs(const void* conversation_ID, CM_CONVERSATION_STATE* conversation_
     });
 }
 CM_ENTRY cmect(const void* conversation_ID, CM_CONVERSATION_TYPE* conversation_type, CM_RETURN_CODE* return_code) {
-    extract_value(conversation_ID, runtime::characteristic::conversation_type, conversation_type, return_code);
+    extract_value("cmect", conversation_ID, runtime::characteristic::conversation_type, conversation_type, return_code);
 }
 CM_ENTRY cmesl(const void* conversation_ID, CM_SYNC_LEVEL* sync_level, CM_RETURN_CODE* return_code) {
-    extract_value(conversation_ID, runtime::characteristic::sync_level, sync_level, return_code);
+    extract_value("cmesl", conversation_ID, runtime::characteristic::sync_level, sync_level, return_code);
 }
 CM_ENTRY cmecst(const void* conversation_ID, XC_CONVERSATION_SECURITY_TYPE* conversation_security_type,
                 CM_RETURN_CODE* return_code) {
-    extract_value(conversation_ID, runtime::characteristic::security_type, conversation_security_type, return_code);
+    extract_value("cmecst", conversation_ID, runtime::characteristic::security_type, conversation_security_type,
+                  return_code);
 }
 CM_ENTRY xcecst(const void* conversation_ID, XC_CONVERSATION_SECURITY_TYPE* conversation_security_type,
                 CM_RETURN_CODE* return_code) {
     cmecst(conversation_ID, conversation_security_type, return_code);
 }
 CM_ENTRY cmemn(const void* conversation_ID, void* mode_name, CM_INT32* mode_name_length, CM_RETURN_CODE* return_code) {
-    extract_name(conversation_ID, runtime::name_of::mode, mode_name, CM_MN_SIZE, mode_name_length, return_code);
+    extract_name("cmemn", conversation_ID, runtime::name_of::mode, mode_name, CM_MN_SIZE, mode_name_length, return_code);
 }
 CM_ENTRY cmepln(const void* conversation_ID, void* partner_LU_name, CM_INT32* partner_LU_name_length,
                 CM_RETURN_CODE* return_code) {
-    extract_name(conversation_ID, runtime::name_of::partner_lu, partner_LU_name, CM_PLN_SIZE, partner_LU_name_length,
+    extract_name("cmepln", conversation_ID, runtime::name_of::partner_lu, partner_LU_name, CM_PLN_SIZE, partner_LU_name_length,
                  return_code);
 }
 CM_ENTRY cmetpn(const void* conversation_ID, void* TP_name, CM_INT32* TP_name_length, CM_RETURN_CODE* return_code) {
-    extract_name(conversation_ID, runtime::name_of::tp, TP_name, CM_TPN_SIZE, TP_name_length, return_code);
+    extract_name("cmetpn", conversation_ID, runtime::name_of::tp, TP_name, CM_TPN_SIZE, TP_name_length, return_code);
 }
 CM_ENTRY cmecsu(const void* conversation_ID, void* security_user_ID, CM_INT32* security_user_ID_length,
                 CM_RETURN_CODE* return_code) {
-    extract_name(conversation_ID, runtime::name_of::user_id, security_user_ID, CM_UID_SIZE, security_user_ID_length,
+    extract_name("cmecsu", conversation_ID, runtime::name_of::user_id, security_user_ID, CM_UID_SIZE, security_user_ID_length,
                  return_code);
 }
 CM_ENTRY xcecsu(const void* conversation_ID, void* security_user_ID, CM_INT32* security_user_ID_length,
@@ -465,6 +518,7 @@ CM_ENTRY xcecsu(const void* conversation_ID, void* security_user_ID, CM_INT32* s
 }
 
 CM_ENTRY cmsld(const void* conversation_ID, const void*, const CM_INT32*, CM_RETURN_CODE* return_code) {
+    call traced{"cmsld", conversation_ID, return_code};
     // Log data belongs to basic conversations; every conversation of this release is mapped.
     with_conversation(conversation_ID, return_code, [](logical_unit&, runtime::context&, conversation_id) {
         return outcome{rc::program_parameter_check, false, {}};
@@ -473,18 +527,25 @@ CM_ENTRY cmsld(const void* conversation_ID, const void*, const CM_INT32*, CM_RET
 
 CM_ENTRY xcmssi(const void*, const SIDE_INFO* side_info_entry, const CM_INT32* side_info_entry_length,
                 CM_RETURN_CODE* return_code) {
+    call traced{"xcmssi", nullptr, return_code};
+    constexpr CM_INT32 name_length = CM_SDN_SIZE;
+    if (side_info_entry != nullptr) traced.text("sym_dest_name", side_info_entry->sym_dest_name, &name_length);
     if (return_code == nullptr) return;
     logical_unit* const u = api::process_unit();
     *return_code = u == nullptr ? CM_PRODUCT_SPECIFIC_ERROR : u->side().set(side_info_entry, side_info_entry_length);
 }
 CM_ENTRY xcmesi(const CM_INT32* entry_number, const void* sym_dest_name, SIDE_INFO* side_info_entry,
                 const CM_INT32* side_info_entry_length, CM_RETURN_CODE* return_code) {
+    call traced{"xcmesi", nullptr, return_code};
+    traced.in("entry_number", entry_number);
     if (return_code == nullptr) return;
     logical_unit* const u = api::process_unit();
     *return_code = u == nullptr ? CM_PRODUCT_SPECIFIC_ERROR
                                 : u->side().extract(entry_number, sym_dest_name, side_info_entry, side_info_entry_length);
 }
 CM_ENTRY xcmdsi(const void*, const void* sym_dest_name, CM_RETURN_CODE* return_code) {
+    call traced{"xcmdsi", nullptr, return_code};
+    traced.text("sym_dest_name", static_cast<const char*>(sym_dest_name), CM_SDN_SIZE);
     if (return_code == nullptr) return;
     logical_unit* const u = api::process_unit();
     *return_code = u == nullptr ? CM_PRODUCT_SPECIFIC_ERROR : u->side().erase(sym_dest_name);

@@ -11,6 +11,7 @@
 #include "api/attention.hpp"
 #include "api/process.hpp"
 #include "api/text.hpp"
+#include "api/trace.hpp"
 #include "runtime/counters.hpp"
 #include "runtime/verbs.hpp"
 
@@ -140,10 +141,11 @@ void attend(const void* conversation_ID, CM_INT32* return_code, bool wanted, Fil
 extern "C" {
 
 int COLLOQUY_CALL clq_start(const clq_options* options) {
+    api::trace::call traced{"clq_start", nullptr, nullptr};
     try {
         api::configuration wanted;
         if (!configure(options, true, wanted)) return -1;
-        return api::start_process_unit(wanted) ? 0 : -1;
+        return traced.result(api::start_process_unit(wanted) ? 0 : -1);
     } catch (const std::exception& e) {
         api::set_last_error(e.what());
         return -1;
@@ -151,14 +153,19 @@ int COLLOQUY_CALL clq_start(const clq_options* options) {
 }
 
 int COLLOQUY_CALL clq_stop(unsigned timeout_ms) {
-    return api::stop_process_unit(std::uint64_t{timeout_ms} * 1'000'000) ? 0 : -1;
+    api::trace::call traced{"clq_stop", nullptr, nullptr};
+    traced.in("timeout_ms", static_cast<long long>(timeout_ms));
+    return traced.result(api::stop_process_unit(std::uint64_t{timeout_ms} * 1'000'000) ? 0 : -1);
 }
 
 int COLLOQUY_CALL clq_drain(unsigned timeout_ms) {
-    return api::drain_process_unit(std::uint64_t{timeout_ms} * 1'000'000) ? 0 : -1;
+    api::trace::call traced{"clq_drain", nullptr, nullptr};
+    traced.in("timeout_ms", static_cast<long long>(timeout_ms));
+    return traced.result(api::drain_process_unit(std::uint64_t{timeout_ms} * 1'000'000) ? 0 : -1);
 }
 
 void COLLOQUY_CALL clq_set_sink(const void* conversation_ID, clq_sink sink, void* user, CM_INT32* return_code) {
+    api::trace::call traced{"clq_set_sink", conversation_ID, return_code};
     attend(conversation_ID, return_code, sink != nullptr, [&](api::attention& a) {
         a.what = api::attention::kind::sink;
         a.sink = sink;
@@ -167,6 +174,7 @@ void COLLOQUY_CALL clq_set_sink(const void* conversation_ID, clq_sink sink, void
 }
 
 void COLLOQUY_CALL clq_set_callback(const void* conversation_ID, clq_callback callback, void* user, CM_INT32* return_code) {
+    api::trace::call traced{"clq_set_callback", conversation_ID, return_code};
     attend(conversation_ID, return_code, callback != nullptr, [&](api::attention& a) {
         a.what = api::attention::kind::callback;
         a.callback = callback;
@@ -175,6 +183,8 @@ void COLLOQUY_CALL clq_set_callback(const void* conversation_ID, clq_callback ca
 }
 
 void COLLOQUY_CALL clq_set_time_limit(const void* conversation_ID, unsigned milliseconds, CM_INT32* return_code) {
+    api::trace::call traced{"clq_set_time_limit", conversation_ID, return_code};
+    traced.in("milliseconds", static_cast<long long>(milliseconds));
     if (return_code == nullptr) return;
     *return_code = CM_PROGRAM_PARAMETER_CHECK;
     if (conversation_ID == nullptr) {
@@ -207,6 +217,8 @@ int COLLOQUY_CALL clq_dispatch(void) {
 }
 
 void COLLOQUY_CALL clq_set_destination(const void* conversation_ID, const char* destination, CM_INT32* return_code) {
+    api::trace::call traced{"clq_set_destination", conversation_ID, return_code};
+    traced.text("destination", destination);
     if (return_code == nullptr) return;
     *return_code = CM_PROGRAM_PARAMETER_CHECK;
     api::logical_unit* const u = api::running_unit();

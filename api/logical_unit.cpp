@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "api/text.hpp"
+#include "api/trace.hpp"
 #include "runtime/table_memory.hpp"
 #include "runtime/wire/hello.hpp"
 #include "transport/epoll_reactor.hpp"
@@ -602,6 +603,7 @@ bool logical_unit::hold_signal(void* a) noexcept {
 }
 void logical_unit::signal(void* a) noexcept {
     auto& told = *static_cast<attention*>(a);
+    trace::tell("event", nullptr);
     told.event.signal();
     told.release();
 }
@@ -670,11 +672,15 @@ bool logical_unit::tell_one(runtime::context& c, runtime::engine::posting& p) no
     completion.return_code = static_cast<CM_INT32>(p.what.code);
     completion.id_memory = p.what.id_memory;
     if (a == nullptr) {
+        if (window != nullptr) trace::tell("window", p.slot);
         const post_result result =
             window == nullptr ? post_result::gone
                               : post_message(window, completion_message(), completion.return_code,
                                              reinterpret_cast<std::intptr_t>(p.what.id_memory));
-        if (result == post_result::full) return false;
+        if (result == post_result::full) {
+            trace::refused("window", *p.slot);
+            return false;
+        }
         if (result == post_result::gone) {
             engine_->to_wait_queue(c, p);
             return true;
@@ -686,11 +692,14 @@ bool logical_unit::tell_one(runtime::context& c, runtime::engine::posting& p) no
     bool taken = true;
     try {
         if (a->what == attention::kind::sink) {
+            trace::tell("sink", p.slot);
             this_thread().in_sink = true;
             taken = a->sink(a->user, &completion) == 0;
             this_thread().in_sink = false;
             if (taken) engine_->posted(c, p);
+            else trace::refused("sink", *p.slot);
         } else {
+            trace::tell("callback", p.slot);
             engine_->posted(c, p);
             a->callback(a->user, &completion);
         }

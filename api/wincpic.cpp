@@ -9,6 +9,7 @@
 #include "api/attention.hpp"
 #include "api/process.hpp"
 #include "api/system_objects.hpp"
+#include "api/trace.hpp"
 #include "runtime/verbs.hpp"
 
 namespace {
@@ -41,12 +42,13 @@ constexpr unsigned short word_of(unsigned version) noexcept {
 extern "C" {
 
 int COLLOQUY_CALL WinCPICStartup(unsigned short wVersionRequired, LPWCPICDATA lpData) {
+    api::trace::call traced{"WinCPICStartup", nullptr, nullptr};
     const unsigned required = comparable(wVersionRequired);
-    if (required >> 8 == 0) return WCPICVERNOTSUPPORTED;
-    if (required < version_lowest) return WCPICINVALID;
+    if (required >> 8 == 0) return traced.result(WCPICVERNOTSUPPORTED);
+    if (required < version_lowest) return traced.result(WCPICINVALID);
     registrations& r = registered();
     const std::lock_guard held{r.mutex};
-    if (api::registered_unit() == nullptr) return WCPICSYSNOTREADY;
+    if (api::registered_unit() == nullptr) return traced.result(WCPICSYSNOTREADY);
     ++r.count;
     if (lpData != nullptr) {
         lpData->wVersion = word_of(version_highest);
@@ -54,24 +56,27 @@ int COLLOQUY_CALL WinCPICStartup(unsigned short wVersionRequired, LPWCPICDATA lp
         static constexpr char text[] = "Colloquy CPI-C";
         std::memcpy(lpData->szDescription, text, sizeof text);
     }
-    return 0;
+    return traced.result(0);
 }
 
 int COLLOQUY_CALL WinCPICCleanup(void) {
+    api::trace::call traced{"WinCPICCleanup", nullptr, nullptr};
     registrations& r = registered();
     const std::lock_guard held{r.mutex};
-    if (r.count == 0) return 0;
+    if (r.count == 0) return traced.result(0);
     if (--r.count == 0) (void)api::stop_process_unit(cleanup_drain_ns);
-    return 1;
+    return traced.result(1);
 }
 
 CM_ENTRY xchwnd(void* hwndNotify, CM_RETURN_CODE* return_code) {
+    api::trace::call traced{"xchwnd", nullptr, return_code};
     if (return_code == nullptr) return;
     api::logical_unit* const u = api::process_unit();
     *return_code = u == nullptr ? CM_PRODUCT_SPECIFIC_ERROR : u->set_window(hwndNotify) ? CM_OK : CM_PROGRAM_PARAMETER_CHECK;
 }
 
 void COLLOQUY_CALL WinCPICSetEvent(const void* conversation_ID, CM_EVENT_HANDLE* event_handle, CM_RETURN_CODE* return_code) {
+    api::trace::call traced{"WinCPICSetEvent", conversation_ID, return_code};
     if (return_code == nullptr) return;
     *return_code = CM_PROGRAM_PARAMETER_CHECK;
     api::logical_unit* const u = api::running_unit();
@@ -102,6 +107,7 @@ void COLLOQUY_CALL WinCPICSetEvent(const void* conversation_ID, CM_EVENT_HANDLE*
 
 void COLLOQUY_CALL WinCPICExtractEvent(const void* conversation_ID, CM_EVENT_HANDLE* event_handle,
                                        CM_RETURN_CODE* return_code) {
+    api::trace::call traced{"WinCPICExtractEvent", conversation_ID, return_code};
     if (return_code == nullptr) return;
     *return_code = CM_PROGRAM_PARAMETER_CHECK;
     api::logical_unit* const u = api::running_unit();
