@@ -72,7 +72,7 @@ private:
 };
 
 void report(const char* what, const char* where, int error) noexcept {
-    (void)std::fprintf(stderr, "colloquy: the trace %s%s %s: %s\n", where[0] == '\0' ? "" : "file ", where, what,
+    (void)std::fprintf(stderr, "colloquy: the trace%s%s %s: %s\n", where[0] == '\0' ? "" : " file ", where, what,
                        transport::error_text(error).c_str());
 }
 

@@ -39,9 +39,11 @@ colloquy_test(schedule colloquy_schedule LINKS colloquy_runtime)
 colloquy_test(protocol colloquy_protocol LINKS colloquy_runtime)
 colloquy_test(transport colloquy_transport_test LINKS colloquy_runtime colloquy_transport PkgConfig::CARES)
 colloquy_test(api colloquy_api_test LINKS colloquy_static)
+colloquy_test(async colloquy_async_test LINKS colloquy_static)
 colloquy_test(sim colloquy_sim OWN_MAIN LINKS colloquy_runtime colloquy_transport PkgConfig::CARES)
 include(${PROJECT_SOURCE_DIR}/tests/programs/programs.cmake)
 include(${PROJECT_SOURCE_DIR}/tests/examples/examples.cmake)
+include(${PROJECT_SOURCE_DIR}/tests/trace/trace.cmake)
 
 # The command: its parts in a doctest binary, the whole run by a script as a user would, one ctest test a case.
 if(TARGET colloquy_tool)
