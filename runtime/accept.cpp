@@ -119,7 +119,8 @@ conversation* engine::slot_for_attach(context& c, bool& waiter) noexcept {
                 waiter = true;
                 return &v;
             }
-            std::uint32_t stale = accepting_stale_.load_relaxed();
+            // Read-modify-write: `take` may have learnt of the accept's end by a load that orders nothing.
+            std::uint32_t stale = accepting_stale_.fetch_or_acq_rel(0);
             while (stale != 0 && !accepting_stale_.cas_acq_rel(stale, stale - 1)) {
             }
             if (stale != 0) break;  // the count we took was the stale one's
