@@ -56,11 +56,11 @@ template <class Scenario>
 #endif
 }
 
-// The scenario must hold for every seed.
+// The scenario must hold for every seed; by default for `times` as many as usual.
 template <class Scenario>
-void check_all(Scenario&& scenario) {
+void check_all(Scenario&& scenario, std::uint64_t times = 1) {
     const auto one = number_from_environment("COLLOQUY_SEED");
-    const auto many = number_from_environment("COLLOQUY_SCHEDULE_SEEDS").value_or(seeds_by_default());
+    const auto many = number_from_environment("COLLOQUY_SCHEDULE_SEEDS").value_or(seeds_by_default() * times);
     const exploration result = explore_seeds(one.value_or(1), one ? 1 : many, scenario);
     INFO("replay with COLLOQUY_SEED=", result.failed_seed.value_or(0), ": ", result.failure);
     CHECK_FALSE(result.failed_seed.has_value());

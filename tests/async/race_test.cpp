@@ -1,0 +1,169 @@
+// Threads that issue Receives, cancel, complete by sending, end, and replace events at one another, through the public calls.
+// Nobody may hang, every 35 is told exactly once or belongs to a cancelled conversation, and no buffer is touched after its
+// completion.
+//
+// COLLOQUY_RACE_SECONDS   how long (2)
+// COLLOQUY_SEED           of the choices
+#include <chrono>
+#include <cstdlib>
+#include <random>
+
+#include "tests/async/async.hpp"
+
+using namespace colloquy::test;
+
+namespace {
+
+unsigned long number(const char* name, unsigned long otherwise) {
+    const char* const text = std::getenv(name);
+    return text == nullptr ? otherwise : std::strtoul(text, nullptr, 10);
+}
+
+// Guarded by its mutex: which conversation lives here now. The calls are made without it.
+struct place {
+    std::mutex mutex;
+    talk near, far;
+    unsigned life = 0;
+};
+
+}  // namespace
+
+TEST_SUITE("async") {
+    TEST_CASE("race: Receives, cancels, completions, ends and events on the same conversations from several threads") {
+        const unsigned long seed = number("COLLOQUY_SEED", 1);
+        INFO("COLLOQUY_SEED=", seed);
+        for (const unsigned reactors : {0U, 2U}) {
+            CAPTURE(reactors);
+            clq_options o{};
+            o.reactors = reactors;
+            o.conversations = 512;
+            const running_unit unit{o};
+            constexpr std::size_t places = 8;
+            static std::array<place, places> at;
+            for (place& p : at) {
+                const ends two;
+                p.near = two.near;
+                p.far = two.far;
+                ++p.life;
+            }
+            std::atomic<bool> over{false};
+            std::atomic<unsigned long> issued{0}, at_once{0}, told{0}, refused{0}, renewed{0}, strange{0};
+            const event events[3] = {event{false}, event{true}, event{false}};
+            static std::atomic<unsigned long> told_by_callback;
+            told_by_callback = 0;
+            std::vector<std::thread> threads;
+            const auto start = [&](auto&& body) {
+                threads.emplace_back([&, body, n = threads.size()] {
+                    std::mt19937_64 random{seed * 100 + n};
+                    while (!over) body(random);
+                });
+            };
+            const auto look = [&](std::mt19937_64& random, bool far) {
+                place& p = at[random() % places];
+                const std::lock_guard held{p.mutex};
+                return far ? p.far : p.near;
+            };
+            // Two receivers; each Receive has memory of its own that is never used twice, so a late write would be seen.
+            for (int n = 0; n < 2; ++n)
+                start([&](std::mt19937_64& random) {
+                    static thread_local std::vector<std::unique_ptr<small_receive>> memory;
+                    static thread_local std::size_t next = 0;
+                    if (memory.size() < 20'000) {
+                        memory.push_back(std::make_unique<small_receive>());
+                        next = memory.size() - 1;
+                    } else {
+                        next = (next + 1) % memory.size();
+                    }
+                    talk t = look(random, true);
+                    // The ID's memory outlives the call as a window's or sink's program keeps it.
+                    const CM_INT32 rc = memory[next]->issue(t);
+                    if (rc == CM_OPERATION_INCOMPLETE) ++issued;
+                    else if (rc == CM_OK) ++at_once;
+                    else ++refused;
+                });
+            start([&](std::mt19937_64& random) {
+                talk t = look(random, false);
+                const CM_INT32 rc = t.send("x", CM_BUFFER_DATA) == CM_OK ? t.flush() : CM_OK;
+                if (rc == CM_OPERATION_INCOMPLETE) ++strange;
+            });
+            start([&](std::mt19937_64& random) {
+                talk t = look(random, true);
+                void* handle = random() % 4 == 0 ? nullptr : events[random() % 3].handle;
+                (void)set_event(t, handle);
+                void* found = nullptr;
+                if (extract_event(t, found) == CM_OK && found != nullptr && found != events[0].handle &&
+                    found != events[1].handle && found != events[2].handle)
+                    ++strange;
+                if (random() % 4 == 0)
+                    (void)set_callback(
+                        &t, [](void*, const clq_completion*) { ++told_by_callback; }, nullptr);
+                for (const event& e : events) (void)e.signalled();
+            });
+            start([&](std::mt19937_64& random) {
+                const completion c = random() % 3 == 0 ? check_any() : wait_any();
+                if (c.code == CM_OK && c.result == CM_OPERATION_INCOMPLETE) ++strange;
+                if (c.code == CM_OK) ++told;
+                else std::this_thread::yield();
+            });
+            // One cancels and puts new conversations in the place of the old.
+            start([&](std::mt19937_64& random) {
+                place& p = at[random() % places];
+                talk near, far;
+                {
+                    const std::lock_guard held{p.mutex};
+                    near = p.near;
+                    far = p.far;
+                }
+                switch (random() % 4) {
+                    case 0: (void)far.cancel(); break;
+                    case 1: (void)near.cancel(); break;
+                    case 2: (void)far.send_error(); break;
+                    default: (void)far.deallocate(CM_DEALLOCATE_FLUSH); break;
+                }
+                if (random() % 2 == 0) return;
+                (void)far.cancel();
+                (void)near.cancel();
+                talk a, b;
+                a.prepare("inproc/TP");
+                if (a.allocate() != CM_OK || a.flush() != CM_OK) {
+                    (void)a.cancel();
+                    return;
+                }
+                CM_INT32 rc = b.accept();
+                while (rc == CM_OPERATION_INCOMPLETE && b.state() != CM_RECEIVE_STATE) std::this_thread::yield();
+                if (rc != CM_OK && rc != CM_OPERATION_INCOMPLETE) ++strange;
+                // An accept that waited is busy until the collector has taken its record.
+                do rc = b.set(cmspm, CM_NON_BLOCKING);
+                while (rc == CM_PROGRAM_STATE_CHECK);
+                const std::lock_guard held{p.mutex};
+                p.near = a;
+                p.far = b;
+                ++p.life;
+                ++renewed;
+            });
+            // The time is how long it races, not what it checks.
+            const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(number("COLLOQUY_RACE_SECONDS", 2)) / 2;
+            while (std::chrono::steady_clock::now() < until) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+            over = true;
+            // Whoever is parked in cmwait ends with the last operation.
+            for (place& p : at) {
+                const std::lock_guard held{p.mutex};
+                (void)p.far.cancel();
+                (void)p.near.cancel();
+            }
+            for (std::thread& t : threads) t.join();
+            for (place& p : at) {
+                (void)p.far.cancel();
+                (void)p.near.cancel();
+            }
+            while (wait_any().code == CM_OK) ++told;
+            MESSAGE(issued << " pending, " << at_once << " at once, " << refused << " refused, " << told << " collected, "
+                           << told_by_callback << " called back, " << renewed << " conversations");
+            CHECK(strange == 0);
+            CHECK(issued != 0);
+            CHECK(told + told_by_callback <= issued + renewed);
+            CHECK(check_any().code == CM_PROGRAM_STATE_CHECK);
+            CHECK(running_unit::conversations_open() == 0);
+        }
+    }
+}
