@@ -1,6 +1,6 @@
 // conversation: one slot of the table.
 //
-// Everything below `word` belongs to the slot's owner (state_word.hpp), except the three members marked shared.
+// Everything below `word` belongs to the slot's owner (state_word.hpp), except the members marked shared.
 #pragma once
 
 #include <cstddef>
@@ -142,6 +142,7 @@ struct alignas(64) conversation {
     partner* wanted = nullptr;         // the logical unit Allocate looks for
     waiting_node waiting;              // its place in the list of those that wait for a link or for room
     atom<std::uint8_t> listed;             // shared: it stands in such a list, which then holds a pin
+    atom<std::uint8_t> asked;              // shared: a confirmation request has left and no response has come
     std::uint32_t index = 0;           // of this slot
     std::uint64_t generation = 0;      // of this life
 

@@ -32,7 +32,10 @@ void flow::drop_sending() noexcept {
 
 void flow::take_granted() noexcept {
     // relaxed look, acquire[grant] take: the counter carries nothing but itself.
-    if (v.granted.load_relaxed() != 0) v.send_credit += v.granted.exchange_acquire(0);
+    if (v.granted.load_relaxed() == 0) return;
+    const std::uint32_t more = v.granted.exchange_acquire(0);
+    if (more <= UINT32_MAX - v.send_credit) v.send_credit += more;
+    else if (v.link != nullptr) v.link->condemn(wire::reason::protocol);
 }
 
 // Makes room for `payload` more bytes in the send buffer. False: no buffer is to be had.
@@ -160,7 +163,10 @@ flow::sent flow::emit(std::uint8_t indicators) noexcept {
     const auto payload = static_cast<std::uint16_t>(b->size() - header);
     wire::encode_header(b->bytes() + b->begin,
                         {payload, wire::frame_type::data, static_cast<std::uint8_t>(indicators | begin), v.channel});
-    if ((indicators & in::definite_response) != 0) (void)v.word.lower(flag::response);
+    if ((indicators & in::definite_response) != 0) {
+        (void)v.word.lower(flag::response);
+        v.asked.store_release(1);  // release[asked]: before the request can be answered
+    }
     note_sent(indicators);
     session& link = *v.link;
     if (v.said.we_ended) {

@@ -77,6 +77,7 @@ conversation* engine::open(context& c, conversation_state state) noexcept {
     v.attention = nullptr;
     v.time_limit_ms = 0;
     v.deadline.store_relaxed(0);  // relaxed: published with the word
+    v.asked.store_relaxed(0);
     v.granted.store_relaxed(0);  // relaxed: published with the word
     v.generation = v.word.open(state, salt_ + *index * 0x9E3779B97F4A7C15ULL);
     counters_.add(counter::conversations_opened, 1, c.hint);
@@ -237,22 +238,29 @@ wire::reason engine::on_data(context& c, conversation_id id, const wire::frame_h
 
 wire::reason engine::on_response(context& c, conversation_id id) noexcept {
     conversation& v = slots_[id.slot()];
-    if (v.word.announce(id.generation(), flag::response) == state_word<>::announce_result::take_it)
+    if (!v.word.pin(id.generation())) return wire::reason::none;
+    // acquire[asked]
+    const bool waited_for = v.asked.exchange_acquire(0) != 0;
+    if (waited_for && v.word.announce(id.generation(), flag::response) == state_word<>::announce_result::take_it)
         look(c, v, id.generation());
-    return wire::reason::none;
+    unpin(c, v);
+    return waited_for ? wire::reason::none : wire::reason::protocol;
 }
 
 void engine::on_signal(conversation_id id) noexcept {
     (void)slots_[id.slot()].word.raise(id.generation(), flag::request_to_send);
 }
 
-void engine::on_credit(context& c, conversation_id id, std::uint32_t grant) noexcept {
+wire::reason engine::on_credit(context& c, conversation_id id, std::uint32_t grant) noexcept {
     conversation& v = slots_[id.slot()];
-    if (!v.word.pin(id.generation())) return;
-    v.granted.fetch_add_acq_rel(grant);  // release[grant]
+    if (!v.word.pin(id.generation())) return wire::reason::none;
+    // What the owner has taken already is added, and looked at, when it takes the rest.
+    const std::uint32_t before = v.granted.fetch_add_acq_rel(grant);  // release[grant]
+    const bool overflows = grant > UINT32_MAX - before;
     if (v.word.announce(id.generation(), flag::room) == state_word<>::announce_result::take_it)
         look(c, v, id.generation());
     unpin(c, v);
+    return overflows ? wire::reason::protocol : wire::reason::none;
 }
 
 void engine::on_link_lost(context& c, conversation_id id) noexcept {

@@ -123,7 +123,7 @@ public:
                          buffer*& owned) noexcept;
     wire::reason on_response(context& c, conversation_id id) noexcept;
     void on_signal(conversation_id id) noexcept;
-    void on_credit(context& c, conversation_id id, std::uint32_t grant) noexcept;
+    wire::reason on_credit(context& c, conversation_id id, std::uint32_t grant) noexcept;
     void on_link_lost(context& c, conversation_id id) noexcept;
     // Those that waited for a link or for room in an output (any thread).
     void resume(context& c, waiting_node* list) noexcept;

@@ -567,7 +567,7 @@ bool session::on_frame(context& c, const wire::frame_header& h, std::span<const 
         case wire::frame_type::credit: {
             const std::uint32_t grant = wire::decode_credit(payload.data());
             if (grant == 0) return broken(wire::reason::protocol);
-            engine_.on_credit(c, id, grant);
+            why = engine_.on_credit(c, id, grant);
             break;
         }
         default: why = wire::reason::protocol;
