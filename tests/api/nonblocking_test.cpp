@@ -55,7 +55,9 @@ TEST_SUITE("api") {
         pending_receive got;
         REQUIRE(got.issue(c.b) == CM_OPERATION_INCOMPLETE);
         CHECK(check_any().code == CM_UNSUCCESSFUL);
-        for (const auto& [name, code] : calls_refused_while_busy(c.b)) {
+        for (const auto& refused : calls_refused_while_busy(c.b)) {
+            const auto& name = refused.first;
+            const auto code = refused.second;
             CAPTURE(name);
             CHECK(code == CM_OPERATION_NOT_ACCEPTED);
         }
@@ -133,7 +135,9 @@ TEST_SUITE("api") {
         for (int i = 0; i < 3; ++i) {
             // Looking collects nothing.
             CHECK(check_any().id == c.b.id);
-            for (const auto& [name, code] : calls_refused_while_busy(c.b)) {
+            for (const auto& refused : calls_refused_while_busy(c.b)) {
+            const auto& name = refused.first;
+            const auto code = refused.second;
                 CAPTURE(name);
                 CHECK(code == CM_OPERATION_NOT_ACCEPTED);
             }
@@ -188,7 +192,9 @@ TEST_SUITE("api") {
         couple c{CM_CONFIRM};
         REQUIRE(c.a.set(cmspm, CM_NON_BLOCKING) == CM_OK);
         REQUIRE(c.a.confirm() == CM_OPERATION_INCOMPLETE);
-        for (const auto& [name, code] : calls_refused_while_busy(c.a)) {
+        for (const auto& refused : calls_refused_while_busy(c.a)) {
+            const auto& name = refused.first;
+            const auto code = refused.second;
             CAPTURE(name);
             CHECK(code == CM_OPERATION_NOT_ACCEPTED);
         }
@@ -215,7 +221,9 @@ TEST_SUITE("api") {
         for (talk& t : waiting) {
             REQUIRE(t.accept() == CM_OPERATION_INCOMPLETE);
             CHECK(t.state() == -CM_PROGRAM_PARAMETER_CHECK);  // there is no conversation yet
-            for (const auto& [name, code] : calls_refused_while_busy(t)) {
+            for (const auto& refused : calls_refused_while_busy(t)) {
+            const auto& name = refused.first;
+            const auto code = refused.second;
                 CAPTURE(name);
                 CHECK((code == CM_OPERATION_NOT_ACCEPTED || code == CM_PROGRAM_PARAMETER_CHECK));
             }
@@ -337,7 +345,6 @@ TEST_SUITE("api") {
             bool over = false;
         };
         static std::array<end, conversations * 2> ends;
-        std::mutex by_id_mutex;
         std::map<id_bytes, end*> by_id;
         std::atomic<int> issued{0};
         std::atomic<int> collected{0};
