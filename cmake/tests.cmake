@@ -44,6 +44,7 @@ colloquy_test(sim colloquy_sim OWN_MAIN LINKS colloquy_runtime colloquy_transpor
 include(${PROJECT_SOURCE_DIR}/tests/programs/programs.cmake)
 include(${PROJECT_SOURCE_DIR}/tests/examples/examples.cmake)
 include(${PROJECT_SOURCE_DIR}/tests/trace/trace.cmake)
+include(${PROJECT_SOURCE_DIR}/tests/consume/consume.cmake)
 
 # The command: its parts in a doctest binary, the whole run by a script as a user would, one ctest test a case.
 if(TARGET colloquy_tool)

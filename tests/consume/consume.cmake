@@ -1,0 +1,8 @@
+# The installed library in the hands of a stranger. Builds with sanitizers are not installed.
+if(TARGET colloquy_shared AND Python3_Interpreter_FOUND AND UNIX AND NOT COLLOQUY_SANITIZE)
+    foreach(way IN ITEMS find_package add_subdirectory pkg_config plain)
+        add_test(NAME consume_${way} COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/consume/run.py
+            ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR} ${CMAKE_C_COMPILER} ${CMAKE_CXX_COMPILER} ${way})
+        set_tests_properties(consume_${way} PROPERTIES LABELS consume TIMEOUT 600)
+    endforeach()
+endif()

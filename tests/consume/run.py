@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+"""Installs a build into a scratch directory and uses it as a stranger would, in one of four ways.
+
+usage: run.py SOURCE BUILD C_COMPILER CXX_COMPILER WAY    (find_package, add_subdirectory, pkg_config, plain)
+"""
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+def run(*command, **environment):
+    done = subprocess.run(list(map(str, command)), env=dict(os.environ, **environment), text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600)
+    if done.returncode != 0:
+        raise AssertionError(f"{' '.join(map(str, command))}\n{done.stdout}")
+    return done.stdout
+
+
+class Consumer:
+    def __init__(self, source, build, c, cxx, scratch):
+        self.source, self.build, self.c, self.cxx = source, build, c, cxx
+        self.scratch = pathlib.Path(scratch)
+        self.prefix = self.scratch / "first place"
+
+    def install(self):
+        run("cmake", "--install", self.build, "--prefix", self.prefix)
+        # An installed tree can be moved; what remembers its first place fails here.
+        moved = self.scratch / "installed"
+        self.prefix.rename(moved)
+        self.prefix = moved
+        [self.library] = {found.parent for found in moved.glob("lib*/**/libcolloquy.a")}
+        for header in moved.glob("include/**/*.h*"):
+            for line in header.read_text("utf-8").splitlines():
+                if line.startswith("#include \"") and ("api/" in line or "runtime/" in line or "transport/" in line):
+                    raise AssertionError(f"{header.name} includes what is not installed: {line}")
+
+    def cmake(self, *settings):
+        build = self.scratch / "build"
+        launcher = shutil.which("ccache")
+        launchers = [f"-DCMAKE_{language}_COMPILER_LAUNCHER={launcher}" for language in ("C", "CXX")] if launcher else []
+        run("cmake", "-S", HERE, "-B", build, "-G", "Ninja" if shutil.which("ninja") else "Unix Makefiles",
+            f"-DCMAKE_C_COMPILER={self.c}", f"-DCMAKE_CXX_COMPILER={self.cxx}", "-DCMAKE_BUILD_TYPE=Release",
+            *launchers, *settings)
+        run("cmake", "--build", build, "--target", "prog", "--parallel", "2")
+        return next(path for path in build.rglob("prog") if path.is_file() and os.access(path, os.X_OK))
+
+    def find_package(self):
+        self.install()
+        return self.cmake(f"-DCMAKE_PREFIX_PATH={self.prefix}")
+
+    def add_subdirectory(self):
+        return self.cmake(f"-DCOLLOQUY_SOURCE={self.source}", "-DCOLLOQUY_BUILD_SHARED=OFF")
+
+    def compile(self, *flags):
+        program = self.scratch / "prog"
+        run(self.c, "-std=c99", "-pedantic-errors", "-Wall", "-Wextra", "-Werror", HERE / "prog.c", "-o", program, *flags)
+        return program
+
+    def pkg_config(self):
+        self.install()
+        # The static library; the shared one is what the plain way takes.
+        for shared in self.library.glob("libcolloquy.so*"):
+            shared.unlink()
+        flags = run("pkg-config", "--static", "--cflags", "--libs", "colloquy",
+                    PKG_CONFIG_PATH=f"{self.library / 'pkgconfig'}:{os.environ.get('PKG_CONFIG_PATH', '')}")
+        return self.compile(*flags.split())
+
+    def plain(self):
+        self.install()
+        return self.compile("-I", self.prefix / "include", "-L", self.library, "-lcolloquy")
+
+
+def main():
+    if len(sys.argv) != 6 or sys.argv[5] not in ("find_package", "add_subdirectory", "pkg_config", "plain"):
+        print(__doc__, file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory(prefix="colloquy-consume-") as scratch:
+        consumer = Consumer(*sys.argv[1:5], scratch)
+        try:
+            program = getattr(consumer, sys.argv[5])()
+            said = run(program, LD_LIBRARY_PATH=str(getattr(consumer, "library", "")), COLLOQUY_CONFIG="")
+            if said != "hello\n":
+                raise AssertionError(f"it said '{said}'")
+        except AssertionError as trouble:
+            print(trouble, file=sys.stderr)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
