@@ -175,7 +175,7 @@ TEST_SUITE("api") {
             o.reactors = i % 3 == 2 ? 2U : 0U;
             const running_unit unit{o};
             serve_tp("TP");
-            talk a, waiting, b;
+            talk a, waiting;
             REQUIRE(waiting.accept() == CM_OPERATION_INCOMPLETE);
             a.begin((i % 2 == 0 ? running_unit::address() : std::string{"inproc"}) + "/TP");
             CHECK(a.send("hello", CM_SEND_AND_FLUSH) == CM_OK);

@@ -521,7 +521,9 @@ TEST_SUITE("api") {
     TEST_CASE("states: fill and log data belong to basic conversations") {
         const running_unit unit;
         stage s;
-        for (const auto& [name, state] : columns) {
+        for (const auto& column : columns) {
+            const auto& name = column.first;
+            const auto state = column.second;
             CAPTURE(name);
             s.bring(state, CM_CONFIRM);
             CHECK(s.x.set(cmsf, CM_FILL_LL) == CM_PROGRAM_PARAMETER_CHECK);

@@ -71,7 +71,6 @@ TEST_SUITE("async") {
         small_receive r;
         REQUIRE(r.issue(two.far) == CM_OPERATION_INCOMPLETE);
         r.code = 12345;
-        told t;
         REQUIRE(two.near.send("data", CM_SEND_AND_PREP_TO_RECEIVE) == CM_OK);
         const completion c = wait_any();
         CHECK(c.code == CM_OK);

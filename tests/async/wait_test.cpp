@@ -399,7 +399,6 @@ TEST_SUITE("async") {
     TEST_CASE("async 4.4: an accepted conversation starts blocking") {
         const running_unit unit;
         const ends two{CM_NONE, CM_BLOCKING};
-        talk fresh;
         ends other{CM_NONE, CM_BLOCKING};
         std::thread sender{[&] { other.say("late"); }};
         CHECK(other.far.receive().text == "late");
