@@ -12,7 +12,8 @@ function(colloquy_embed_test host threads)
     endif()
     add_test(NAME examples_embed_${host} COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/examples/run.py
         $<TARGET_FILE:example_embed_${host}> $<TARGET_FILE:colloquy_transfer_client> ${threads})
-    set_tests_properties(examples_embed_${host} PROPERTIES LABELS examples TIMEOUT 180 ENVIRONMENT "${test_environment}")
+    set_tests_properties(examples_embed_${host} PROPERTIES
+        LABELS examples TIMEOUT 180 ENVIRONMENT "${test_environment}")
 endfunction()
 foreach(host IN ITEMS epoll libuv asio glib)
     colloquy_embed_test(${host} 1)
@@ -21,3 +22,11 @@ colloquy_embed_test(threads 3)
 
 add_test(NAME examples_hello COMMAND example_hello)
 set_tests_properties(examples_hello PROPERTIES LABELS examples TIMEOUT 60)
+
+if(TARGET example_window_client)
+    add_test(NAME examples_window_client COMMAND Python3::Interpreter
+        ${PROJECT_SOURCE_DIR}/tests/examples/window.py $<TARGET_FILE:example_embed_epoll>
+        $<TARGET_FILE:example_window_client> $<TARGET_FILE:colloquy_transfer_client>)
+    set_tests_properties(examples_window_client PROPERTIES
+        LABELS examples TIMEOUT 180 ENVIRONMENT "${test_environment}")
+endif()

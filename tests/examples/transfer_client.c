@@ -2,8 +2,10 @@
  * Drives a transaction server of examples/embed over TCP and checks all it says.
  *
  * usage: transfer_client HOST:PORT THREADS CONVERSATIONS_OF_A_THREAD ROUNDS
- * Says "open" when all conversations are, works when a line comes in, says "done", and makes the server quit at the next line.
- * Money is made nowhere and lost nowhere: each confirmed transfer moves some, each refused one says why, and the sum stays.
+ * Says "open" when all conversations are, works when a line comes in, says "done", and makes the server quit at the
+ * next line.
+ * Money is made nowhere and lost nowhere: each confirmed transfer moves some, each refused one says why, and the sum
+ * stays.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -20,15 +22,15 @@ static char destination[100];
 static unsigned conversations, rounds;
 static pthread_barrier_t opened, work, worked;
 
-#define CHECK(condition)                                                                    \
-    do {                                                                                    \
-        if (!(condition)) {                                                                 \
+#define CHECK(condition)                                                                       \
+    do {                                                                                       \
+        if (!(condition)) {                                                                    \
             fprintf(stderr, "%s:%d: %s (code %d)\n", __FILE__, __LINE__, #condition, (int)rc); \
-            exit(1);                                                                        \
-        }                                                                                   \
+            exit(1);                                                                           \
+        }                                                                                      \
     } while (0)
 
-static void open_one(unsigned char *id) {
+static void open_one(unsigned char* id) {
     CM_INT32 rc, confirm = CM_CONFIRM, rts;
     cminit(id, "        ", &rc);
     CHECK(rc == CM_OK);
@@ -43,7 +45,8 @@ static void open_one(unsigned char *id) {
 }
 
 /* Sends a record and gives the turn; the answer, and the turn back. */
-static CM_INT32 ask(const unsigned char *id, const char *record, CM_INT32 length, char *answer, CM_INT32 *answer_length) {
+static CM_INT32 ask(const unsigned char* id, const char* record, CM_INT32 length, char* answer,
+                    CM_INT32* answer_length) {
     CM_INT32 rc, rts, size = 1024, data, got = 0, status;
     cmsend(id, record, &length, &rts, &rc);
     CHECK(rc == CM_OK);
@@ -61,7 +64,7 @@ static CM_INT32 ask(const unsigned char *id, const char *record, CM_INT32 length
     return rc;
 }
 
-static void echo(const unsigned char *id, unsigned seed) {
+static void echo(const unsigned char* id, unsigned seed) {
     char record[256], answer[1024];
     CM_INT32 rc, got = 0, i, length = (CM_INT32)(seed * 37 % 257);
     for (i = 0; i < length; ++i) record[i] = (char)(seed + (unsigned)i * 7);
@@ -69,7 +72,7 @@ static void echo(const unsigned char *id, unsigned seed) {
     CHECK(rc == CM_OK && got == length && memcmp(record, answer, (size_t)length) == 0);
 }
 
-static void too_long(const unsigned char *id) {
+static void too_long(const unsigned char* id) {
     static const char expected[] = "the record is too long";
     char record[900], answer[1024];
     CM_INT32 rc, got = 0, size = sizeof answer, data, status, rts;
@@ -82,7 +85,7 @@ static void too_long(const unsigned char *id) {
     CHECK(rc == CM_OK && status == CM_SEND_RECEIVED);
 }
 
-static void transfer(const unsigned char *id, unsigned seed) {
+static void transfer(const unsigned char* id, unsigned seed) {
     static const char expected[] = "not enough money";
     char record[64], answer[64];
     CM_INT32 rc, length, size = sizeof answer, got = 0, data, status, rts;
@@ -99,7 +102,7 @@ static void transfer(const unsigned char *id, unsigned seed) {
     CHECK(rc == CM_OK && status == CM_SEND_RECEIVED);
 }
 
-static long sum(const unsigned char *id) {
+static long sum(const unsigned char* id) {
     char record[32], answer[1024], name[16];
     CM_INT32 rc, got = 0, length;
     long total = 0, amount = -1;
@@ -115,9 +118,9 @@ static long sum(const unsigned char *id) {
     return total;
 }
 
-static void *customer(void *number) {
+static void* customer(void* number) {
     unsigned char id[MANY][CM_CID_SIZE];
-    const unsigned base = *(unsigned *)number * 1000;
+    const unsigned base = *(unsigned*)number * 1000;
     unsigned i, round;
     CM_INT32 rc;
     for (i = 0; i < conversations; ++i) open_one(id[i]);
@@ -138,14 +141,14 @@ static void *customer(void *number) {
     return NULL;
 }
 
-static void wait_for_line(const char *said) {
+static void wait_for_line(const char* said) {
     char line[16];
     puts(said);
     fflush(stdout);
     if (fgets(line, sizeof line, stdin) == NULL) exit(1);
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
     pthread_t thread[MANY];
     unsigned number[MANY], threads, i;
     unsigned char id[CM_CID_SIZE];
