@@ -1,6 +1,7 @@
 // attention: whom a conversation's completions are told, beside or instead of the wait queue.
 //
-// Counted, because the thread that tells may be at work while the program collects the result and ends the conversation: a wake
+// Counted, because the thread that tells may be at work while the program collects the result and ends the
+// conversation: a wake
 // object outlives its senders. The conversation holds one reference, each telling another.
 #pragma once
 
@@ -17,8 +18,8 @@ struct attention {
     enum class kind : std::uint8_t { event, sink, callback };
 
     kind what = kind::event;
-    event_reference event;          // a duplicate: a handle closed by the program cannot make us signal a stranger
-    void* event_handle = nullptr;   // what the program gave, and is given back
+    event_reference event;         // a duplicate: a handle closed by the program cannot make us signal a stranger
+    void* event_handle = nullptr;  // what the program gave, and is given back
     clq_sink sink = nullptr;
     clq_callback callback = nullptr;
     void* user = nullptr;

@@ -41,15 +41,17 @@ void with_conversation(const void* conversation_id_bytes, CM_INT32* return_code,
 // For the calls that may block: inside a blocking hook they are refused on conversations in blocking mode.
 template <class Verb>
 void with_operation(const void* conversation_id_bytes, CM_INT32* return_code, Verb&& verb) noexcept {
-    with_conversation(conversation_id_bytes, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
-        if (logical_unit::this_thread().in_hook) {
-            std::int32_t mode = 0;
-            const outcome known = runtime::extract(u.engine(), c, id, runtime::characteristic::processing_mode, mode);
-            if (known.code != rc::ok) return known;
-            if (mode == CM_BLOCKING) return outcome{rc::operation_not_accepted, false, {}};
-        }
-        return verb(u, c, id);
-    });
+    with_conversation(conversation_id_bytes, return_code,
+                      [&](logical_unit& u, runtime::context& c, conversation_id id) {
+                          if (logical_unit::this_thread().in_hook) {
+                              std::int32_t mode = 0;
+                              const outcome known =
+                                  runtime::extract(u.engine(), c, id, runtime::characteristic::processing_mode, mode);
+                              if (known.code != rc::ok) return known;
+                              if (mode == CM_BLOCKING) return outcome{rc::operation_not_accepted, false, {}};
+                          }
+                          return verb(u, c, id);
+                      });
 }
 
 template <class Value>
@@ -186,8 +188,9 @@ CM_ENTRY cmaccp(void* conversation_ID, CM_RETURN_CODE* return_code) {
     traced.conversation(o.id);
     if (o.code == rc::ok) o.id.to_bytes(conversation_ID);
     const std::uint32_t wait_ms = u->settings().accept_wait_ms;
-    const std::uint64_t deadline =
-        wait_ms == 0 || !o.must_wait ? transport::no_deadline : transport::now_ns() + std::uint64_t{wait_ms} * 1'000'000;
+    const std::uint64_t deadline = wait_ms == 0 || !o.must_wait
+                                       ? transport::no_deadline
+                                       : transport::now_ns() + std::uint64_t{wait_ms} * 1'000'000;
     rc code = u->finish(c, o, deadline);
     if (o.must_wait && code == rc::operation_incomplete) code = rc::program_state_check;  // nobody came in time
     answer(return_code, code);
@@ -215,7 +218,8 @@ CM_ENTRY cmsend(const void* conversation_ID, const void* buffer, const CM_INT32*
     with_operation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
         // A null pointer is refused after the state is known to be right, as any other bad parameter.
         const std::int32_t length = send_length == nullptr ? -1 : *send_length;
-        return runtime::send_data(u.engine(), c, id, buffer, length, request_to_send_received, memory_of(conversation_ID));
+        return runtime::send_data(u.engine(), c, id, buffer, length, request_to_send_received,
+                                  memory_of(conversation_ID));
     });
 }
 
@@ -227,12 +231,9 @@ CM_ENTRY cmrcv(const void* conversation_ID, void* buffer, const CM_INT32* reques
     traced.out("status_received", status_received).out("request_to_send_received", request_to_send_received);
     traced.received(buffer, received_length, data_received);
     with_operation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
-        const runtime::receive_request request{buffer,
-                                               requested_length == nullptr ? -1 : *requested_length,
-                                               data_received,
-                                               received_length,
-                                               status_received,
-                                               request_to_send_received};
+        const runtime::receive_request request{buffer,          requested_length == nullptr ? -1 : *requested_length,
+                                               data_received,   received_length,
+                                               status_received, request_to_send_received};
         return runtime::receive(u.engine(), c, id, request, memory_of(conversation_ID));
     });
 }
@@ -390,17 +391,19 @@ CM_ENTRY cmrltp(const void* TP_name, const CM_INT32* TP_name_length, CM_RETURN_C
     traced.text("name", TP_name, TP_name_length);
     if (return_code == nullptr) return;
     logical_unit* const u = api::running_unit();
-    const bool named = TP_name != nullptr && TP_name_length != nullptr && *TP_name_length >= 1 &&
-                       *TP_name_length <= CM_TPN_SIZE && u != nullptr &&
-                       u->engine().tps().set({static_cast<const char*>(TP_name), static_cast<std::size_t>(*TP_name_length)},
-                                             runtime::tp_registry::status::released);
+    const bool named =
+        TP_name != nullptr && TP_name_length != nullptr && *TP_name_length >= 1 && *TP_name_length <= CM_TPN_SIZE &&
+        u != nullptr &&
+        u->engine().tps().set({static_cast<const char*>(TP_name), static_cast<std::size_t>(*TP_name_length)},
+                              runtime::tp_registry::status::released);
     answer(return_code, named ? rc::ok : rc::program_parameter_check);
 }
 
 CM_ENTRY cmspm(const void* conversation_ID, const CM_PROCESSING_MODE* processing_mode, CM_RETURN_CODE* return_code) {
     set_value("cmspm", conversation_ID, runtime::characteristic::processing_mode, processing_mode, return_code);
 }
-CM_ENTRY cmsct(const void* conversation_ID, const CM_CONVERSATION_TYPE* conversation_type, CM_RETURN_CODE* return_code) {
+CM_ENTRY cmsct(const void* conversation_ID, const CM_CONVERSATION_TYPE* conversation_type,
+               CM_RETURN_CODE* return_code) {
     set_value("cmsct", conversation_ID, runtime::characteristic::conversation_type, conversation_type, return_code);
 }
 CM_ENTRY cmssl(const void* conversation_ID, const CM_SYNC_LEVEL* sync_level, CM_RETURN_CODE* return_code) {
@@ -445,7 +448,8 @@ CM_ENTRY cmsmn(const void* conversation_ID, const void* mode_name, const CM_INT3
 }
 CM_ENTRY cmspln(const void* conversation_ID, const void* partner_LU_name, const CM_INT32* partner_LU_name_length,
                 CM_RETURN_CODE* return_code) {
-    set_name("cmspln", conversation_ID, runtime::name_of::partner_lu, partner_LU_name, partner_LU_name_length, return_code);
+    set_name("cmspln", conversation_ID, runtime::name_of::partner_lu, partner_LU_name, partner_LU_name_length,
+             return_code);
 }
 CM_ENTRY cmstpn(const void* conversation_ID, const void* TP_name, const CM_INT32* TP_name_length,
                 CM_RETURN_CODE* return_code) {
@@ -497,20 +501,21 @@ CM_ENTRY xcecst(const void* conversation_ID, XC_CONVERSATION_SECURITY_TYPE* conv
     cmecst(conversation_ID, conversation_security_type, return_code);
 }
 CM_ENTRY cmemn(const void* conversation_ID, void* mode_name, CM_INT32* mode_name_length, CM_RETURN_CODE* return_code) {
-    extract_name("cmemn", conversation_ID, runtime::name_of::mode, mode_name, CM_MN_SIZE, mode_name_length, return_code);
+    extract_name("cmemn", conversation_ID, runtime::name_of::mode, mode_name, CM_MN_SIZE, mode_name_length,
+                 return_code);
 }
 CM_ENTRY cmepln(const void* conversation_ID, void* partner_LU_name, CM_INT32* partner_LU_name_length,
                 CM_RETURN_CODE* return_code) {
-    extract_name("cmepln", conversation_ID, runtime::name_of::partner_lu, partner_LU_name, CM_PLN_SIZE, partner_LU_name_length,
-                 return_code);
+    extract_name("cmepln", conversation_ID, runtime::name_of::partner_lu, partner_LU_name, CM_PLN_SIZE,
+                 partner_LU_name_length, return_code);
 }
 CM_ENTRY cmetpn(const void* conversation_ID, void* TP_name, CM_INT32* TP_name_length, CM_RETURN_CODE* return_code) {
     extract_name("cmetpn", conversation_ID, runtime::name_of::tp, TP_name, CM_TPN_SIZE, TP_name_length, return_code);
 }
 CM_ENTRY cmecsu(const void* conversation_ID, void* security_user_ID, CM_INT32* security_user_ID_length,
                 CM_RETURN_CODE* return_code) {
-    extract_name("cmecsu", conversation_ID, runtime::name_of::user_id, security_user_ID, CM_UID_SIZE, security_user_ID_length,
-                 return_code);
+    extract_name("cmecsu", conversation_ID, runtime::name_of::user_id, security_user_ID, CM_UID_SIZE,
+                 security_user_ID_length, return_code);
 }
 CM_ENTRY xcecsu(const void* conversation_ID, void* security_user_ID, CM_INT32* security_user_ID_length,
                 CM_RETURN_CODE* return_code) {
@@ -540,8 +545,9 @@ CM_ENTRY xcmesi(const CM_INT32* entry_number, const void* sym_dest_name, SIDE_IN
     traced.in("entry_number", entry_number);
     if (return_code == nullptr) return;
     logical_unit* const u = api::process_unit();
-    *return_code = u == nullptr ? CM_PRODUCT_SPECIFIC_ERROR
-                                : u->side().extract(entry_number, sym_dest_name, side_info_entry, side_info_entry_length);
+    *return_code = u == nullptr
+                       ? CM_PRODUCT_SPECIFIC_ERROR
+                       : u->side().extract(entry_number, sym_dest_name, side_info_entry, side_info_entry_length);
 }
 CM_ENTRY xcmdsi(const void*, const void* sym_dest_name, CM_RETURN_CODE* return_code) {
     call traced{"xcmdsi", nullptr, return_code};

@@ -104,7 +104,8 @@ std::array<plan_part, 11> plan_of(const runtime::limits& l) {
     }};
 }
 
-// Registers what `fill` describes for a conversation, or without one for the process; nothing when there is none `wanted`.
+// Registers what `fill` describes for a conversation, or without one for the process; nothing when there is none
+// `wanted`.
 template <class Fill>
 void attend(const void* conversation_ID, CM_INT32* return_code, bool wanted, Fill&& fill) noexcept {
     if (return_code == nullptr) return;
@@ -173,7 +174,8 @@ void COLLOQUY_CALL clq_set_sink(const void* conversation_ID, clq_sink sink, void
     });
 }
 
-void COLLOQUY_CALL clq_set_callback(const void* conversation_ID, clq_callback callback, void* user, CM_INT32* return_code) {
+void COLLOQUY_CALL clq_set_callback(const void* conversation_ID, clq_callback callback, void* user,
+                                    CM_INT32* return_code) {
     api::trace::call traced{"clq_set_callback", conversation_ID, return_code};
     attend(conversation_ID, return_code, callback != nullptr, [&](api::attention& a) {
         a.what = api::attention::kind::callback;
@@ -197,7 +199,8 @@ void COLLOQUY_CALL clq_set_time_limit(const void* conversation_ID, unsigned mill
     if (u == nullptr) return;
     runtime::context& c = u->enter();
     *return_code = static_cast<CM_INT32>(
-        runtime::set_time_limit(u->engine(), c, runtime::conversation_id::from_bytes(conversation_ID), milliseconds).code);
+        runtime::set_time_limit(u->engine(), c, runtime::conversation_id::from_bytes(conversation_ID), milliseconds)
+            .code);
     u->leave(c);
 }
 
@@ -235,9 +238,10 @@ void COLLOQUY_CALL clq_set_destination(const void* conversation_ID, const char* 
         api::side_entry entry;
         if (slash == text.npos) {
             if (text.size() > CM_SDN_SIZE || !u->side().find(destination, entry)) {
-                api::set_last_error(api::joined({"\"", text,
-                                                 "\": no such symbolic destination; write a name of the side information, "
-                                                 "HOST:PORT/TPNAME or inproc/TPNAME"}));
+                api::set_last_error(
+                    api::joined({"\"", text,
+                                 "\": no such symbolic destination; write a name of the side information, "
+                                 "HOST:PORT/TPNAME or inproc/TPNAME"}));
                 return;
             }
             partner_name = entry.partner_lu.view();

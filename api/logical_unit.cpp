@@ -16,9 +16,9 @@ namespace colloquy::api {
 namespace {
 
 constexpr std::uint64_t ms = 1'000'000;
-constexpr std::uint64_t tick_ns = 2 * ms;        // the standby's look while callers drive
-constexpr std::uint64_t rest_ns = 500 * ms;      // and while nothing happens at all
-constexpr std::uint64_t retry_ns = 1 * ms;       // a parked caller's look where no thread may be started
+constexpr std::uint64_t tick_ns = 2 * ms;            // the standby's look while callers drive
+constexpr std::uint64_t rest_ns = 500 * ms;          // and while nothing happens at all
+constexpr std::uint64_t retry_ns = 1 * ms;           // a parked caller's look where no thread may be started
 constexpr std::size_t call_write_bytes = 64 * 1024;  // a call hands the writing over after so much
 
 using runtime::return_code;
@@ -30,7 +30,7 @@ std::uint32_t next_shard() noexcept {
 
 }  // namespace
 
-// ---- start ----------------------------------------------------------------------------------------------------------------
+// ---- start ----------------------------------------------------------------------------------------------------------
 
 logical_unit::logical_unit(const configuration& wanted)
     : settings_{wanted}, side_{wanted.side_information_max}, links_(wanted.limits.links) {}
@@ -52,7 +52,8 @@ std::unique_ptr<logical_unit> logical_unit::start(const configuration& wanted, s
     try {
         runtime::memory_of_tables() = {&transport::reserve_table, &transport::release_table};
         std::unique_ptr<logical_unit> u{new logical_unit{wanted}};
-        u->engine_ = std::make_unique<runtime::engine>(wanted.limits, wanted.lu_name, transport::random_u64(), static_cast<runtime::host&>(*u));
+        u->engine_ = std::make_unique<runtime::engine>(wanted.limits, wanted.lu_name, transport::random_u64(),
+                                                       static_cast<runtime::host&>(*u));
         if (u->side_.assign(wanted.side_information) != CM_OK) {
             error = "side_information: more entries than the table holds";
             return nullptr;
@@ -102,7 +103,8 @@ std::unique_ptr<logical_unit> logical_unit::start(const configuration& wanted, s
         }
         static constexpr const char* roles = "colloquy-r";
         for (std::uint32_t i = 0; i < wanted.reactors; ++i)
-            u->start_thread(roles, [](logical_unit& unit, std::uint32_t index) { unit.reactor_main(index); }, i);
+            u->start_thread(
+                roles, [](logical_unit& unit, std::uint32_t index) { unit.reactor_main(index); }, i);
         if (!u->listening_.empty()) u->call_standby();
         return u;
     } catch (const std::bad_alloc&) {
@@ -120,7 +122,7 @@ logical_unit::~logical_unit() {
     for (auto& l : links_) delete l.load_acquire();
 }
 
-// ---- calls ----------------------------------------------------------------------------------------------------------------
+// ---- calls ----------------------------------------------------------------------------------------------------------
 
 logical_unit::thread_state& logical_unit::this_thread() noexcept {
     thread_local thread_state mine{next_shard()};
@@ -140,7 +142,8 @@ void logical_unit::leave(runtime::context& c) noexcept {
     } else if (gate_.approx_permits() != 0 && settings_.threads && settings_.standby) {
         // Finished operations wait: the program is working through a batch, and its answers leave together.
         look_again_soon();
-        // A standby that drives sleeps in the system's wait. Read-modify-write, as in write_dirty: either we ring, or it
+        // A standby that drives sleeps in the system's wait. Read-modify-write, as in write_dirty: either we ring, or
+        // it
         // finds what we have put off.
         if (put_off_.exchange_acq_rel(1) == 0 && caller_driven()) (void)drives_.front()->ring();
     } else {
@@ -188,7 +191,8 @@ void logical_unit::start_thread(const char* role, void (*main)(logical_unit&, st
             logical_unit& u = s->unit;
             transport::block_all_signals();
             transport::set_thread_name(s->role.c_str());
-            if (u.settings_.thread_started != nullptr) u.settings_.thread_started(u.settings_.thread_user, s->role.c_str());
+            if (u.settings_.thread_started != nullptr)
+                u.settings_.thread_started(u.settings_.thread_user, s->role.c_str());
             s->main(u, s->index);
             if (u.threads_running_.fetch_sub_acq_rel(1) == 1) u.waiter_.wake(u.threads_running_, 1);
         }
@@ -264,8 +268,10 @@ return_code logical_unit::finish(runtime::context& c, const runtime::outcome& o,
             runtime::word_bits::phase_of(seen) != runtime::phase::done) {
             const bool alone = caller_driven() && !settings_.threads;
             const std::uint64_t look = alone ? transport::now_ns() + retry_ns : transport::no_deadline;
-            if (v.parking.prepare() && !engine_->finished(o.id)) (void)v.parking.wait(waiter_, std::min(look, deadline_ns));
-            else (void)v.parking.cancel();
+            if (v.parking.prepare() && !engine_->finished(o.id))
+                (void)v.parking.wait(waiter_, std::min(look, deadline_ns));
+            else
+                (void)v.parking.cancel();
         }
         if (caller_driven()) parked_.fetch_sub_acq_rel(1);
     }
@@ -333,9 +339,11 @@ return_code logical_unit::wait_for_conversation(runtime::engine::collected& out)
     }
 }
 
-runtime::engine::collect_result logical_unit::collect_next(runtime::context& c, runtime::engine::collected& out) noexcept {
+runtime::engine::collect_result logical_unit::collect_next(runtime::context& c,
+                                                           runtime::engine::collected& out) noexcept {
     if (peeked_.load_relaxed() != 0)
-        if (const std::uint64_t e = peeked_.exchange_acq_rel(0); e != 0) return engine_->collect_entry(c, e - 1, out, false);
+        if (const std::uint64_t e = peeked_.exchange_acq_rel(0); e != 0)
+            return engine_->collect_entry(c, e - 1, out, false);
     return engine_->collect_any(c, out);
 }
 
@@ -372,7 +380,7 @@ return_code logical_unit::check_for_completion(runtime::engine::collected& out) 
     return engine_->outstanding() == 0 ? return_code::program_state_check : return_code::unsuccessful;
 }
 
-// ---- the drive ------------------------------------------------------------------------------------------------------------
+// ---- the drive ------------------------------------------------------------------------------------------------------
 
 // True: the caller drives now. False: somebody else does, and the caller is counted in parked_ until it has slept; or
 // (`again`) it should simply try once more.
@@ -432,8 +440,10 @@ void logical_unit::release_drive(bool in_loop) noexcept {
         return;
     }
     // Those who sleep rely on somebody: that is the standby from here on. Links that are open need one sooner or later.
-    if (parked_.load_acquire() != 0) call_standby();
-    else if (d.links_open() != 0) look_again_soon();
+    if (parked_.load_acquire() != 0)
+        call_standby();
+    else if (d.links_open() != 0)
+        look_again_soon();
 }
 
 // Somebody must drive although no caller may be inside.
@@ -446,7 +456,8 @@ void logical_unit::call_standby() noexcept {
         const std::lock_guard held{threads_mutex_};
         if (standby_started_.load_acquire() == 0 && stopping_.load_acquire() == 0) {
             try {
-                start_thread("colloquy-stby", [](logical_unit& u, std::uint32_t) { u.standby_main(); }, 0);
+                start_thread(
+                    "colloquy-stby", [](logical_unit& u, std::uint32_t) { u.standby_main(); }, 0);
                 standby_started_.store_release(1);
             } catch (const std::system_error&) {
                 return;  // tried again with the next need; callers drive meanwhile
@@ -520,8 +531,10 @@ void logical_unit::standby_main() noexcept {
             if (!dirty_.approx_empty()) sleep_ns = tick_ns;
         }
         called = false;
-        if (standby_spot_.prepare()) called = standby_spot_.wait(waiter_, transport::now_ns() + sleep_ns);
-        else called = standby_spot_.cancel();
+        if (standby_spot_.prepare())
+            called = standby_spot_.wait(waiter_, transport::now_ns() + sleep_ns);
+        else
+            called = standby_spot_.cancel();
         standby_resting_.store_release(0);
     }
 }
@@ -544,13 +557,15 @@ void logical_unit::reactor_main(std::uint32_t index) noexcept {
     while (d.token.try_release() == runtime::release_result::work_left) d.pass();
 }
 
-// ---- host -----------------------------------------------------------------------------------------------------------------
+// ---- host -----------------------------------------------------------------------------------------------------------
 
 void logical_unit::write_duty(runtime::context& c, runtime::session& s) noexcept {
     auto& l = *static_cast<transport::link*>(s.transport_data);
     transport::drive& d = l.driven_by();
-    if (&c == &d.context) d.dirty.push(&l);
-    else dirty_.push(&l);
+    if (&c == &d.context)
+        d.dirty.push(&l);
+    else
+        dirty_.push(&l);
 }
 
 void logical_unit::open_link(runtime::context& c, runtime::partner& p, std::uint32_t link) noexcept {
@@ -610,7 +625,7 @@ void logical_unit::signal(void* a) noexcept {
 void logical_unit::forget(void* a) noexcept { static_cast<attention*>(a)->release(); }
 void logical_unit::deadline_set(runtime::context&, runtime::conversation& v) noexcept { drives_.front()->watch(v); }
 
-// ---- sinks, callbacks, windows ---------------------------------------------------------------------------------------------
+// ---- sinks, callbacks, windows --------------------------------------------------------------------------------------
 
 void logical_unit::set_default_attention(attention* a) noexcept {
     const std::lock_guard held{attention_mutex_};
@@ -651,8 +666,10 @@ void logical_unit::tell(runtime::context& c) noexcept {
         }
     --t.telling;
     if (refused_count_.load_relaxed() == 0) return;
-    if (host_driven()) loop_by(transport::now_ns() + tick_ns);
-    else look_again_soon();
+    if (host_driven())
+        loop_by(transport::now_ns() + tick_ns);
+    else
+        look_again_soon();
 }
 
 // False: the target does not take it now.
@@ -673,10 +690,10 @@ bool logical_unit::tell_one(runtime::context& c, runtime::engine::posting& p) no
     completion.id_memory = p.what.id_memory;
     if (a == nullptr) {
         if (window != nullptr) trace::tell("window", p.slot);
-        const post_result result =
-            window == nullptr ? post_result::gone
-                              : post_message(window, completion_message(), completion.return_code,
-                                             reinterpret_cast<std::intptr_t>(p.what.id_memory));
+        const post_result result = window == nullptr
+                                       ? post_result::gone
+                                       : post_message(window, completion_message(), completion.return_code,
+                                                      reinterpret_cast<std::intptr_t>(p.what.id_memory));
         if (result == post_result::full) {
             trace::refused("window", *p.slot);
             return false;
@@ -696,8 +713,10 @@ bool logical_unit::tell_one(runtime::context& c, runtime::engine::posting& p) no
             this_thread().in_sink = true;
             taken = a->sink(a->user, &completion) == 0;
             this_thread().in_sink = false;
-            if (taken) engine_->posted(c, p);
-            else trace::refused("sink", *p.slot);
+            if (taken)
+                engine_->posted(c, p);
+            else
+                trace::refused("sink", *p.slot);
         } else {
             trace::tell("callback", p.slot);
             engine_->posted(c, p);
@@ -750,7 +769,7 @@ void logical_unit::look_around(runtime::context& c) noexcept {
     write_dirty(c);
 }
 
-// ---- a host's loop -----------------------------------------------------------------------------------------------------------
+// ---- a host's loop --------------------------------------------------------------------------------------------------
 
 int logical_unit::wait_handle() noexcept {
     if (!caller_driven()) return -1;
@@ -808,7 +827,7 @@ int logical_unit::dispatch() noexcept {
     return static_cast<int>(told_.load_relaxed() - before);
 }
 
-// ---- partners ---------------------------------------------------------------------------------------------------------------
+// ---- partners -------------------------------------------------------------------------------------------------------
 
 runtime::partner* logical_unit::partner(std::string_view name) noexcept {
     if (runtime::partner* p = engine_->partners().find(name); p != nullptr) return p;
@@ -878,9 +897,9 @@ bool logical_unit::drain(std::uint64_t timeout_ns) noexcept {
 std::string logical_unit::why_no_link(std::string_view name) noexcept {
     try {
         const runtime::partner* p = engine_->partners().find(name);
-        if (name.empty() || name == " ") return "no partner is named: set partner LU, TP name and mode, or use a destination";
-        if (p == nullptr)
-            return joined({"partner \"", name, "\" is not known: add [[partner]] to the configuration"});
+        if (name.empty() || name == " ")
+            return "no partner is named: set partner LU, TP name and mode, or use a destination";
+        if (p == nullptr) return joined({"partner \"", name, "\" is not known: add [[partner]] to the configuration"});
         std::int32_t detail = 0;
         for (std::uint32_t i = 0; i < p->link_count && detail == 0; ++i) detail = p->links[i].detail.load_relaxed();
         if (detail > 0) return joined({name, ": ", transport::error_text(detail)});
@@ -891,7 +910,7 @@ std::string logical_unit::why_no_link(std::string_view name) noexcept {
     }
 }
 
-// ---- the end ------------------------------------------------------------------------------------------------------------------
+// ---- the end --------------------------------------------------------------------------------------------------------
 
 bool logical_unit::stop(std::uint64_t timeout_ns) noexcept {
     if (this_thread().telling != 0 || this_thread().in_hook) return false;  // its caller would wait for itself

@@ -1,9 +1,13 @@
-// logical_unit: one logical unit of this process: the engine, the drives that move its bytes, and the threads that wait.
+// logical_unit: one logical unit of this process: the engine, the drives that move its bytes, and the threads that
+// wait.
 //
-// Who drives. With reactors, each has a thread. Without, whoever waits inside a call drives; when nobody does for a moment the
+// Who drives. With reactors, each has a thread. Without, whoever waits inside a call drives; when nobody does for a
+// moment the
 // standby thread takes over, and steps aside as soon as a caller wants the drive again.
-// Output. A call writes what it caused before it returns, unless finished operations wait to be collected: then the program is
-// in the middle of a batch, and the output goes out in one write when the program next waits, or a moment later by the standby.
+// Output. A call writes what it caused before it returns, unless finished operations wait to be collected: then the
+// program is
+// in the middle of a batch, and the output goes out in one write when the program next waits, or a moment later by
+// the standby.
 #pragma once
 
 #include <cstdint>
@@ -68,7 +72,8 @@ public:
 
     // No new conversations; waits for the open ones. True: all have ended in time.
     bool drain(std::uint64_t timeout_ns) noexcept;
-    // leave(), and if the outcome says so, waits until the operation is finished: its code. Past `deadline_ns` the operation
+    // leave(), and if the outcome says so, waits until the operation is finished: its code. Past `deadline_ns` the
+    // operation
     // is cancelled and the answer is operation_incomplete.
     runtime::return_code finish(runtime::context& c, const runtime::outcome& o,
                                 std::uint64_t deadline_ns = transport::no_deadline) noexcept;
@@ -127,7 +132,8 @@ private:
     // What a thread with a hook does between two calls of it.
     void look_around(runtime::context& c) noexcept;
     void start_thread(const char* role, void (*main)(logical_unit&, std::uint32_t), std::uint32_t index);
-    [[nodiscard]] runtime::engine::collect_result collect_next(runtime::context& c, runtime::engine::collected& out) noexcept;
+    [[nodiscard]] runtime::engine::collect_result collect_next(runtime::context& c,
+                                                               runtime::engine::collected& out) noexcept;
     [[nodiscard]] bool caller_driven() const noexcept { return settings_.reactors == 0; }
     void write_dirty(runtime::context& c) noexcept;
     void nudge() noexcept;
@@ -165,22 +171,22 @@ private:
     runtime::atom<std::uint64_t> peeked_;   // the entry it looked at, plus 1: the next one to collect
     runtime::permit_gate<> seekers_;        // callers who asked the standby to step aside
     transport::futex_waiter waiter_;
-    runtime::atom<std::uint32_t> parked_;   // callers who sleep and rely on somebody else to drive
-    runtime::atom<std::uint32_t> turn_;     // links take the drives in turn
+    runtime::atom<std::uint32_t> parked_;        // callers who sleep and rely on somebody else to drive
+    runtime::atom<std::uint32_t> turn_;          // links take the drives in turn
     runtime::atom<std::uint32_t> drives_taken_;  // grows with every caller who drives
     runtime::atom<std::uint32_t> tp_named_;
     runtime::atom<std::uint32_t> stopping_;
-    runtime::atom<std::uint32_t> put_off_;   // output waits in dirty_ for the end of a batch
-    runtime::atom<std::uint32_t> ended_;     // stopping, and every conversation has ended
-    runtime::atom<std::uint32_t> waiters_;   // threads inside Wait_For_Conversation
+    runtime::atom<std::uint32_t> put_off_;  // output waits in dirty_ for the end of a batch
+    runtime::atom<std::uint32_t> ended_;    // stopping, and every conversation has ended
+    runtime::atom<std::uint32_t> waiters_;  // threads inside Wait_For_Conversation
     runtime::atom<std::uint32_t> accept_limit_ms_;
 
-    std::mutex attention_mutex_;            // the two below, and those to be asked again
+    std::mutex attention_mutex_;  // the two below, and those to be asked again
     attention* default_attention_ = nullptr;
     void* window_ = nullptr;
     std::vector<runtime::conversation_id> refused_;
     runtime::atom<std::uint32_t> refused_count_;
-    runtime::atom<std::uint32_t> told_;     // completions told by sinks, callbacks and windows
+    runtime::atom<std::uint32_t> told_;  // completions told by sinks, callbacks and windows
     runtime::atom<std::uint32_t> draining_;
     runtime::atom<std::uint32_t> handle_given_;
     runtime::atom<std::uint64_t> loop_deadline_;  // how long the host's loop sleeps at most; 0: it is awake

@@ -16,8 +16,8 @@ constexpr std::uint64_t exit_drain_ns = 2'000'000'000;
 struct process_state {
     std::mutex mutex;
     runtime::atom<logical_unit*> unit;
-    runtime::atom<logical_unit*> stopped;  // the last one: what it left to cmwait
-    bool ended = false;  // stopped for good; only an explicit start begins anew
+    runtime::atom<logical_unit*> stopped;             // the last one: what it left to cmwait
+    bool ended = false;                               // stopped for good; only an explicit start begins anew
     std::vector<std::unique_ptr<logical_unit>> kept;  // stopped ones too: a late call may still hold one
     bool hooked = false;
 };
@@ -34,12 +34,13 @@ std::string& error_text() noexcept {
 
 void at_exit() { (void)stop_process_unit(exit_drain_ns); }
 
-// The child of a fork has none of our threads and must not share our connections: it starts afresh if it calls at all, and
+// The child of a fork has none of our threads and must not share our connections: it starts afresh if it calls at
+// all, and
 // every id it remembers is unknown.
 void in_child() {
     process_state& s = state();
     logical_unit* const u = s.unit.exchange_acq_rel(nullptr);  // release[process-unit] acquire[process-unit]
-    s.stopped.store_release(nullptr);  // release[process-stopped]
+    s.stopped.store_release(nullptr);                          // release[process-stopped]
     if (u != nullptr) u->abandon_in_child();
 }
 
@@ -53,12 +54,11 @@ logical_unit* start_locked(process_state& s, const configuration& wanted) {
     if (!s.hooked) {
         s.hooked = true;
         std::atexit(at_exit);
-        (void)::pthread_atfork(
-            [] { state().mutex.lock(); }, [] { state().mutex.unlock(); },
-            [] {
-                in_child();
-                state().mutex.unlock();
-            });
+        (void)::pthread_atfork([] { state().mutex.lock(); }, [] { state().mutex.unlock(); },
+                               [] {
+                                   in_child();
+                                   state().mutex.unlock();
+                               });
     }
     logical_unit* const u = made.get();
     s.kept.push_back(std::move(made));

@@ -8,13 +8,15 @@
 
 namespace colloquy::api {
 
-// The process's logical unit; started from the configuration if it is not. Null when it cannot be (last_error says why).
+// The process's logical unit; started from the configuration if it is not. Null when it cannot be (last_error says
+// why).
 [[nodiscard]] logical_unit* process_unit() noexcept;
 // The same for WinCPICStartup, which begins anew after an end.
 [[nodiscard]] logical_unit* registered_unit() noexcept;
 // The same, but never starts one.
 [[nodiscard]] logical_unit* running_unit() noexcept;
-// The same for the calls that collect: where none is running, the one that was stopped last and may have left them something.
+// The same for the calls that collect: where none is running, the one that was stopped last and may have left them
+// something.
 [[nodiscard]] logical_unit* collecting_unit() noexcept;
 // Starts it with these settings. False when one is running already or it cannot be; last_error says which.
 [[nodiscard]] bool start_process_unit(const configuration& wanted) noexcept;

@@ -12,8 +12,8 @@
 
 #include "api/logical_unit.hpp"
 #include "api/process.hpp"
-#include "transport/reactor.hpp"
 #include "transport/platform.hpp"
+#include "transport/reactor.hpp"
 
 namespace colloquy::api::trace {
 
@@ -22,7 +22,7 @@ namespace {
 using runtime::conversation_id;
 using runtime::conversation_state;
 
-int file = -1;                  // these three are set once, before anything is switched on
+int file = -1;  // these three are set once, before anything is switched on
 std::size_t data_bytes = 0;
 std::uint64_t started_ns = 0;
 
@@ -88,8 +88,10 @@ void add_time(line_of_text& line, std::uint64_t now) noexcept {
 
 // Slot and life, short enough to be read aloud.
 void add_id(line_of_text& line, conversation_id id) noexcept {
-    if (id.value == 0) line.add("-");
-    else line.format("%x.%04x", id.slot(), static_cast<unsigned>(id.generation() & 0xFFFFU));
+    if (id.value == 0)
+        line.add("-");
+    else
+        line.format("%x.%04x", id.slot(), static_cast<unsigned>(id.generation() & 0xFFFFU));
 }
 
 void add_code(line_of_text& line, std::int32_t code) noexcept {
@@ -131,7 +133,8 @@ bool start() noexcept {
     const std::time_t now = std::time(nullptr);
     std::tm parts{};
     std::array<char, 64> date{};
-    if (::gmtime_r(&now, &parts) != nullptr) (void)std::strftime(date.data(), date.size(), "%Y-%m-%d %H:%M:%S UTC", &parts);
+    if (::gmtime_r(&now, &parts) != nullptr)
+        (void)std::strftime(date.data(), date.size(), "%Y-%m-%d %H:%M:%S UTC", &parts);
     line.format("# colloquy trace of process %u, begun %s", process_number(), date.data());
     write(line);
     return true;
@@ -181,8 +184,10 @@ void call::begin(const char* name, const void* conversation_id_bytes, const std:
 void call::add_number(const char* name, const std::int32_t* value) noexcept {
     record& r = *active_;
     r.parameters.format(" %s=", name);
-    if (value == nullptr) r.parameters.add("NULL");
-    else r.parameters.add(*value);
+    if (value == nullptr)
+        r.parameters.add("NULL");
+    else
+        r.parameters.add(*value);
 }
 void call::add_number(const char* name, long long value) noexcept {
     active_->parameters.format(" %s=", name);
@@ -206,7 +211,8 @@ void call::add_text(const char* name, const char* terminated, std::size_t size_m
         return;
     }
     const void* const end = std::memchr(terminated, 0, size_max);
-    const std::size_t size = end == nullptr ? size_max : static_cast<std::size_t>(static_cast<const char*>(end) - terminated);
+    const std::size_t size =
+        end == nullptr ? size_max : static_cast<std::size_t>(static_cast<const char*>(end) - terminated);
     active_->parameters.add_quoted({terminated, size}, size);
 }
 void call::add_sent(const void* buffer, const std::int32_t* length) noexcept {
@@ -263,9 +269,12 @@ void call::end() noexcept {
     add_id(line, r.id);
     line.add(r.parameters.view());
     line.add(" -> ");
-    if (r.has_result) line.add(r.result);
-    else if (has_code) add_code(line, code);
-    else line.add("NULL");
+    if (r.has_result)
+        line.add(r.result);
+    else if (has_code)
+        add_code(line, code);
+    else
+        line.add("NULL");
     if (r.id.value != 0) {
         line.add(" | ");
         if (r.named) {

@@ -16,7 +16,7 @@ namespace {
 
 using namespace colloquy;
 
-constexpr unsigned version_lowest = 0x0100;   // (major, minor), as they compare
+constexpr unsigned version_lowest = 0x0100;  // (major, minor), as they compare
 constexpr unsigned version_highest = 0x0200;
 constexpr std::uint64_t cleanup_drain_ns = 2'000'000'000;
 
@@ -72,10 +72,13 @@ CM_ENTRY xchwnd(void* hwndNotify, CM_RETURN_CODE* return_code) {
     api::trace::call traced{"xchwnd", nullptr, return_code};
     if (return_code == nullptr) return;
     api::logical_unit* const u = api::process_unit();
-    *return_code = u == nullptr ? CM_PRODUCT_SPECIFIC_ERROR : u->set_window(hwndNotify) ? CM_OK : CM_PROGRAM_PARAMETER_CHECK;
+    *return_code = u == nullptr                ? CM_PRODUCT_SPECIFIC_ERROR
+                   : u->set_window(hwndNotify) ? CM_OK
+                                               : CM_PROGRAM_PARAMETER_CHECK;
 }
 
-void COLLOQUY_CALL WinCPICSetEvent(const void* conversation_ID, CM_EVENT_HANDLE* event_handle, CM_RETURN_CODE* return_code) {
+void COLLOQUY_CALL WinCPICSetEvent(const void* conversation_ID, CM_EVENT_HANDLE* event_handle,
+                                   CM_RETURN_CODE* return_code) {
     api::trace::call traced{"WinCPICSetEvent", conversation_ID, return_code};
     if (return_code == nullptr) return;
     *return_code = CM_PROGRAM_PARAMETER_CHECK;

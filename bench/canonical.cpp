@@ -1,4 +1,5 @@
-// canonical: the one workload that is quoted. 64-byte request and reply through the public API, two processes, loopback TCP, with
+// canonical: the one workload that is quoted. 64-byte request and reply through the public API, two processes,
+// loopback TCP, with
 // bare sockets doing the same beside it in the same run.
 //
 // Usage: bench_canonical [--duration SECONDS] [--rounds N] [--conversations N] [--links N] [--reactors N] [--json]
@@ -112,8 +113,10 @@ struct workload {
 };
 
 [[noreturn]] void usage() {
-    std::fputs("usage: bench_canonical [--duration SECONDS] [--rounds N] [--conversations N] [--links N] [--reactors N] [--json]\n",
-               stderr);
+    std::fputs(
+        "usage: bench_canonical [--duration SECONDS] [--rounds N] [--conversations N] [--links N] [--reactors N] "
+        "[--json]\n",
+        stderr);
     std::exit(2);
 }
 
@@ -130,12 +133,18 @@ int main(int argc, char** argv) {
         if (++i == argc) usage();
         const double value = std::strtod(argv[i], nullptr);
         if (value <= 0 && name != "--reactors") usage();
-        if (name == "--duration") s.duration_s = value;
-        else if (name == "--rounds") s.rounds = static_cast<int>(value);
-        else if (name == "--conversations") s.conversations = static_cast<std::size_t>(value);
-        else if (name == "--links") s.links = static_cast<unsigned>(value);
-        else if (name == "--reactors") s.reactors = static_cast<unsigned>(value);
-        else usage();
+        if (name == "--duration")
+            s.duration_s = value;
+        else if (name == "--rounds")
+            s.rounds = static_cast<int>(value);
+        else if (name == "--conversations")
+            s.conversations = static_cast<std::size_t>(value);
+        else if (name == "--links")
+            s.links = static_cast<unsigned>(value);
+        else if (name == "--reactors")
+            s.reactors = static_cast<unsigned>(value);
+        else
+            usage();
     }
     settings one = s;
     one.conversations = 1;
@@ -146,18 +155,32 @@ int main(int argc, char** argv) {
     // The bare multiplexer keeps every request in the socket buffers at once, so it stops at 2,000.
     const std::size_t beside = std::min<std::size_t>(s.conversations, 2000);
     std::vector<workload> all;
-    all.push_back({"raw blocking socket, 1", nullptr, raw(&raw_echo::serve_blocking, &raw_echo::ask_blocking), {}, {}, {}});
-    all.push_back({"colloquy blocking, 1", "raw blocking socket, 1",
-                   [&](double t) { return measure_colloquy(one, t, true); }, {}, {}, {}});
-    all.push_back({"raw epoll, a connection each", nullptr,
-                   raw([=](int listener) { raw_echo::serve_epoll(listener, beside); },
-                       [=](const sockaddr_in& where, raw_echo::stopwatch& w) { raw_echo::ask_epoll(where, beside, w); }),
-                   {}, {}, {}});
-    all.push_back({"raw multiplexer", nullptr,
-                   raw(&raw_echo::serve_multiplexed,
-                       [=](const sockaddr_in& where, raw_echo::stopwatch& w) { raw_echo::ask_multiplexed(where, beside, w); }),
-                   {}, {}, {}});
-    all.push_back({"colloquy cmwait", "raw multiplexer", [&](double t) { return measure_colloquy(s, t, false); }, {}, {}, {}});
+    all.push_back(
+        {"raw blocking socket, 1", nullptr, raw(&raw_echo::serve_blocking, &raw_echo::ask_blocking), {}, {}, {}});
+    all.push_back({"colloquy blocking, 1",
+                   "raw blocking socket, 1",
+                   [&](double t) { return measure_colloquy(one, t, true); },
+                   {},
+                   {},
+                   {}});
+    all.push_back(
+        {"raw epoll, a connection each",
+         nullptr,
+         raw([=](int listener) { raw_echo::serve_epoll(listener, beside); },
+             [=](const sockaddr_in& where, raw_echo::stopwatch& w) { raw_echo::ask_epoll(where, beside, w); }),
+         {},
+         {},
+         {}});
+    all.push_back(
+        {"raw multiplexer",
+         nullptr,
+         raw(&raw_echo::serve_multiplexed,
+             [=](const sockaddr_in& where, raw_echo::stopwatch& w) { raw_echo::ask_multiplexed(where, beside, w); }),
+         {},
+         {},
+         {}});
+    all.push_back(
+        {"colloquy cmwait", "raw multiplexer", [&](double t) { return measure_colloquy(s, t, false); }, {}, {}, {}});
     for (int round = 0; round < s.rounds; ++round)
         for (workload& w : all) {
             if (!s.json) std::fprintf(stderr, "\rround %d of %d: %-32s", round + 1, s.rounds, w.name);
@@ -169,21 +192,25 @@ int main(int argc, char** argv) {
     const auto named = [&](std::string_view name) {
         return *std::find_if(all.begin(), all.end(), [&](const workload& w) { return name == w.name; });
     };
-    if (s.json) std::printf("{\"conversations\": %zu, \"links\": %u, \"reactors\": %u, \"rounds\": %d, \"workloads\": [",
-                            s.conversations, s.links, s.reactors, s.rounds);
-    else std::fprintf(stderr, "\r%60s\r", "");
+    if (s.json)
+        std::printf("{\"conversations\": %zu, \"links\": %u, \"reactors\": %u, \"rounds\": %d, \"workloads\": [",
+                    s.conversations, s.links, s.reactors, s.rounds);
+    else
+        std::fprintf(stderr, "\r%60s\r", "");
     for (const workload& w : all) {
         const double rate = raw_echo::median(w.rate);
         const double ratio = w.beside == nullptr ? 1 : rate / raw_echo::median(named(w.beside).rate);
         if (s.json)
-            std::printf("%s{\"name\": \"%s\", \"transactions_per_second\": %.0f, \"p50_us\": %.2f, \"p99_us\": %.2f, \"ratio\": %.3f}",
-                        &w == &all.front() ? "" : ", ", w.name, rate, raw_echo::median(w.p50), raw_echo::median(w.p99), ratio);
+            std::printf(
+                "%s{\"name\": \"%s\", \"transactions_per_second\": %.0f, \"p50_us\": %.2f, \"p99_us\": %.2f, "
+                "\"ratio\": %.3f}",
+                &w == &all.front() ? "" : ", ", w.name, rate, raw_echo::median(w.p50), raw_echo::median(w.p99), ratio);
         else if (w.beside == nullptr)
             std::printf("%-30s %12.0f /s   p50 %9.2f us   p99 %9.2f us\n", w.name, rate, raw_echo::median(w.p50),
                         raw_echo::median(w.p99));
         else
-            std::printf("%-30s %12.0f /s   p50 %9.2f us   p99 %9.2f us   %.2f x %s\n", w.name, rate, raw_echo::median(w.p50),
-                        raw_echo::median(w.p99), ratio, w.beside);
+            std::printf("%-30s %12.0f /s   p50 %9.2f us   p99 %9.2f us   %.2f x %s\n", w.name, rate,
+                        raw_echo::median(w.p50), raw_echo::median(w.p99), ratio, w.beside);
     }
     if (s.json) std::puts("]}");
     return 0;

@@ -132,9 +132,12 @@ int main(int argc, char** argv) {
         if (i + 1 == argc) usage();
         const long long value = std::atoll(argv[i + 1]);
         if (value < 1) usage();
-        if (name == "--conversations") s.conversations = static_cast<std::size_t>(value);
-        else if (name == "--transactions") transactions = static_cast<std::uint64_t>(value);
-        else usage();
+        if (name == "--conversations")
+            s.conversations = static_cast<std::size_t>(value);
+        else if (name == "--transactions")
+            transactions = static_cast<std::uint64_t>(value);
+        else
+            usage();
     }
     const std::uint64_t warm = std::max<std::uint64_t>(20'000, s.conversations * 4);
     const std::uint64_t most = idle ? s.conversations : warm + transactions;
@@ -176,17 +179,21 @@ int main(int argc, char** argv) {
         const auto each = [&](const report& r) {
             return static_cast<double>(r.bytes_after - r.bytes_before) / static_cast<double>(s.conversations);
         };
-        std::printf("{\"conversations\": %zu, \"client_bytes_each\": %.1f, \"server_bytes_each\": %.1f, \"planned_bytes_each\": "
-                    "%llu}\n",
-                    s.conversations, each(client_report), each(server_report), clq_idle_conversation_bytes());
+        std::printf(
+            "{\"conversations\": %zu, \"client_bytes_each\": %.1f, \"server_bytes_each\": %.1f, "
+            "\"planned_bytes_each\": "
+            "%llu}\n",
+            s.conversations, each(client_report), each(server_report), clq_idle_conversation_bytes());
         return 0;
     }
-    std::printf("{\"conversations\": %zu, \"client_transactions\": %llu, \"client_allocations\": %llu, \"server_transactions\": "
-                "%llu, \"server_allocations\": %llu}\n",
-                s.conversations, static_cast<unsigned long long>(client_report.transactions),
-                static_cast<unsigned long long>(client_report.allocations),
-                static_cast<unsigned long long>(server_report.transactions),
-                static_cast<unsigned long long>(server_report.allocations));
+    std::printf(
+        "{\"conversations\": %zu, \"client_transactions\": %llu, \"client_allocations\": %llu, "
+        "\"server_transactions\": "
+        "%llu, \"server_allocations\": %llu}\n",
+        s.conversations, static_cast<unsigned long long>(client_report.transactions),
+        static_cast<unsigned long long>(client_report.allocations),
+        static_cast<unsigned long long>(server_report.transactions),
+        static_cast<unsigned long long>(server_report.allocations));
     const bool counted = client_report.transactions != 0 && server_report.transactions != 0;
     return counted && client_report.allocations == 0 && server_report.allocations == 0 ? 0 : 1;
 }

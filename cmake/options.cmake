@@ -48,7 +48,8 @@ else()
     target_compile_options(colloquy_warnings INTERFACE
         -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast -Wcast-qual
         -Wnon-virtual-dtor $<$<BOOL:${COLLOQUY_WERROR}>:-Werror>)
-    # gcc 12 warns of std::string's own operator+ (PR 105651) and of atomics it has inlined past its own bounds analysis.
+    # gcc 12 warns of std::string's own operator+ (PR 105651) and of atomics it has inlined past its own bounds
+    # analysis.
     if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
         target_compile_options(colloquy_warnings INTERFACE -Wno-restrict -Wno-stringop-overflow)
     endif()

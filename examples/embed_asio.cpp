@@ -5,7 +5,8 @@
 
 namespace {
 
-// Keeps one wait for the handle and one for the timer outstanding. asio has no place right before its wait, so the timer is
+// Keeps one wait for the handle and one for the timer outstanding. asio has no place right before its wait, so the
+// timer is
 // set after each dispatch; a program that makes calls elsewhere in its loop calls arm() behind them.
 class runtime_in_loop {
 public:

@@ -1,5 +1,6 @@
 /*
- * embed_threads: a transaction server on the program's own threads. The first one polls and dispatches; a sink passes what
+ * embed_threads: a transaction server on the program's own threads. The first one polls and dispatches; a sink passes
+ * what
  * completes to a queue, from which two workers take it. No thread of the runtime's.
  */
 #include <errno.h>
@@ -23,7 +24,7 @@ static struct {
 static int over; /* an eventfd: what the first thread polls besides */
 
 /* Called on whichever thread completed something, workers too. A full queue is no trouble: we are asked again. */
-static int COLLOQUY_CALL to_queue(void *unused, const clq_completion *completion) {
+static int COLLOQUY_CALL to_queue(void* unused, const clq_completion* completion) {
     (void)unused;
     (void)pthread_mutex_lock(&queue.lock);
     const int full = queue.count == QUEUE;
@@ -34,7 +35,7 @@ static int COLLOQUY_CALL to_queue(void *unused, const clq_completion *completion
 }
 
 /* 0: the queue is closed and empty. */
-static int take(clq_completion *completion) {
+static int take(clq_completion* completion) {
     (void)pthread_mutex_lock(&queue.lock);
     while (queue.count == 0 && !queue.closed) (void)pthread_cond_wait(&queue.filled, &queue.lock);
     const int one = queue.count != 0;
@@ -47,19 +48,19 @@ static int take(clq_completion *completion) {
     return one;
 }
 
-static void *work(void *server) {
+static void* work(void* server) {
     clq_completion completion;
-    while (take(&completion)) transfer_completed((transfer_server *)server, &completion);
+    while (take(&completion)) transfer_completed((transfer_server*)server, &completion);
     return NULL;
 }
 
-static void ended(void *unused) {
+static void ended(void* unused) {
     const uint64_t one = 1;
     (void)unused;
     if (write(over, &one, sizeof one) != sizeof one) abort();
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
     transfer_server server;
     pthread_t worker[WORKERS];
     CM_INT32 rc;

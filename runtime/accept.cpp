@@ -1,11 +1,14 @@
 // Where attaches meet Accept_Conversation.
 //
-// One word counts the attaches that are queued and the accepts that wait; both are above zero never. Who comes second takes
-// who came first, so each pair is made by exactly one read-modify-write. The queues behind the word hold the identities: an
+// One word counts the attaches that are queued and the accepts that wait; both are above zero never. Who comes second
+// takes
+// who came first, so each pair is made by exactly one read-modify-write. The queues behind the word hold the
+// identities: an
 // entry is enqueued right after it was counted, and a taker that does not see it yet looks again.
 // Progress: lock-free but for that look, which lasts as long as the other thread needs for one enqueue.
 //
-// An accept that is cancelled stays counted, as stale, until a taker comes upon it or the next Accept takes over its count.
+// An accept that is cancelled stays counted, as stale, until a taker comes upon it or the next Accept takes over its
+// count.
 //   accepts waiting = live ones + accepting_stale_;   entries = live ones + stale ones nobody has dropped yet
 #include "runtime/engine.hpp"
 #include "runtime/flow.hpp"
@@ -72,7 +75,8 @@ conversation* engine::wait_for_attach(context& c, conversation& v) noexcept {
         std::uint64_t other = 0;
         if (accepting_.try_dequeue(other)) {
             const conversation_id whose{other};
-            if (word_bits::generation(find(whose)->word.load()) == whose.generation()) accepting_.enqueue(other, c.hint);
+            if (word_bits::generation(find(whose)->word.load()) == whose.generation())
+                accepting_.enqueue(other, c.hint);
         }
     }
     v.op.waitable = v.op.channel == notify::wait_queue;
@@ -90,7 +94,8 @@ conversation* engine::wait_for_attach(context& c, conversation& v) noexcept {
     return nullptr;
 }
 
-// A slot for an attach, owned: that of an accept that waits (`waiter`), or a fresh one which is counted as queued and must be
+// A slot for an attach, owned: that of an accept that waits (`waiter`), or a fresh one which is counted as queued and
+// must be
 // enqueued by publish_attached.
 conversation* engine::slot_for_attach(context& c, bool& waiter) noexcept {
     conversation* fresh = nullptr;
@@ -138,8 +143,8 @@ void engine::reject_attach(context& c, session& s, std::uint32_t channel, std::u
     if (b == nullptr) return;
     wire::encode_fmh7(b->bytes() + b->end, {sense, false});
     b->end += wire::fmh7_size;
-    wire::encode_header(b->bytes() + b->begin, {wire::fmh7_size, wire::frame_type::data,
-                                                in::fm_header | in::conditional_end, channel});
+    wire::encode_header(b->bytes() + b->begin,
+                        {wire::fmh7_size, wire::frame_type::data, in::fm_header | in::conditional_end, channel});
     s.send(c, b);
 }
 
@@ -165,7 +170,8 @@ wire::reason engine::on_attach(context& c, session& s, const wire::frame_header&
     // No user is known here, so nobody's password can be right.
     if (!a.password.empty() || a.password_substitute) return reject(wire::sense::security_not_valid);
     if (a.has_pip) return reject(wire::sense::pip_not_allowed);
-    if (s.at() != session::stage::open || !s.attach_in_rate() || s.attach_charge.load_relaxed() + charge > limits_.link_attach_bytes ||
+    if (s.at() != session::stage::open || !s.attach_in_rate() ||
+        s.attach_charge.load_relaxed() + charge > limits_.link_attach_bytes ||
         queued(accept_.load_acquire()) >= limits_.accept_queue || tp->waiting.load_relaxed() >= tp->queue_max)
         return reject(wire::sense::tp_not_available_retry);
     if (!inbound_.reserve(limits_.window_bytes)) return reject(wire::sense::tp_not_available_retry);
@@ -200,7 +206,8 @@ wire::reason engine::on_attach(context& c, session& s, const wire::frame_header&
     v->allowance -= charge;
     wire::reason why = wire::reason::none;
     flow f{*this, c, *v};
-    if (rest.empty() && (h.indicators & ~in::begin) == 0) v->consumed += charge;
+    if (rest.empty() && (h.indicators & ~in::begin) == 0)
+        v->consumed += charge;
     else {
         v->allowance += charge;
         why = f.admit(h.indicators, rest, charge, none, false);
@@ -210,8 +217,10 @@ wire::reason engine::on_attach(context& c, session& s, const wire::frame_header&
             v->consumed += charge;
         }
     }
-    if (waiter) complete(c, *v, return_code::ok);
-    else leave_idle(c, *v);
+    if (waiter)
+        complete(c, *v, return_code::ok);
+    else
+        leave_idle(c, *v);
     return why;
 }
 

@@ -1,9 +1,12 @@
 // channel_map: a link's channel numbers of one side, each naming a conversation by one array access.
 //
-// When to use: two for each link, one for the channels we chose (numbers come from its free list) and one for the partner's
+// When to use: two for each link, one for the channels we chose (numbers come from its free list) and one for the
+// partner's
 //   (numbers are whatever the partner says, below a bound).
-// Memory: chunks of doubling size, so that a link with one conversation has room for 16 and one with a million is dense.
-// Guarantees: find is wait-free. acquire and release are lock-free (a tagged stack). A chunk is published once and lives as
+// Memory: chunks of doubling size, so that a link with one conversation has room for 16 and one with a million is
+// dense.
+// Guarantees: find is wait-free. acquire and release are lock-free (a tagged stack). A chunk is published once and
+// lives as
 //   long as the map. ABA: a tag counts every change of the stack's head.
 #pragma once
 
@@ -20,8 +23,8 @@ class channel_map {
 public:
     // What an entry holds when it is no conversation_id (those are never below 2^24).
     static constexpr std::uint64_t never_begun = 0;
-    static constexpr std::uint64_t ended = 1;         // frames still under way to it are dropped
-    static constexpr std::uint64_t awaiting_end = 2;  // ours is over, the partner's acknowledgement is under way
+    static constexpr std::uint64_t ended = 1;            // frames still under way to it are dropped
+    static constexpr std::uint64_t awaiting_end = 2;     // ours is over, the partner's acknowledgement is under way
     static constexpr std::uint64_t awaiting_answer = 3;  // the partner's number: over, but it still owes us an answer
 
     struct entry {
@@ -65,7 +68,8 @@ public:
         std::uint64_t head = free_.load_acquire();
         while ((head & low_mask) != 0) {
             const auto top = static_cast<std::uint32_t>(head & low_mask) - 1;
-            const std::uint32_t next = find(top)->next_free.load_relaxed();  // relaxed: the CAS on the tagged head decides
+            const std::uint32_t next =
+                find(top)->next_free.load_relaxed();  // relaxed: the CAS on the tagged head decides
             // acquire[channel-free] release[channel-free]
             if (free_.cas_acq_rel(head, retagged(head, next))) {
                 index = top;

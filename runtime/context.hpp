@@ -1,6 +1,7 @@
 // context: who is calling, carried through every call of the engine.
 //
-// One for each thread inside the runtime. It names the caller's share of sharded structures and collects the completions of a
+// One for each thread inside the runtime. It names the caller's share of sharded structures and collects the
+// completions of a
 // batch, so that the wait queue is told once. The owner flushes it (engine::flush) before it waits or returns.
 #pragma once
 
@@ -12,8 +13,8 @@ namespace colloquy::runtime {
 struct context {
     static constexpr std::uint32_t batch_max = 128;
 
-    std::uint32_t hint = 0;      // shard of counters, free lists and producer tokens
-    bool driving = false;        // holds a drive token: output is written when the batch ends
+    std::uint32_t hint = 0;  // shard of counters, free lists and producer tokens
+    bool driving = false;    // holds a drive token: output is written when the batch ends
     std::uint32_t completed = 0;
     std::uint32_t signals = 0;
     std::array<std::uint64_t, batch_max> completions;

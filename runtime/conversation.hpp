@@ -59,8 +59,8 @@ struct operation {
     conversation_state next = conversation_state::reset;  // the state after success
     return_code result = return_code::ok;
     std::uint64_t deadline_ns = 0;  // when it is given up; 0: never
-    std::uint32_t length = 0;    // of the caller's buffer
-    std::uint32_t received = 0;  // bytes of it filled
+    std::uint32_t length = 0;       // of the caller's buffer
+    std::uint32_t received = 0;     // bytes of it filled
     std::byte* buffer = nullptr;
     std::int32_t* data_received = nullptr;
     std::int32_t* received_length = nullptr;
@@ -71,31 +71,32 @@ struct operation {
 
 // Values as CPI-C numbers them.
 struct characteristics {
-    std::uint8_t conversation_type : 1 = 1;      // 0 basic, 1 mapped
-    std::uint8_t sync_level : 2 = 0;             // 0 none, 1 confirm
-    std::uint8_t deallocate_type : 2 = 0;        // 0 sync level, 1 flush, 2 confirm, 3 abend
+    std::uint8_t conversation_type : 1 = 1;        // 0 basic, 1 mapped
+    std::uint8_t sync_level : 2 = 0;               // 0 none, 1 confirm
+    std::uint8_t deallocate_type : 2 = 0;          // 0 sync level, 1 flush, 2 confirm, 3 abend
     std::uint8_t prepare_to_receive_type : 2 = 0;  // 0 sync level, 1 flush, 2 confirm
-    std::uint8_t processing_mode : 1 = 0;        // 0 blocking, 1 non-blocking
-    std::uint8_t send_type : 3 = 0;              // 0 buffer, 1 flush, 2 confirm, 3 prepare to receive, 4 deallocate
-    std::uint8_t receive_type : 1 = 0;           // 0 and wait, 1 immediate
-    std::uint8_t fill : 1 = 0;                   // 0 LL, 1 buffer
-    std::uint8_t error_direction : 1 = 0;        // 0 receive error, 1 send error
-    std::uint8_t return_control : 1 = 0;         // 0 when session allocated, 1 immediate
-    std::uint8_t security_type : 2 = 1;          // 0 none, 1 same, 2 program
+    std::uint8_t processing_mode : 1 = 0;          // 0 blocking, 1 non-blocking
+    std::uint8_t send_type : 3 = 0;                // 0 buffer, 1 flush, 2 confirm, 3 prepare to receive, 4 deallocate
+    std::uint8_t receive_type : 1 = 0;             // 0 and wait, 1 immediate
+    std::uint8_t fill : 1 = 0;                     // 0 LL, 1 buffer
+    std::uint8_t error_direction : 1 = 0;          // 0 receive error, 1 send error
+    std::uint8_t return_control : 1 = 0;           // 0 when session allocated, 1 immediate
+    std::uint8_t security_type : 2 = 1;            // 0 none, 1 same, 2 program
 };
 
 // What the two ends have said to each other so far.
 struct exchange {
-    std::uint8_t originator : 1 = 0;      // we began it, and its channel number is ours to reuse
-    std::uint8_t has_turn : 1 = 0;        // we may send data, as far as the program has read what came
-    std::uint8_t attach_waiting : 1 = 0;  // the attach stands in the send buffer
-    std::uint8_t answer_owed : 1 = 0;     // the partner asked for confirmation and we have not answered
-    std::uint8_t peer_ended : 1 = 0;      // nothing more comes, and nothing more may be sent
-    std::uint8_t we_ended : 1 = 0;        // our unconditional end is sent
+    std::uint8_t originator : 1 = 0;       // we began it, and its channel number is ours to reuse
+    std::uint8_t has_turn : 1 = 0;         // we may send data, as far as the program has read what came
+    std::uint8_t attach_waiting : 1 = 0;   // the attach stands in the send buffer
+    std::uint8_t answer_owed : 1 = 0;      // the partner asked for confirmation and we have not answered
+    std::uint8_t peer_ended : 1 = 0;       // nothing more comes, and nothing more may be sent
+    std::uint8_t we_ended : 1 = 0;         // our unconditional end is sent
     std::uint8_t end_conditional : 1 = 0;  // our end waits for the partner's Confirmed
-    std::uint8_t attach_budget : 1 = 0;    // nobody has accepted it yet: its data is charged to the link's attach budget
-    std::uint8_t errors_owed = 0;          // error reports that stand behind what is in the send buffer
-    // Turns are counted, because error reports cross them: the partner may have ended one and begun another before it hears.
+    std::uint8_t attach_budget : 1 = 0;  // nobody has accepted it yet: its data is charged to the link's attach budget
+    std::uint8_t errors_owed = 0;        // error reports that stand behind what is in the send buffer
+    // Turns are counted, because error reports cross them: the partner may have ended one and begun another before it
+    // hears.
     std::uint32_t peer_turns = 0;   // of the partner, given to it or taken by it, whose end has not arrived
     std::uint32_t purge_turns = 0;  // how many of those are dropped because we refused them
     std::uint32_t revoked = 0;      // of ours that arrived reports have taken and that we have not ended yet
@@ -110,18 +111,18 @@ struct waiting_node {
 
 struct alignas(64) conversation {
     state_word<> word;
-    pile<buffer> arrivals;            // shared: frames brought while somebody owned the slot
-    atom<std::uint32_t> granted;      // shared: credit brought and not yet taken
-    atom<std::uint64_t> deadline;     // shared: when the operation that waits is given up; 0: never
-    spot<> parking;                   // shared: where the blocked caller sleeps
+    pile<buffer> arrivals;         // shared: frames brought while somebody owned the slot
+    atom<std::uint32_t> granted;   // shared: credit brought and not yet taken
+    atom<std::uint64_t> deadline;  // shared: when the operation that waits is given up; 0: never
+    spot<> parking;                // shared: where the blocked caller sleeps
 
     // --- the owner's
     session* link = nullptr;
     std::uint32_t channel = 0;
-    std::uint32_t send_credit = 0;    // charge we may still send
-    buffer* received = nullptr;       // frames in order of arrival
+    std::uint32_t send_credit = 0;  // charge we may still send
+    buffer* received = nullptr;     // frames in order of arrival
     buffer* received_last = nullptr;
-    buffer* sending = nullptr;        // the frame being filled; header room in front
+    buffer* sending = nullptr;  // the frame being filled; header room in front
 
     std::uint32_t window = 0;         // charge reserved for the partner
     std::uint32_t allowance = 0;      // part of it the partner may still use
@@ -130,21 +131,21 @@ struct alignas(64) conversation {
     wire::record_reader reader;
     characteristics chosen;
     exchange said;
-    std::uint8_t unread_uncharged = 0;  // queued frames that cost the partner no credit
-    std::uint16_t tp_index = 0;       // accepted conversations: the name served
-    return_code fate = return_code::ok;  // reported when the queue is empty; ok: nothing
+    std::uint8_t unread_uncharged = 0;                     // queued frames that cost the partner no credit
+    std::uint16_t tp_index = 0;                            // accepted conversations: the name served
+    return_code fate = return_code::ok;                    // reported when the queue is empty; ok: nothing
     conversation_state state = conversation_state::reset;  // the owner's copy of the word's
     operation op;
 
-    void* attention = nullptr;         // the host's: whom to tell beside the wait queue. Held by reference
-    std::uint32_t time_limit_ms = 0;   // of each operation; 0: none
-    std::uint32_t next_posted = 0;     // in the list of completions to be posted, index + 1
-    partner* wanted = nullptr;         // the logical unit Allocate looks for
-    waiting_node waiting;              // its place in the list of those that wait for a link or for room
-    atom<std::uint8_t> listed;             // shared: it stands in such a list, which then holds a pin
-    atom<std::uint8_t> asked;              // shared: a confirmation request has left and no response has come
-    std::uint32_t index = 0;           // of this slot
-    std::uint64_t generation = 0;      // of this life
+    void* attention = nullptr;        // the host's: whom to tell beside the wait queue. Held by reference
+    std::uint32_t time_limit_ms = 0;  // of each operation; 0: none
+    std::uint32_t next_posted = 0;    // in the list of completions to be posted, index + 1
+    partner* wanted = nullptr;        // the logical unit Allocate looks for
+    waiting_node waiting;             // its place in the list of those that wait for a link or for room
+    atom<std::uint8_t> listed;        // shared: it stands in such a list, which then holds a pin
+    atom<std::uint8_t> asked;         // shared: a confirmation request has left and no response has come
+    std::uint32_t index = 0;          // of this slot
+    std::uint64_t generation = 0;     // of this life
 
     [[nodiscard]] conversation_id id() const noexcept { return conversation_id::of(index, generation); }
 };

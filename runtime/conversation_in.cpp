@@ -10,7 +10,8 @@ namespace {
 
 namespace in = wire::indicator;
 
-// How a queued buffer uses the fields that are its holder's: user1 the indicators of the frame that ends in it, user2 these
+// How a queued buffer uses the fields that are its holder's: user1 the indicators of the frame that ends in it, user2
+// these
 // marks, user3 the charge of the frames that end in it.
 constexpr std::uint8_t mark_frame_end = 1;
 constexpr std::uint8_t mark_error = 2;
@@ -29,8 +30,8 @@ std::span<const std::byte> content(const buffer* b) noexcept { return {b->bytes(
 
 }  // namespace
 
-wire::reason flow::admit(std::uint8_t indicators, std::span<const std::byte> payload, std::uint32_t charge, buffer*& owned,
-                         bool may_fill) noexcept {
+wire::reason flow::admit(std::uint8_t indicators, std::span<const std::byte> payload, std::uint32_t charge,
+                         buffer*& owned, bool may_fill) noexcept {
     indicators = static_cast<std::uint8_t>(indicators & ~in::begin);
     const bool error = (indicators & in::fm_header) != 0;
     const bool purging_error = (indicators & in::purging) != 0;
@@ -148,11 +149,13 @@ bool flow::enqueue(std::uint8_t indicators, std::span<const std::byte> payload, 
                    bool uncharged) noexcept {
     const bool error = (indicators & in::fm_header) != 0;
     if (uncharged && ++v.unread_uncharged > uncharged_max) return false;
-    const auto marks = static_cast<std::uint8_t>(mark_frame_end | (error ? mark_error : 0) | (uncharged ? mark_uncharged : 0));
+    const auto marks =
+        static_cast<std::uint8_t>(mark_frame_end | (error ? mark_error : 0) | (uncharged ? mark_uncharged : 0));
     buffer* last = v.received_last;
     // Data goes behind data of the same turn while there is room, so that small frames do not take a cell each.
-    const bool joins = last != nullptr && !error && last->user1 == 0 && (last->user2 & (mark_error | mark_uncharged)) == 0 &&
-                       !uncharged && payload.size() <= last->room();
+    const bool joins = last != nullptr && !error && last->user1 == 0 &&
+                       (last->user2 & (mark_error | mark_uncharged)) == 0 && !uncharged &&
+                       payload.size() <= last->room();
     if (joins) {
         std::memcpy(last->bytes() + last->end, payload.data(), payload.size());
         last->end += static_cast<std::uint32_t>(payload.size());
@@ -291,7 +294,8 @@ bool flow::fill_from(std::span<const std::byte>& bytes, std::uint8_t indicators,
             op.received += static_cast<std::uint32_t>(s.data.size());
         }
         if (s.end) {
-            // The status travelled with the record's end, so it is told with it; with a length of 0 it is data or status.
+            // The status travelled with the record's end, so it is told with it; with a length of 0 it is data or
+            // status.
             const bool with = bytes.empty() && frame_ends && op.length != 0;
             used = with;
             result = received(complete, indicators, with);
@@ -417,11 +421,13 @@ step flow::receive() noexcept {
     return step::wait();
 }
 
-// Grants anew what the program has read. Half a window at a time, so that small records do not cost a frame each; but what is
+// Grants anew what the program has read. Half a window at a time, so that small records do not cost a frame each; but
+// what is
 // left to the partner must not be too little for it to go on.
 void flow::settle_credit() noexcept {
     if (v.consumed == 0 || !reachable()) return;
-    // The partner's Confirmed may be under way and frees the number for its next conversation, which must not get this grant.
+    // The partner's Confirmed may be under way and frees the number for its next conversation, which must not get
+    // this grant.
     if (v.said.end_conditional && !v.said.originator) return;
     if (v.consumed < v.window / 2 && v.allowance >= wire::frame_charge(part_min)) return;
     std::uint32_t grant = v.consumed;

@@ -15,7 +15,8 @@ constexpr std::size_t header = wire::frame_header_size;
 }  // namespace
 
 bool flow::reachable() const noexcept {
-    return v.link != nullptr && v.channel != 0 && !v.said.peer_ended && !v.said.we_ended && !v.word.has(flag::link_lost);
+    return v.link != nullptr && v.channel != 0 && !v.said.peer_ended && !v.said.we_ended &&
+           !v.word.has(flag::link_lost);
 }
 
 return_code flow::loss() const noexcept {
@@ -34,8 +35,10 @@ void flow::take_granted() noexcept {
     // relaxed look, acquire[grant] take: the counter carries nothing but itself.
     if (v.granted.load_relaxed() == 0) return;
     const std::uint32_t more = v.granted.exchange_acquire(0);
-    if (more <= UINT32_MAX - v.send_credit) v.send_credit += more;
-    else if (v.link != nullptr) v.link->condemn(wire::reason::protocol);
+    if (more <= UINT32_MAX - v.send_credit)
+        v.send_credit += more;
+    else if (v.link != nullptr)
+        v.link->condemn(wire::reason::protocol);
 }
 
 // Makes room for `payload` more bytes in the send buffer. False: no buffer is to be had.
@@ -95,8 +98,10 @@ void flow::note_sent(std::uint8_t indicators) noexcept {
     if ((indicators & in::change_direction) != 0) {
         v.said.has_turn = 0;
         // The end of a turn that the partner has taken already gives it nothing.
-        if (v.said.revoked != 0) --v.said.revoked;
-        else ++v.said.peer_turns;
+        if (v.said.revoked != 0)
+            --v.said.revoked;
+        else
+            ++v.said.peer_turns;
     }
     if (ends && asks) {
         v.said.has_turn = 0;
@@ -134,9 +139,8 @@ flow::sent flow::emit(std::uint8_t indicators) noexcept {
         take_granted();
         if (v.send_credit >= wire::frame_charge(static_cast<std::uint32_t>(payload))) break;
         // Part of it, as much as the partner has room for. Never less than the attach, which fits in any first window.
-        const std::uint32_t part = v.send_credit > wire::frame_overhead_charge
-                                       ? v.send_credit - wire::frame_overhead_charge
-                                       : 0;
+        const std::uint32_t part =
+            v.send_credit > wire::frame_overhead_charge ? v.send_credit - wire::frame_overhead_charge : 0;
         if (part < part_min) return sent::waits;
         buffer* b = e.control(c, part);
         if (b == nullptr) return sent::no_memory;
@@ -190,10 +194,9 @@ flow::sent flow::emit_error(std::uint32_t sense, bool purging, bool end) noexcep
     if (charged) v.send_credit -= charge;
     wire::encode_fmh7(b->bytes() + b->end, {sense, false});
     b->end += wire::fmh7_size;
-    const auto indicators = static_cast<std::uint8_t>(in::fm_header | (purging ? in::purging : 0) |
-                                                      (end ? in::conditional_end : 0));
-    wire::encode_header(b->bytes() + b->begin,
-                        {wire::fmh7_size, wire::frame_type::data, indicators, v.channel});
+    const auto indicators =
+        static_cast<std::uint8_t>(in::fm_header | (purging ? in::purging : 0) | (end ? in::conditional_end : 0));
+    wire::encode_header(b->bytes() + b->begin, {wire::fmh7_size, wire::frame_type::data, indicators, v.channel});
     session& link = *v.link;
     if (end) {
         v.said.we_ended = 1;

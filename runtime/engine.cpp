@@ -36,7 +36,8 @@ engine::engine(const limits& bounds, std::string_view lu_name, std::uint64_t sal
       slots_{bounds.conversations},
       particulars_{bounds.conversations},
       free_slots_{bounds.conversations, shards},
-      inbound_{{bounds.inbound_cells(), bounds.inbound_blocks(), bounds.inbound_bulks()}, bounds.reservable_bytes(), shards},
+      inbound_{
+          {bounds.inbound_cells(), bounds.inbound_blocks(), bounds.inbound_bulks()}, bounds.reservable_bytes(), shards},
       outbound_{{bounds.outbound_cells(), bounds.outbound_blocks(), bounds.outbound_bulks()}, 0, shards},
       counters_{shards},
       tps_{bounds.tp_names},
@@ -53,7 +54,7 @@ engine::~engine() {
     for (std::uint32_t i = 0; i < limits_.links; ++i) delete sessions_[i].load_acquire();
 }
 
-// ---- slots ------------------------------------------------------------------------------------------------------------------
+// ---- slots ----------------------------------------------------------------------------------------------------------
 
 conversation* engine::open(context& c, conversation_state state) noexcept {
     if (closed_.load_relaxed() != 0) return nullptr;  // relaxed: end_all() sweeps up what slips through
@@ -101,7 +102,7 @@ void engine::unpin(context& c, conversation& v) noexcept {
     free_slots_.release(index, c.hint);
 }
 
-// ---- buffers ------------------------------------------------------------------------------------------------------------------
+// ---- buffers --------------------------------------------------------------------------------------------------------
 
 buffer* engine::outbound(context& c, std::size_t payload) noexcept {
     buffer* b = outbound_.allocate(payload + wire::frame_header_size, c.hint);
@@ -126,8 +127,10 @@ buffer* engine::control(context& c, std::size_t payload) noexcept {
 
 void engine::release_outbound(context& c, buffer* b) noexcept {
     if (b == nullptr) return;
-    if (b->size_class == heap_class) std::free(b);
-    else outbound_.release(b, c.hint);
+    if (b->size_class == heap_class)
+        std::free(b);
+    else
+        outbound_.release(b, c.hint);
 }
 
 buffer* engine::inbound_or_heap(context& c, std::size_t bytes) noexcept {
@@ -138,11 +141,13 @@ buffer* engine::inbound_or_heap(context& c, std::size_t bytes) noexcept {
 
 void engine::release_inbound(context& c, buffer* b) noexcept {
     if (b == nullptr) return;
-    if (b->size_class == heap_class) std::free(b);
-    else inbound_.release(b, c.hint);
+    if (b->size_class == heap_class)
+        std::free(b);
+    else
+        inbound_.release(b, c.hint);
 }
 
-// ---- sessions -----------------------------------------------------------------------------------------------------------------
+// ---- sessions -------------------------------------------------------------------------------------------------------
 
 session* engine::open_session(context& c) noexcept {
     const auto index = free_sessions_.acquire(c.hint);
@@ -154,7 +159,7 @@ session* engine::open_session(context& c) noexcept {
             free_sessions_.release(*index, c.hint);
             return nullptr;
         }
-        sessions_[*index].store_release(s);  // release[session-table]
+        sessions_[*index].store_release(s);
     }
     s->opened_for = nullptr;
     s->transport_data = nullptr;
@@ -167,7 +172,8 @@ void engine::recycle(session& s) noexcept {
 }
 
 void engine::link_opened(context& c, partner& p, session& s) noexcept {
-    // release[partner-link]: the session is open before anyone finds it here. Read-modify-write, like the waiters' look.
+    // release[partner-link]: the session is open before anyone finds it here. Read-modify-write, like the waiters'
+    // look.
     p.links[s.opened_index].state.exchange_acq_rel(reinterpret_cast<std::uintptr_t>(&s));
     resume(c, p.waiting.take_all());
 }
@@ -181,7 +187,7 @@ void engine::link_failed(context& c, partner& p, std::uint32_t link, return_code
     resume(c, p.waiting.take_all());
 }
 
-// ---- news -----------------------------------------------------------------------------------------------------------------------
+// ---- news -----------------------------------------------------------------------------------------------------------
 
 // Somebody announced something and the slot may have no owner now.
 void engine::look(context& c, conversation& v, std::uint64_t generation) noexcept {
@@ -192,8 +198,8 @@ void engine::look(context& c, conversation& v, std::uint64_t generation) noexcep
     }
 }
 
-wire::reason engine::on_data(context& c, conversation_id id, const wire::frame_header& h, std::span<const std::byte> payload,
-                             buffer*& owned) noexcept {
+wire::reason engine::on_data(context& c, conversation_id id, const wire::frame_header& h,
+                             std::span<const std::byte> payload, buffer*& owned) noexcept {
     conversation& v = slots_[id.slot()];
     const std::uint64_t generation = id.generation();
     const std::uint32_t charge = wire::frame_charge(h.length);
@@ -274,7 +280,7 @@ void engine::resume(context& c, waiting_node* list) noexcept {
         waiting_node* const next = list->next;
         conversation& v = *list->who;
         const std::uint64_t generation = v.generation;  // stable: the list holds a pin
-        // release[listed]: the node is free to be listed again.
+        // The node is free to be listed again.
         v.listed.store_release(0);
         if (v.word.announce(generation, flag::room) == state_word<>::announce_result::take_it) look(c, v, generation);
         unpin(c, v);
@@ -282,14 +288,15 @@ void engine::resume(context& c, waiting_node* list) noexcept {
     }
 }
 
-// ---- operations -----------------------------------------------------------------------------------------------------------------
+// ---- operations -----------------------------------------------------------------------------------------------------
 
 void engine::leave_idle(context& c, conversation& v) noexcept {
     std::uint64_t seen = 0;
     while (!v.word.leave(phase::idle, v.state, seen)) flow{*this, c, v}.absorb();
 }
 
-// What others see while an operation waits: the state before it. A Receive that has passed the turn is in RECEIVE already, but
+// What others see while an operation waits: the state before it. A Receive that has passed the turn is in RECEIVE
+// already, but
 // that is told with its completion.
 static conversation_state shown(const conversation& v) noexcept { return word_bits::state_of(v.word.load()); }
 
@@ -453,15 +460,18 @@ engine::collect_result engine::collect_entry(context& c, std::uint64_t entry, co
     if (!v.word.collect(generation)) return collect_result::stale;
     out = {v.id(), v.op.result, v.op.id_memory};
     if (keep || v.op.channel != notify::wait_queue) {
-        // Left as it was. A blocked caller's operation, in a slot whose old entry was still queued, is not ours to collect.
+        // Left as it was. A blocked caller's operation, in a slot whose old entry was still queued, is not ours to
+        // collect.
         const bool ours = v.op.channel == notify::wait_queue;
         leave_done(c, v);
         return ours ? collect_result::one : collect_result::stale;
     }
     settle_waitable(v);
     v.op.kind = verb::none;
-    if (v.state == conversation_state::reset) retire(c, v);
-    else leave_idle(c, v);
+    if (v.state == conversation_state::reset)
+        retire(c, v);
+    else
+        leave_idle(c, v);
     return collect_result::one;
 }
 
@@ -485,8 +495,10 @@ bool engine::next_posting(context& c, posting& out) noexcept {
 void engine::posted(context& c, posting& p) noexcept {
     conversation& v = *p.slot;
     v.op.kind = verb::none;
-    if (v.state == conversation_state::reset) retire(c, v);
-    else leave_idle(c, v);
+    if (v.state == conversation_state::reset)
+        retire(c, v);
+    else
+        leave_idle(c, v);
 }
 
 void engine::refused(posting& p) noexcept {
@@ -534,8 +546,10 @@ bool engine::collect(context& c, conversation_id id, return_code& code) noexcept
     code = v.op.result;
     (void)v.word.lower(flag::waited);
     v.op.kind = verb::none;
-    if (v.state == conversation_state::reset) retire(c, v);
-    else leave_idle(c, v);
+    if (v.state == conversation_state::reset)
+        retire(c, v);
+    else
+        leave_idle(c, v);
     return true;
 }
 

@@ -1,6 +1,7 @@
 // engine: one logical unit's conversations, without I/O.
 //
-// It owns the table, the buffers, the names served and the wait queue. It is given bytes and times by whoever composes it
+// It owns the table, the buffers, the names served and the wait queue. It is given bytes and times by whoever
+// composes it
 // with a transport (api/logical_unit, the simulator) and asks of it only what `host` lists.
 #pragma once
 
@@ -28,14 +29,16 @@
 
 namespace colloquy::runtime {
 
-// What the engine needs from the world. Called from any thread that is inside the engine; must not call a verb from inside.
+// What the engine needs from the world. Called from any thread that is inside the engine; must not call a verb from
+// inside.
 class host {
 public:
     // The caller holds the write duty of this session's output and passes it on: somebody must gather and write soon.
     virtual void write_duty(context& c, session& s) noexcept = 0;
     // Begin this link of the partner; answered by session::start or engine::link_failed, possibly before this returns.
     virtual void open_link(context& c, partner& p, std::uint32_t link) noexcept = 0;
-    // The session is over for the engine: the transport closes the connection when what is queued has been written, then
+    // The session is over for the engine: the transport closes the connection when what is queued has been written,
+    // then
     // gives back its hold (session::release).
     virtual void session_ended(context& c, session& s) noexcept = 0;
     // --- attention: what the host hung on a conversation. The engine keeps one reference for the conversation.
@@ -66,7 +69,8 @@ protected:
 
 class engine {
 public:
-    // All storage is reserved here; throws std::bad_alloc when it cannot be. `salt` makes ids and the instance unguessable.
+    // All storage is reserved here; throws std::bad_alloc when it cannot be. `salt` makes ids and the instance
+    // unguessable.
     engine(const limits& bounds, std::string_view lu_name, std::uint64_t salt, host& world);
     ~engine();
     engine(const engine&) = delete;
@@ -81,7 +85,7 @@ public:
     [[nodiscard]] partner_directory& partners() noexcept { return partners_; }
     [[nodiscard]] peer_census& peers() noexcept { return peers_; }
 
-    // --- slots ---------------------------------------------------------------------------------------------------------
+    // --- slots -------------------------------------------------------------------------------------------------------
     // A fresh slot, claimed by the caller; null when the table is full, or closed.
     [[nodiscard]] conversation* open(context& c, conversation_state state) noexcept;
     // The owner gives the slot back: its ids are stale from here. flow::close_down() came before.
@@ -97,7 +101,7 @@ public:
     // No conversation begins any more.
     void close() noexcept { closed_.store_relaxed(1); }
 
-    // --- buffers -------------------------------------------------------------------------------------------------------
+    // --- buffers -----------------------------------------------------------------------------------------------------
     // With room for a frame header in front of `payload` bytes. Null when the pool is empty.
     [[nodiscard]] buffer* outbound(context& c, std::size_t payload) noexcept;
     // The same for frames that must not fail: the heap helps out, and that is counted.
@@ -108,7 +112,7 @@ public:
     [[nodiscard]] buffer* inbound_or_heap(context& c, std::size_t bytes) noexcept;
     void release_inbound(context& c, buffer* b) noexcept;
 
-    // --- sessions ------------------------------------------------------------------------------------------------------
+    // --- sessions ----------------------------------------------------------------------------------------------------
     // A session for a new connection; null when all are in use. Follow with session::start.
     [[nodiscard]] session* open_session(context& c) noexcept;
     void recycle(session& s) noexcept;
@@ -116,11 +120,11 @@ public:
     // `detail`: the transport's number for what went wrong, or a wire::reason below zero.
     void link_failed(context& c, partner& p, std::uint32_t link, return_code code, std::int32_t detail = 0) noexcept;
 
-    // --- what a session brings (driver only); anything but none: the partner broke the protocol -------------------------
+    // --- what a session brings (driver only); anything but none: the partner broke the protocol ----------------------
     wire::reason on_attach(context& c, session& s, const wire::frame_header& h,
                            std::span<const std::byte> payload) noexcept;
-    wire::reason on_data(context& c, conversation_id id, const wire::frame_header& h, std::span<const std::byte> payload,
-                         buffer*& owned) noexcept;
+    wire::reason on_data(context& c, conversation_id id, const wire::frame_header& h,
+                         std::span<const std::byte> payload, buffer*& owned) noexcept;
     wire::reason on_response(context& c, conversation_id id) noexcept;
     void on_signal(conversation_id id) noexcept;
     wire::reason on_credit(context& c, conversation_id id, std::uint32_t grant) noexcept;
@@ -134,7 +138,7 @@ public:
         host_.operation_outstanding();
     }
 
-    // --- completions ---------------------------------------------------------------------------------------------------
+    // --- completions -------------------------------------------------------------------------------------------------
     // Puts the batch of completions in the wait queue and tells the host.
     void flush(context& c) noexcept;
     // Operations that cmwait may wait for: issued and not yet collected.
@@ -182,7 +186,7 @@ public:
     [[nodiscard]] bool collect(context& c, conversation_id id, return_code& code) noexcept;
     [[nodiscard]] bool finished(conversation_id id) noexcept;
 
-    // --- for verbs -----------------------------------------------------------------------------------------------------
+    // --- for verbs ---------------------------------------------------------------------------------------------------
     // The owner leaves the slot without an operation.
     void leave_idle(context& c, conversation& v) noexcept;
     // Carries a new operation as far as it goes and leaves the slot: its final code, or operation_incomplete.
@@ -192,9 +196,11 @@ public:
 
     // The owner, come from pending, leaves the operation where it was.
     void put_back(context& c, conversation& v) noexcept { carry_on(c, v); }
-    // The same as complete() with 17, but where nobody is there to be told the slot is given back and no record remains.
+    // The same as complete() with 17, but where nobody is there to be told the slot is given back and no record
+    // remains.
     void complete_cancelled(context& c, conversation& v) noexcept;
-    // The owner forgets the uncollected result of an operation. False: a blocked caller is about to collect it; the slot is
+    // The owner forgets the uncollected result of an operation. False: a blocked caller is about to collect it; the
+    // slot is
     // left as it was.
     [[nodiscard]] bool discard(context& c, conversation& v) noexcept;
 
@@ -207,7 +213,8 @@ public:
     [[nodiscard]] conversation* take_attached(context& c) noexcept;
     // `v` is claimed and its operation set. Not null: an attach came first, and `v` was given back.
     [[nodiscard]] conversation* wait_for_attach(context& c, conversation& v) noexcept;
-    // Before the owner of a waiting accept ends it, so that an attach which comes upon its entry finds it counted as stale.
+    // Before the owner of a waiting accept ends it, so that an attach which comes upon its entry finds it counted as
+    // stale.
     void accept_cancelled() noexcept { accepting_stale_.fetch_add_acq_rel(1); }
     // Accepts that wait, exact when nothing moves: slots that are in use although no conversation is.
     [[nodiscard]] std::uint32_t approx_accepts_waiting() const noexcept {

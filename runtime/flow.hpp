@@ -1,7 +1,9 @@
 // flow: what one conversation says and hears, carried out by the slot's owner.
 //
-// A flow is made on the stack by whoever owns the slot (a verb, or the bringer of news) and lives until the slot is left.
-// conversation_in.cpp: frames that arrive and what Receive makes of them. conversation_out.cpp: the send buffer, frames that
+// A flow is made on the stack by whoever owns the slot (a verb, or the bringer of news) and lives until the slot is
+// left.
+// conversation_in.cpp: frames that arrive and what Receive makes of them. conversation_out.cpp: the send buffer,
+// frames that
 // leave, credit. conversation_run.cpp: operations carried on until they finish or must wait.
 #pragma once
 
@@ -31,11 +33,12 @@ struct flow {
     context& c;
     conversation& v;
 
-    // --- in ------------------------------------------------------------------------------------------------------------
-    // Looks at a frame in the order of arrival. A waiting Receive is filled straight from `payload`; what remains is queued
+    // --- in ----------------------------------------------------------------------------------------------------------
+    // Looks at a frame in the order of arrival. A waiting Receive is filled straight from `payload`; what remains is
+    // queued
     // (in `owned` itself when the payload lies in it). Anything but none: the partner broke the protocol.
-    wire::reason admit(std::uint8_t indicators, std::span<const std::byte> payload, std::uint32_t charge, buffer*& owned,
-                       bool may_fill) noexcept;
+    wire::reason admit(std::uint8_t indicators, std::span<const std::byte> payload, std::uint32_t charge,
+                       buffer*& owned, bool may_fill) noexcept;
     // Frames that others brought while somebody owned the slot.
     void absorb() noexcept;
     // An error report is next in the queue.
@@ -49,7 +52,7 @@ struct flow {
     step receive() noexcept;
     void settle_credit() noexcept;
 
-    // --- out -----------------------------------------------------------------------------------------------------------
+    // --- out ---------------------------------------------------------------------------------------------------------
     enum class sent : std::uint8_t { all, waits, no_memory };
     // Adds a mapped record to the send buffer.
     sent append(std::span<const std::byte> data) noexcept;
@@ -59,12 +62,12 @@ struct flow {
     // Reports that had to wait behind the send buffer.
     sent settle_errors() noexcept;
     static constexpr std::uint32_t part_min = 256;  // less credit than for this is not spent on part of a record
-    void answer(bool end) noexcept;  // +RSP
+    void answer(bool end) noexcept;                 // +RSP
     void drop_sending() noexcept;
     [[nodiscard]] bool reachable() const noexcept;  // the partner still listens
     return_code loss() const noexcept;
 
-    // --- run -----------------------------------------------------------------------------------------------------------
+    // --- run ---------------------------------------------------------------------------------------------------------
     // Carries the operation as far as it goes.
     step advance() noexcept;
     step allocate() noexcept;

@@ -18,11 +18,11 @@ struct limits {
     std::uint32_t tp_names = 256;          // names this logical unit serves
     std::uint32_t accept_queue = 65'536;   // attaches that may wait for Accept_Conversation, all names together
 
-    std::uint32_t link_conversations = 65'536;      // conversations a partner may have open on one link
-    std::uint32_t link_attach_bytes = 16U << 20;    // charge of data that waits in conversations nobody has accepted yet
-    std::uint32_t link_output_bytes = 1U << 20;     // output waiting on one link; beyond it verbs wait their turn
-    std::uint32_t peer_links = 16'384;              // links one partner logical unit may open to us
-    std::uint32_t link_attaches_per_second = 0;     // attaches taken on one link; 0: as many as come
+    std::uint32_t link_conversations = 65'536;    // conversations a partner may have open on one link
+    std::uint32_t link_attach_bytes = 16U << 20;  // charge of data that waits in conversations nobody has accepted yet
+    std::uint32_t link_output_bytes = 1U << 20;   // output waiting on one link; beyond it verbs wait their turn
+    std::uint32_t peer_links = 16'384;            // links one partner logical unit may open to us
+    std::uint32_t link_attaches_per_second = 0;   // attaches taken on one link; 0: as many as come
 
     std::uint32_t window_bytes = 4'096;        // charge a conversation may always send ahead
     std::uint32_t window_bytes_max = 262'144;  // what a window may grow to while the pool has room
@@ -37,18 +37,27 @@ struct limits {
     [[nodiscard]] constexpr std::uint64_t reservable_bytes() const noexcept {
         return inbound_bytes != 0 ? inbound_bytes : std::uint64_t{conversations} * window_bytes + window_growth_bytes;
     }
-    // Cells: the reservation in cells that are at worst three quarters full, and for each slot two partly filled ones and
+    // Cells: the reservation in cells that are at worst three quarters full, and for each slot two partly filled ones
+    // and
     // one for a frame without data.
     [[nodiscard]] constexpr std::uint32_t inbound_cells() const noexcept {
         const std::uint64_t cells = reservable_bytes() / 160 + std::uint64_t{conversations} * 3 + 1'024;
         return cells < 0xFFFF'FFF0ULL ? static_cast<std::uint32_t>(cells) : 0xFFFF'FFF0U;
     }
-    [[nodiscard]] constexpr std::uint32_t inbound_blocks() const noexcept { return bounded(conversations / 4, 256, 16'384); }
-    [[nodiscard]] constexpr std::uint32_t inbound_bulks() const noexcept { return bounded(conversations / 32, 64, 2'048); }
+    [[nodiscard]] constexpr std::uint32_t inbound_blocks() const noexcept {
+        return bounded(conversations / 4, 256, 16'384);
+    }
+    [[nodiscard]] constexpr std::uint32_t inbound_bulks() const noexcept {
+        return bounded(conversations / 32, 64, 2'048);
+    }
     // Outbound: a send buffer and a frame on its way for each slot; beyond that verbs are told to wait.
     [[nodiscard]] constexpr std::uint32_t outbound_cells() const noexcept { return conversations * 2 + 4'096; }
-    [[nodiscard]] constexpr std::uint32_t outbound_blocks() const noexcept { return bounded(conversations / 2, 256, 32'768); }
-    [[nodiscard]] constexpr std::uint32_t outbound_bulks() const noexcept { return bounded(conversations / 16, 128, 4'096); }
+    [[nodiscard]] constexpr std::uint32_t outbound_blocks() const noexcept {
+        return bounded(conversations / 2, 256, 32'768);
+    }
+    [[nodiscard]] constexpr std::uint32_t outbound_bulks() const noexcept {
+        return bounded(conversations / 16, 128, 4'096);
+    }
 
     // Null when the limits fit together, else what does not.
     [[nodiscard]] constexpr const char* fault() const noexcept {

@@ -1,6 +1,7 @@
 // partner: a logical unit we know by name, and the links to it.
 //
-// An entry of the directory lives as long as the engine. Where a partner is (its addresses) is the transport's business.
+// An entry of the directory lives as long as the engine. Where a partner is (its addresses) is the transport's
+// business.
 #pragma once
 
 #include <cstdint>

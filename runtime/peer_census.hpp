@@ -1,7 +1,9 @@
 // peer_census: how many links each partner logical unit has opened to us.
 //
-// When to use: when a link says hello and when it ends. Memory: fixed; names are kept as hashes, and an entry without links is
-//   reused, so strangers cannot fill it by changing names. Two names with one hash share a count, which can only be too strict.
+// When to use: when a link says hello and when it ends. Memory: fixed; names are kept as hashes, and an entry without
+// links is
+//   reused, so strangers cannot fill it by changing names. Two names with one hash share a count, which can only be
+// too strict.
 // Progress: lock-free.
 #pragma once
 
@@ -53,7 +55,8 @@ private:
         return h;
     }
 
-    std::unique_ptr<std::array<atom<std::uint64_t>, size>> entries_ = std::make_unique<std::array<atom<std::uint64_t>, size>>();
+    std::unique_ptr<std::array<atom<std::uint64_t>, size>> entries_ =
+        std::make_unique<std::array<atom<std::uint64_t>, size>>();
 };
 
 }  // namespace colloquy::runtime

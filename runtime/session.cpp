@@ -11,8 +11,8 @@ namespace {
 
 constexpr std::uint64_t ms = 1'000'000;
 constexpr std::size_t gather_bytes_max = 64 * 1024;
-constexpr std::size_t copy_together_max = 2'048;  // below this a copy costs less than a slice of its own
-constexpr std::size_t landing_min = 4'096;        // larger frames are read to where they will stay
+constexpr std::size_t copy_together_max = 2'048;   // below this a copy costs less than a slice of its own
+constexpr std::size_t landing_min = 4'096;         // larger frames are read to where they will stay
 constexpr std::uint32_t heartbeat_floor_ms = 200;  // a partner that asks for more often is not obliged
 
 }  // namespace
@@ -27,7 +27,7 @@ session::~session() {
     free_output(c, output_.take_all());
 }
 
-// ---- output -------------------------------------------------------------------------------------------------------------
+// ---- output ---------------------------------------------------------------------------------------------------------
 
 void session::send(context& c, buffer* frame) noexcept {
     if (at() == stage::ended) {
@@ -205,7 +205,7 @@ void session::send_reason(context& c, wire::frame_type type, wire::reason why) n
     send_link_frame(c, type, std::span{bytes}.first(n));
 }
 
-// ---- channels -------------------------------------------------------------------------------------------------------------
+// ---- channels -------------------------------------------------------------------------------------------------------
 
 session::begin_result session::begin_channel(conversation_id id, std::uint32_t& channel) noexcept {
     std::uint32_t index = 0;
@@ -294,7 +294,7 @@ bool session::attach_in_rate() noexcept {
     return true;
 }
 
-// ---- life -----------------------------------------------------------------------------------------------------------------
+// ---- life -----------------------------------------------------------------------------------------------------------
 
 void session::start(context& c, wire::link_side side, std::uint64_t now) noexcept {
     side_ = side;
@@ -314,7 +314,8 @@ void session::start(context& c, wire::link_side side, std::uint64_t now) noexcep
     heard_ = now;
     deadline_ = now + std::uint64_t{engine_.bounds().greeting_ms} * ms;
     beat_ = UINT64_MAX;
-    // The duty that stop_writing() kept in the last life is given up, or taken from the vacant pile and given up at once.
+    // The duty that stop_writing() kept in the last life is given up, or taken from the vacant pile and given up at
+    // once.
     (void)output_.try_take_duty();
     while (!output_.try_retire()) free_output(c, output_.take_all());
     stage_.store_release(stage::greeting);
@@ -328,7 +329,8 @@ bool session::on_hello(context& c, std::span<const std::byte> payload, std::uint
     if (bad != wire::reason::none) return refuse(c, bad);
     if (peer_.attach_credit < limits::window_bytes_min) return refuse(c, wire::reason::limits);
     if (side_ == wire::link_side::acceptor) {
-        if (!engine_.peers().enter(peer_.lu_name.view(), engine_.bounds().peer_links)) return refuse(c, wire::reason::limits);
+        if (!engine_.peers().enter(peer_.lu_name.view(), engine_.bounds().peer_links))
+            return refuse(c, wire::reason::limits);
         counted_ = true;
         send_hello(c);
     }
@@ -352,8 +354,8 @@ void session::fail(context& c, wire::reason why) noexcept {
     if (at() == stage::ended) return;
     // Before our hello a close would be no frame the partner may accept.
     send_reason(c, at() == stage::greeting ? wire::frame_type::refuse : wire::frame_type::close, why);
-    const bool retry = why == wire::reason::idle || why == wire::reason::shutting_down || why == wire::reason::drained ||
-                       why == wire::reason::unused || why == wire::reason::transport;
+    const bool retry = why == wire::reason::idle || why == wire::reason::shutting_down ||
+                       why == wire::reason::drained || why == wire::reason::unused || why == wire::reason::transport;
     if (!retry) engine_.count().add(counter::protocol_errors, 1, c.hint);
     lost(c, retry ? return_code::resource_failure_retry : return_code::resource_failure_no_retry, why);
 }
@@ -427,7 +429,7 @@ void session::tick(context& c, std::uint64_t now) noexcept {
     if (here == stage::draining && now + drain_look_ns < deadline_) deadline_ = now + drain_look_ns;
 }
 
-// ---- input ----------------------------------------------------------------------------------------------------------------
+// ---- input ----------------------------------------------------------------------------------------------------------
 
 std::size_t session::offer(std::span<std::byte> scratch, slice (&out)[2]) noexcept {
     if (rest_ == nullptr) {
@@ -484,8 +486,10 @@ std::size_t session::decode(context& c, std::span<const std::byte> bytes, std::u
     while (bytes.size() - at_byte >= wire::frame_header_size) {
         const wire::frame_header h = wire::decode_header(bytes.data() + at_byte);
         if (const wire::frame_fault fault = wire::check_header(h); fault != wire::frame_fault::none) [[unlikely]] {
-            if (at() == stage::greeting) (void)refuse(c, wire::reason::not_colloquy);
-            else fail(c, wire::reason_of(h, fault));
+            if (at() == stage::greeting)
+                (void)refuse(c, wire::reason::not_colloquy);
+            else
+                fail(c, wire::reason_of(h, fault));
             return bytes.size();
         }
         const std::size_t total = wire::frame_header_size + h.length;
@@ -530,7 +534,8 @@ bool session::on_frame(context& c, const wire::frame_header& h, std::span<const 
     const bool ours = wire::channel_side(h.channel) == side_;
     channel_map<>& map = ours ? own_channels_ : peer_channels_;
     auto* const e = map.find(wire::channel_index(h.channel));
-    const std::uint64_t value = e == nullptr ? channel_map<>::never_begun : e->value.load_acquire();  // acquire[channel]
+    const std::uint64_t value =
+        e == nullptr ? channel_map<>::never_begun : e->value.load_acquire();  // acquire[channel]
     const auto broken = [&](wire::reason why) {
         fail(c, why);
         return false;
@@ -560,9 +565,7 @@ bool session::on_frame(context& c, const wire::frame_header& h, std::span<const 
     wire::reason why = wire::reason::none;
     switch (h.type) {
         case wire::frame_type::data: why = engine_.on_data(c, id, h, payload, owned); break;
-        case wire::frame_type::response:
-            why = engine_.on_response(c, id);
-            break;
+        case wire::frame_type::response: why = engine_.on_response(c, id); break;
         case wire::frame_type::signal: engine_.on_signal(id); break;
         case wire::frame_type::credit: {
             const std::uint32_t grant = wire::decode_credit(payload.data());

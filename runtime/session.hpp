@@ -1,6 +1,7 @@
 // session: one link's end, without I/O. Bytes and times go in; frames, completions and a next deadline come out.
 //
-// Input side and clock: the driver of the link only. Output side: frames are pushed from any thread; gathering belongs to the
+// Input side and clock: the driver of the link only. Output side: frames are pushed from any thread; gathering
+// belongs to the
 // holder of the write duty. Life: a session is created once per table slot and used again after everyone let go of it
 // (conversations that still name it, and the connection, each hold it).
 #pragma once
@@ -77,10 +78,12 @@ public:
     [[nodiscard]] begin_result begin_channel(conversation_id id, std::uint32_t& channel) noexcept;
     // The same for a conversation the partner begins (driver).
     void adopt_channel(conversation_id id, std::uint32_t channel) noexcept;
-    // The conversation no longer answers for its channel. `acknowledged`: nothing more comes for it, so that a number of
+    // The conversation no longer answers for its channel. `acknowledged`: nothing more comes for it, so that a number
+    // of
     // ours may be used again. Called before the frame that ends the channel is sent.
     void end_channel(std::uint32_t channel, bool acknowledged) noexcept;
-    // The partner's channel: we gave the conversation up after asking to confirm its end. Nothing may be sent before the
+    // The partner's channel: we gave the conversation up after asking to confirm its end. Nothing may be sent before
+    // the
     // partner has answered, because a Confirmed would free the number for its next conversation.
     void end_unanswered(std::uint32_t channel) noexcept;
     // A conversation lets go of the session.
@@ -94,21 +97,24 @@ public:
         return bound_.load_relaxed() & ~bound_ended;  // relaxed: statistic
     }
 
-    // --- holder of the write duty --------------------------------------------------------------------------------------
-    // Fills in what is to be written next, at most 64 KiB and `max` slices. 0: nothing is left and the duty is given up.
+    // --- holder of the write duty ------------------------------------------------------------------------------------
+    // Fills in what is to be written next, at most 64 KiB and `max` slices. 0: nothing is left and the duty is given
+    // up.
     // Small frames are copied together, large ones are pointed to.
     std::size_t gather(context& c, slice* out, std::size_t max) noexcept;
     // All that gather() gave has been written.
     void written(context& c) noexcept;
-    // The same for a link that carries frames and not bytes: all that is queued, oldest first. Null: nothing is left and the
+    // The same for a link that carries frames and not bytes: all that is queued, oldest first. Null: nothing is left
+    // and the
     // duty is given up. The frames are the caller's.
     [[nodiscard]] buffer* take_frames(context& c) noexcept;
     // For the connection that closes: the duty, if nobody has it. False: the holder is about to find the session ended.
     [[nodiscard]] bool take_write_duty() noexcept { return output_.try_take_duty(); }
-    // The connection takes nothing more: drops what is queued, and keeps the duty for ever so that later frames are dropped.
+    // The connection takes nothing more: drops what is queued, and keeps the duty for ever so that later frames are
+    // dropped.
     void stop_writing(context& c) noexcept;
 
-    // --- driver ----------------------------------------------------------------------------------------------------------
+    // --- driver ------------------------------------------------------------------------------------------------------
     void start(context& c, wire::link_side side, std::uint64_t now) noexcept;
     // Where to read into. `scratch` is at least scratch_min bytes and is used only until received() returns.
     static constexpr std::size_t scratch_min = 2 * (wire::frame_size_max + 1);
@@ -131,7 +137,8 @@ public:
 
     // Used by the transport for what it hangs on a session.
     void* transport_data = nullptr;
-    // The partner this link was opened for and which of its links it is; null on links that came in. Set before start().
+    // The partner this link was opened for and which of its links it is; null on links that came in. Set before
+    // start().
     partner* opened_for = nullptr;
     std::uint32_t opened_index = 0;
     session* next_listed = nullptr;  // in the transport's lists
@@ -168,7 +175,8 @@ private:
     atom<return_code> loss_code_;
     atom<wire::reason> why_;
     atom<wire::reason> condemned_;
-    // Conversations that name this session, and whether it has ended. One word, so that a conversation is either seen by
+    // Conversations that name this session, and whether it has ended. One word, so that a conversation is either seen
+    // by
     // the driver of a lost link or sees that the link is lost.
     static constexpr std::uint32_t bound_ended = 1U << 31;
     atom<std::uint32_t> bound_;
@@ -182,22 +190,22 @@ private:
     atom<std::uint32_t> wrote_;  // set by writes, cleared by the heartbeat
 
     // Of the holder of the write duty.
-    buffer* queue_ = nullptr;       // taken from the pile, not yet gathered
-    buffer* gathered_ = nullptr;    // pointed to by the write under way
-    buffer* staging_ = nullptr;     // small frames copied together
+    buffer* queue_ = nullptr;     // taken from the pile, not yet gathered
+    buffer* gathered_ = nullptr;  // pointed to by the write under way
+    buffer* staging_ = nullptr;   // small frames copied together
     std::uint64_t gathered_bytes_ = 0;
 
     // Of the driver.
     wire::hello peer_;
-    buffer* rest_ = nullptr;        // the first part of a frame
-    std::size_t rest_wanted_ = 0;   // size of that frame, header included; 0 until the header is whole
+    buffer* rest_ = nullptr;       // the first part of a frame
+    std::size_t rest_wanted_ = 0;  // size of that frame, header included; 0 until the header is whole
     std::uint64_t deadline_ = UINT64_MAX;
     std::uint64_t heard_ = 0;
-    std::uint64_t beat_ = 0;        // when the next ping is due
-    std::uint32_t last_attach_ = 0;  // channel of the last attach taken
+    std::uint64_t beat_ = 0;           // when the next ping is due
+    std::uint32_t last_attach_ = 0;    // channel of the last attach taken
     std::uint64_t attach_tokens_ = 0;  // attaches the partner may make at once, in nanoseconds of its rate
     std::uint64_t attach_time_ = 0;
-    bool counted_ = false;           // among the links of its peer
+    bool counted_ = false;  // among the links of its peer
 
     channel_map<> own_channels_;
     channel_map<> peer_channels_;

@@ -1,7 +1,8 @@
 // state_word: the one atomic word that decides who owns a conversation's slot.
 //
 // When to use: every access to a slot begins here. Everything else in the slot is plain memory of the owner.
-// Invariant: at most one thread is between a successful claim/take and the leave that follows; the generation changes only
+// Invariant: at most one thread is between a successful claim/take and the leave that follows; the generation changes
+// only
 //   while that thread owns the slot; the slot is recycled only when it is retired and unpinned.
 // Progress: every operation is lock-free (a failed CAS means another one succeeded). ABA: the generation. Reclamation:
 //   slots are never freed, they return to the table's free list when the last pin is gone.
@@ -49,7 +50,8 @@ constexpr phase phase_of(u64 w) noexcept { return static_cast<phase>((w & phase_
 constexpr conversation_state state_of(u64 w) noexcept {
     return static_cast<conversation_state>((w & state_mask) >> state_shift);
 }
-// An id of this generation names the slot's present life. Between two lives the word has a generation, too, which no id was
+// An id of this generation names the slot's present life. Between two lives the word has a generation, too, which no
+// id was
 // given for; a forged one must not find it.
 constexpr bool is_life(u64 w, u64 id_generation) noexcept {
     return generation(w) == id_generation && phase_of(w) != phase::vacant && phase_of(w) != phase::retired;
@@ -81,7 +83,8 @@ public:
 
     enum class claim_result : std::uint8_t { claimed, stale, busy };
 
-    // idle -> claimed. `seen` receives the word on success or refusal. A bringer of news that owns the slot at this moment is
+    // idle -> claimed. `seen` receives the word on success or refusal. A bringer of news that owns the slot at this
+    // moment is
     // waited for: it holds it for as long as it takes to copy a frame.
     claim_result claim(u64 generation, u64& seen) noexcept {
         u64 w = word_.load_relaxed();  // relaxed: only a guess for the CAS
@@ -114,8 +117,10 @@ public:
         }
     }
 
-    // For the collector of a finished operation: done -> claimed, or -> delivering for one who passes it on. Who owns the
-    // slot for a look only (cmchck, a canceller) puts it back as it was, so it is waited for: the collector has given up its
+    // For the collector of a finished operation: done -> claimed, or -> delivering for one who passes it on. Who owns
+    // the
+    // slot for a look only (cmchck, a canceller) puts it back as it was, so it is waited for: the collector has given
+    // up its
     // entry in the queue already and will not come again.
     bool collect(u64 generation, phase to = phase::claimed) noexcept {
         u64 w = word_.load_relaxed();
@@ -132,7 +137,8 @@ public:
         }
     }
 
-    // The owner leaves to idle, pending or done in `state`. False: news arrived meanwhile; the arrivals bit is cleared, the
+    // The owner leaves to idle, pending or done in `state`. False: news arrived meanwhile; the arrivals bit is
+    // cleared, the
     // slot still owned, and the owner must look at what was brought before it tries again.
     // `seen` receives the word that was replaced, flags included.
     bool leave(phase to, conversation_state state, u64& seen) noexcept {
@@ -207,19 +213,22 @@ public:
         }
     }
 
-    // vacant -> claimed, a new life with a new generation. Only the thread that got the slot from the free list calls it.
+    // vacant -> claimed, a new life with a new generation. Only the thread that got the slot from the free list calls
+    // it.
     u64 open(conversation_state state, u64 salt) noexcept {
         u64 w = word_.load_relaxed();
         u64 g = word_bits::generation(w);
         g = next_generation(g == 0 ? salt & conversation_id::generation_mask : g);
         const u64 opened = word_bits::with(word_bits::with(g << word_bits::generation_shift, phase::claimed), state);
-        // An entry in the wait queue or in a list of postings outlives the life it was made for and serves the next too.
+        // An entry in the wait queue or in a list of postings outlives the life it was made for and serves the next
+        // too.
         while (!word_.cas_acq_rel(w, opened | (w & listed_flags))) {
         }
         return g;
     }
 
-    // The owner ends this life: the generation moves on, so every id of it is stale from here. True: no pin is left and the
+    // The owner ends this life: the generation moves on, so every id of it is stale from here. True: no pin is left
+    // and the
     // caller returns the slot to the free list; otherwise the last unpin does.
     [[nodiscard]] bool retire() noexcept {
         u64 w = word_.load_relaxed();

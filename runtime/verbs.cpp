@@ -63,8 +63,10 @@ conversation* claim_beside_receive(engine& e, context& c, conversation_id id, bo
 }
 
 void leave_beside(engine& e, context& c, conversation& v, bool beside) noexcept {
-    if (beside) e.put_back(c, v);
-    else e.leave_idle(c, v);
+    if (beside)
+        e.put_back(c, v);
+    else
+        e.leave_idle(c, v);
 }
 
 conversation* look_at(engine& e, context& c, conversation_id id, bool& own, bool& busy) noexcept;
@@ -160,7 +162,8 @@ outcome allocate(engine& e, context& c, conversation_id id, partner* (*find)(voi
     if (v->state != state::initialize) return k.leave(rc::program_state_check);
     const particulars& d = e.details(*v);
     const auto blank = [](std::string_view s) { return s.empty() || s == " "; };
-    if (blank(d.partner_lu_name.view()) || blank(d.tp_name.view()) || d.mode_name == "SNASVCMG" || d.mode_name == "CPSVCMG")
+    if (blank(d.partner_lu_name.view()) || blank(d.tp_name.view()) || d.mode_name == "SNASVCMG" ||
+        d.mode_name == "CPSVCMG")
         return k.leave(rc::parameter_error);
     v->wanted = find(find_arg, d.partner_lu_name.view());
     if (v->wanted == nullptr) return k.leave(rc::parameter_error);
@@ -176,7 +179,8 @@ outcome send_data(engine& e, context& c, conversation_id id, const void* data, s
     if (v == nullptr) return just(refused);
     claimed k{e, c, *v};
     if (!k.in_send()) return k.leave(rc::program_state_check);
-    if (length < 0 || length > data_length_max || request_to_send_received == nullptr || (data == nullptr && length > 0))
+    if (length < 0 || length > data_length_max || request_to_send_received == nullptr ||
+        (data == nullptr && length > 0))
         return k.leave(rc::program_parameter_check);
     k.begin(verb::send_data, id_memory);
     operation& op = v->op;
@@ -224,12 +228,15 @@ outcome receive(engine& e, context& c, conversation_id id, const receive_request
     op.status_received = r.status_received;
     op.request_to_send_received = r.request_to_send_received;
     *op.data_received = *op.received_length = *op.status_received = *op.request_to_send_received = 0;
-    if (v->state == state::receive) op.emitted = true;
-    else op.indicators = in::change_direction;
+    if (v->state == state::receive)
+        op.emitted = true;
+    else
+        op.indicators = in::change_direction;
     return k.run();
 }
 
-outcome confirm(engine& e, context& c, conversation_id id, std::int32_t* request_to_send_received, void* id_memory) noexcept {
+outcome confirm(engine& e, context& c, conversation_id id, std::int32_t* request_to_send_received,
+                void* id_memory) noexcept {
     rc refused{};
     conversation* v = claim(e, id, refused);
     if (v == nullptr) return just(refused);
@@ -341,8 +348,10 @@ outcome send_error(engine& e, context& c, conversation_id id, std::int32_t* requ
     if (v == nullptr) return just(refused);
     claimed k{e, c, *v};
     rc bad = rc::ok;
-    if (v->state == state::initialize || v->state == state::reset) bad = rc::program_state_check;
-    else if (request_to_send_received == nullptr) bad = rc::program_parameter_check;
+    if (v->state == state::initialize || v->state == state::reset)
+        bad = rc::program_state_check;
+    else if (request_to_send_received == nullptr)
+        bad = rc::program_parameter_check;
     if (bad != rc::ok) {
         leave_beside(e, c, *v, beside);
         return just(bad);
@@ -394,9 +403,12 @@ outcome test_request_to_send_received(engine& e, context& c, conversation_id id,
     if (v == nullptr) return just(refused);
     rc code = rc::ok;
     const bool legal = v->state == state::send || v->state == state::receive || v->state == state::send_pending;
-    if (!legal) code = rc::program_state_check;
-    else if (received == nullptr) code = rc::program_parameter_check;
-    else *received = v->word.lower(flag::request_to_send) ? 1 : 0;
+    if (!legal)
+        code = rc::program_state_check;
+    else if (received == nullptr)
+        code = rc::program_parameter_check;
+    else
+        *received = v->word.lower(flag::request_to_send) ? 1 : 0;
     leave_beside(e, c, *v, beside);
     return just(code);
 }
@@ -418,8 +430,7 @@ static outcome cancel_with(engine& e, context& c, conversation_id id, std::uint3
         std::uint64_t seen = 0;
         switch (v->word.claim(id.generation(), seen)) {
             case state_word<>::claim_result::stale: return just(rc::program_parameter_check);
-            case state_word<>::claim_result::claimed:
-                return end_abnormally(e, c, *v, sense);
+            case state_word<>::claim_result::claimed: return end_abnormally(e, c, *v, sense);
             case state_word<>::claim_result::busy: break;
         }
         switch (v->word.take(id.generation())) {
@@ -427,8 +438,10 @@ static outcome cancel_with(engine& e, context& c, conversation_id id, std::uint3
             case state_word<>::take_result::from_idle: return end_abnormally(e, c, *v, sense);
             case state_word<>::take_result::from_pending:
                 end_pending(e, c, *v, sense);
-                if (tell_always) e.complete(c, *v, rc::deallocated_abend);
-                else e.complete_cancelled(c, *v);
+                if (tell_always)
+                    e.complete(c, *v, rc::deallocated_abend);
+                else
+                    e.complete_cancelled(c, *v);
                 return just(rc::ok);
             case state_word<>::take_result::done: {
                 // Finished and not collected: the result is discarded with the conversation.
@@ -581,7 +594,8 @@ outcome set(engine& e, context& c, conversation_id id, characteristic which, std
                 if (!within(1)) break;
                 if (value == 0 && (k.send_type == 2 || k.prepare_to_receive_type == 2 || k.deallocate_type == 2))
                     code = rc::program_parameter_check;
-                else k.sync_level = u & 3;
+                else
+                    k.sync_level = u & 3;
                 break;
             case characteristic::return_control:
                 if (within(1)) k.return_control = u & 1;
@@ -596,8 +610,10 @@ outcome set(engine& e, context& c, conversation_id id, characteristic which, std
                 if (within(1)) k.error_direction = u & 1;
                 break;
             case characteristic::fill:
-                if (within(1) && k.conversation_type == 1) code = rc::program_parameter_check;
-                else if (code == rc::ok) k.fill = u & 1;
+                if (within(1) && k.conversation_type == 1)
+                    code = rc::program_parameter_check;
+                else if (code == rc::ok)
+                    k.fill = u & 1;
                 break;
             case characteristic::prepare_to_receive_type:
                 if (within(2) && needs_confirm(value == 2)) k.prepare_to_receive_type = u & 3;
@@ -617,7 +633,8 @@ outcome set(engine& e, context& c, conversation_id id, characteristic which, std
     return just(code);
 }
 
-outcome set_name(engine& e, context& c, conversation_id id, name_of which, const void* text, std::int32_t length) noexcept {
+outcome set_name(engine& e, context& c, conversation_id id, name_of which, const void* text,
+                 std::int32_t length) noexcept {
     rc refused{};
     conversation* v = claim(e, id, refused);
     if (v == nullptr) return just(refused);
@@ -627,7 +644,8 @@ outcome set_name(engine& e, context& c, conversation_id id, name_of which, const
         return length >= least && length <= most && (text != nullptr || length == 0);
     };
     particulars& d = e.details(*v);
-    const std::string_view s{static_cast<const char*>(text), length > 0 && text != nullptr ? static_cast<std::size_t>(length) : 0};
+    const std::string_view s{static_cast<const char*>(text),
+                             length > 0 && text != nullptr ? static_cast<std::size_t>(length) : 0};
     const bool secured = v->chosen.security_type != 0;
     bool good = false;
     switch (which) {
@@ -686,8 +704,10 @@ conversation* look_at(engine& e, context& c, conversation_id id, bool& own, bool
 }
 
 void let_go(engine& e, context& c, conversation& v, bool own) noexcept {
-    if (own) e.leave_idle(c, v);
-    else e.unpin(c, v);
+    if (own)
+        e.leave_idle(c, v);
+    else
+        e.unpin(c, v);
 }
 
 }  // namespace

@@ -1,7 +1,8 @@
 // verbs: the CPI-C calls on the engine's terms. Checks in the order of the reference (pointer and id: 24; outstanding
 // operation: 37; state: 25; other parameters: 24), then the operation.
 //
-// Any thread. None of these blocks: `operation_incomplete` with `must_wait` means that the conversation is in blocking mode and
+// Any thread. None of these blocks: `operation_incomplete` with `must_wait` means that the conversation is in
+// blocking mode and
 // the caller waits for engine::finished() in its own way, then engine::collect()s the code.
 #pragma once
 
@@ -44,7 +45,8 @@ outcome send_data(engine& e, context& c, conversation_id id, const void* data, s
                   std::int32_t* request_to_send_received, void* id_memory) noexcept;
 outcome receive(engine& e, context& c, conversation_id id, const receive_request& r, void* id_memory) noexcept;
 outcome deallocate(engine& e, context& c, conversation_id id, void* id_memory) noexcept;
-outcome confirm(engine& e, context& c, conversation_id id, std::int32_t* request_to_send_received, void* id_memory) noexcept;
+outcome confirm(engine& e, context& c, conversation_id id, std::int32_t* request_to_send_received,
+                void* id_memory) noexcept;
 outcome confirmed(engine& e, context& c, conversation_id id) noexcept;
 outcome flush(engine& e, context& c, conversation_id id, void* id_memory) noexcept;
 outcome prepare_to_receive(engine& e, context& c, conversation_id id, void* id_memory) noexcept;
@@ -54,14 +56,17 @@ outcome request_to_send(engine& e, context& c, conversation_id id) noexcept;
 outcome test_request_to_send_received(engine& e, context& c, conversation_id id, std::int32_t* received) noexcept;
 // Also against an operation that another thread is blocked on. The partner hears a service program's abend (30).
 outcome cancel(engine& e, context& c, conversation_id id) noexcept;
-// The same by the thread that is blocked on the operation. False: it has finished meanwhile, and its code is to be collected.
+// The same by the thread that is blocked on the operation. False: it has finished meanwhile, and its code is to be
+// collected.
 [[nodiscard]] bool give_up(engine& e, context& c, conversation_id id) noexcept;
-// An operation whose time limit has passed at `now` ends with 31, and the conversation with it: the partner hears 31 too.
+// An operation whose time limit has passed at `now` ends with 31, and the conversation with it: the partner hears 31
+// too.
 // Nothing happens when there is no such operation on the slot (any more).
 void expire(engine& e, context& c, conversation& v, std::uint64_t now_ns) noexcept;
 // How long an operation of this conversation may wait; 0: as long as it takes.
 outcome set_time_limit(engine& e, context& c, conversation_id id, std::uint32_t limit_ms) noexcept;
-// Hangs something of the host on the conversation and gives back what hung there. 37 while an operation is not finished.
+// Hangs something of the host on the conversation and gives back what hung there. 37 while an operation is not
+// finished.
 outcome set_attention(engine& e, context& c, conversation_id id, void*& attention) noexcept;
 // Lets `look` read what hangs there while the slot is held.
 outcome extract_attention(engine& e, context& c, conversation_id id, void (*look)(void* arg, void* attention),
@@ -86,7 +91,8 @@ outcome set(engine& e, context& c, conversation_id id, characteristic which, std
 
 enum class name_of : std::uint8_t { partner_lu, mode, tp, user_id, password };
 // Lengths are checked here, against CPI-C's bounds.
-outcome set_name(engine& e, context& c, conversation_id id, name_of which, const void* text, std::int32_t length) noexcept;
+outcome set_name(engine& e, context& c, conversation_id id, name_of which, const void* text,
+                 std::int32_t length) noexcept;
 // For names that only side information and our own interfaces may set: longer partner names, service TPs.
 outcome set_details(engine& e, context& c, conversation_id id, std::string_view partner_lu, std::string_view mode,
                     std::string_view tp, bool service_tp) noexcept;

@@ -40,7 +40,7 @@ std::span<io_slice> link::reading::offer(io_slice (&slices)[4]) noexcept {
 void link::reading::complete(io_result result) noexcept { of.driven_by().read_done(of, result); }
 void link::writing::complete(io_result result) noexcept { of.driven_by().write_done(of, result); }
 
-// ---- connecting and listening -----------------------------------------------------------------------------------------------
+// ---- connecting and listening ---------------------------------------------------------------------------------------
 
 // One link being opened: names are resolved and addresses tried in turn, none of it in the way of the drive.
 struct drive::attempt final : resolve_op, connect_op {
@@ -132,8 +132,8 @@ struct drive::accepting final : accept_op {
     }
 };
 
-drive::drive(runtime::engine& e, std::span<runtime::atom<link*>> links, std::uint32_t index, const drive_options& options,
-             std::unique_ptr<reactor> io)
+drive::drive(runtime::engine& e, std::span<runtime::atom<link*>> links, std::uint32_t index,
+             const drive_options& options, std::unique_ptr<reactor> io)
     : context{index},
       engine_{e},
       links_{links},
@@ -227,18 +227,20 @@ std::string drive::listen(const endpoint& where, address& chosen) {
     auto a = std::make_unique<accepting>(*this);
     listen_options options;
     options.reuse_port = options_.reuse_port;
-    if (const io_status s = reactor_->listen(name.found.front(), options, a->at); s.is_failed()) return error_text(s.error);
+    if (const io_status s = reactor_->listen(name.found.front(), options, a->at); s.is_failed())
+        return error_text(s.error);
     if (const io_status s = reactor_->submit_accept(a->at, *a); s.is_failed()) return error_text(s.error);
     chosen = reactor_->local_address(a->at);
     listeners_.push_back(std::move(a));
     return {};
 }
 
-// ---- links --------------------------------------------------------------------------------------------------------------------
+// ---- links ----------------------------------------------------------------------------------------------------------
 
 link& drive::link_of(runtime::session& s) noexcept { return *links_[s.index()].load_acquire(); }  // acquire[link]
 
-// A connection is there: it gets a session. Null: there is none to be had, and the connection is closed. No stream: an end of
+// A connection is there: it gets a session. Null: there is none to be had, and the connection is closed. No stream:
+// an end of
 // an in-process link.
 runtime::session* drive::begin(stream where, runtime::partner* p, std::uint32_t which) noexcept {
     const bool in_process = !where;
@@ -313,7 +315,8 @@ void drive::expired(link& l) noexcept {
         return;
     }
     if (l.ended_) {
-        // Its last words do not leave. A parked write is taken back, and the duty with it; a writer at work comes out soon.
+        // Its last words do not leave. A parked write is taken back, and the duty with it; a writer at work comes out
+        // soon.
         if (l.write_.submitted()) {
             reactor_->cancel(l.write_);
             l.broken_.store_release(1);
@@ -396,7 +399,7 @@ void drive::write(runtime::context& c, link& l, std::size_t most, bool& again) n
     if (l.session_.at() == runtime::session::stage::ended) note(l);
 }
 
-// ---- deadlines ----------------------------------------------------------------------------------------------------------------
+// ---- deadlines ------------------------------------------------------------------------------------------------------
 
 void drive::watch(runtime::conversation& v) noexcept {
     runtime::atom<watch_node*>& place = watches_[v.index];
@@ -412,11 +415,13 @@ void drive::watch(runtime::conversation& v) noexcept {
             expired.by->came(expired);
         };
         // release[watch]
-        if (place.cas_acq_rel(n, made)) n = made;
-        else delete made;
+        if (place.cas_acq_rel(n, made))
+            n = made;
+        else
+            delete made;
     }
     // Read-modify-write: either the driver that takes the timer out sees this deadline, or we see that it does not run.
-    const std::uint64_t armed = n->armed.fetch_or_acq_rel(0);  // release[watch-armed] acquire[watch-armed]
+    const std::uint64_t armed = n->armed.fetch_or_acq_rel(0);      // release[watch-armed] acquire[watch-armed]
     if (armed != 0 && armed <= v.deadline.load_relaxed()) return;  // it expires in time, and then looks again
     if (n->listed.exchange_acq_rel(1) != 0) return;
     to_watch_.push(n);
@@ -425,7 +430,7 @@ void drive::watch(runtime::conversation& v) noexcept {
 
 void drive::arm(watch_node& n) noexcept {
     const std::uint64_t deadline = n.of->deadline.load_acquire();
-    if (deadline == 0) return;  // the operation is over; the next one comes by itself
+    if (deadline == 0) return;                           // the operation is over; the next one comes by itself
     const std::uint64_t armed = n.armed.load_relaxed();  // relaxed: only the driver writes it
     if (armed != 0 && armed <= deadline) return;
     if (armed != 0) (void)wheel_.cancel(n.timer);
@@ -440,7 +445,7 @@ void drive::came(watch_node& n) noexcept {
     arm(n);
 }
 
-// ---- the driver's work --------------------------------------------------------------------------------------------------------
+// ---- the driver's work ----------------------------------------------------------------------------------------------
 
 bool drive::ring() noexcept {
     switch (token.post_work()) {
@@ -474,8 +479,10 @@ void drive::look(link& l) noexcept {
     }
     if (l.broken_.load_acquire() != 0)
         l.session_.lost(context, runtime::return_code::resource_failure_retry, wire::reason::transport);
-    if (l.ended_) finish(l);
-    else settle_timer(l);
+    if (l.ended_)
+        finish(l);
+    else
+        settle_timer(l);
 }
 
 void drive::session_ended(runtime::session& s) noexcept {
@@ -488,10 +495,10 @@ void drive::session_ended(runtime::session& s) noexcept {
         std::uint64_t mine = reinterpret_cast<std::uintptr_t>(&s);
         if (entry.state.load_acquire() == runtime::partner_link::opening) {
             const bool retry = s.loss_code() == runtime::return_code::resource_failure_retry;
-            engine_.link_failed(context, *p, s.opened_index,
-                                retry ? runtime::return_code::allocate_failure_retry
-                                      : runtime::return_code::allocate_failure_no_retry,
-                                -static_cast<std::int32_t>(s.ended_because()));
+            engine_.link_failed(
+                context, *p, s.opened_index,
+                retry ? runtime::return_code::allocate_failure_retry : runtime::return_code::allocate_failure_no_retry,
+                -static_cast<std::int32_t>(s.ended_because()));
         } else {
             (void)entry.state.cas_acq_rel(mine, runtime::partner_link::none);  // release[partner-link]
         }
@@ -499,7 +506,8 @@ void drive::session_ended(runtime::session& s) noexcept {
     note(l);
 }
 
-// Closes an ended link once nobody writes to it: half-close, the partner's end, close. An abrupt close would make the system
+// Closes an ended link once nobody writes to it: half-close, the partner's end, close. An abrupt close would make the
+// system
 // drop what the partner has not read yet.
 void drive::finish(link& l) noexcept {
     if (l.closed_) return;
@@ -507,7 +515,8 @@ void drive::finish(link& l) noexcept {
         if (l.read_end_) close_link(l);
         return;
     }
-    // Who meets an error keeps the duty. Otherwise it is taken here, or its holder calls for another look when it is done.
+    // Who meets an error keeps the duty. Otherwise it is taken here, or its holder calls for another look when it is
+    // done.
     const bool broken = l.broken_.load_acquire() != 0;
     if (!broken && !l.session_.take_write_duty()) {
         if (!l.timer_.active()) wheel_.add(l.timer_, now_ + options_.linger_ms * ms);
@@ -623,9 +632,7 @@ void drive::wait(std::uint64_t deadline_ns, bool alone) noexcept {
     const std::uint64_t own = next_deadline_ns();
     if (own < deadline_ns) deadline_ns = own;
     const bool asleep = !news && deadline_ns > now_ && (alone ? token.try_sleep_alone() : token.try_sleep());
-    const std::uint64_t timeout = !asleep                      ? 0
-                                  : deadline_ns == UINT64_MAX ? poll_forever
-                                                              : deadline_ns - now_;
+    const std::uint64_t timeout = !asleep ? 0 : deadline_ns == UINT64_MAX ? poll_forever : deadline_ns - now_;
     (void)reactor_->poll(timeout, poll_budget);
     if (asleep) (void)token.awake();
     now_ = now_ns();

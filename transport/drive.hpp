@@ -1,6 +1,7 @@
 // drive: one reactor and all that is driven with it: links, listeners, connection attempts, time.
 //
-// Whoever holds the drive token calls run(); what is marked "driver" is the holder's alone. Any thread may write a link's
+// Whoever holds the drive token calls run(); what is marked "driver" is the holder's alone. Any thread may write a
+// link's
 // output for which it holds the write duty, and may leave work behind and ring().
 #pragma once
 
@@ -65,15 +66,15 @@ private:
     io_slice slices_[slice_max];
     alarm timer_;
 
-    link* peer_ = nullptr;                 // the other end of an in-process link
+    link* peer_ = nullptr;                  // the other end of an in-process link
     runtime::pile<runtime::buffer> inbox_;  // frames from it
     note note_;
-    runtime::atom<std::uint32_t> noted_;       // it stands in the drive's notes
-    runtime::atom<std::uint32_t> broken_;      // a writer met an error
-    bool ended_ = false;                       // driver: the session is over
-    bool half_closed_ = false;                 // driver: our direction is closed, the partner's is read to its end
-    bool read_end_ = false;                    // driver: the partner has closed its direction
-    bool closed_ = true;                       // driver: nothing is left of it
+    runtime::atom<std::uint32_t> noted_;   // it stands in the drive's notes
+    runtime::atom<std::uint32_t> broken_;  // a writer met an error
+    bool ended_ = false;                   // driver: the session is over
+    bool half_closed_ = false;             // driver: our direction is closed, the partner's is read to its end
+    bool read_end_ = false;                // driver: the partner has closed its direction
+    bool closed_ = true;                   // driver: nothing is left of it
 };
 
 struct drive_options {
@@ -97,7 +98,8 @@ public:
     runtime::drive_token<> token;
 
     // Writes what the link has, as the holder of its write duty: until it is empty (the duty is given up), until the
-    // connection takes no more (the driver goes on), or until `most` bytes have left and `again` is set: the caller still
+    // connection takes no more (the driver goes on), or until `most` bytes have left and `again` is set: the caller
+    // still
     // has the duty and parks it.
     void write(runtime::context& c, link& l, std::size_t most, bool& again) noexcept;
     // Opens a link to `where` for the partner. The strings are copied.
@@ -117,11 +119,13 @@ public:
     void pass() noexcept;
     // A hint: pass() has something to do.
     [[nodiscard]] bool approx_work() const noexcept {
-        return !notes_.approx_empty() || !attempts_.approx_empty() || !dirty.approx_empty() || !to_watch_.approx_empty();
+        return !notes_.approx_empty() || !attempts_.approx_empty() || !dirty.approx_empty() ||
+               !to_watch_.approx_empty();
     }
     // Carries on all that is ready and never waits.
     void run() noexcept;
-    // The same, and if there is nothing it waits: at most until `deadline_ns`. `alone`: the wait also ends when somebody
+    // The same, and if there is nothing it waits: at most until `deadline_ns`. `alone`: the wait also ends when
+    // somebody
     // else wants the drive.
     void wait(std::uint64_t deadline_ns, bool alone) noexcept;
     // When run() has to be called again even if nothing happens.
@@ -142,7 +146,8 @@ private:
     friend class link;
     struct accepting;
     struct attempt;
-    // One for each slot. A deadline that moved away stays in the wheel until it expires and is then looked at again, so that
+    // One for each slot. A deadline that moved away stays in the wheel until it expires and is then looked at again,
+    // so that
     // an operation that finishes in time costs one store.
     struct watch_node {
         struct alarm final : runtime::timer {
@@ -182,11 +187,11 @@ private:
     std::uint64_t now_;
     std::vector<std::byte> scratch_;
     runtime::pile<link::note> notes_;
-    runtime::pile<attempt> attempts_;  // to be begun
+    runtime::pile<attempt> attempts_;                        // to be begun
     std::unique_ptr<runtime::atom<watch_node*>[]> watches_;  // by slot, made when first needed
     runtime::pile<watch_node> to_watch_;
-    attempt* trying_ = nullptr;        // under way
-    std::uint32_t unresolved_ = 0;     // those of them that wait for the resolver
+    attempt* trying_ = nullptr;     // under way
+    std::uint32_t unresolved_ = 0;  // those of them that wait for the resolver
     std::vector<std::unique_ptr<accepting>> listeners_;
     runtime::atom<std::uint32_t> links_open_;
     runtime::atom<std::uint32_t> drain_wanted_;

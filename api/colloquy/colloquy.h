@@ -10,57 +10,63 @@
 
 #include <stddef.h>
 
-#include "cpic.h"
 #include "colloquy/export.h"
+#include "cpic.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 /*
- * Settings of a logical unit. Set `size` to sizeof(clq_options) and everything else to zero for defaults; what is set here
+ * Settings of a logical unit. Set `size` to sizeof(clq_options) and everything else to zero for defaults; what is set
+ * here
  * wins over the configuration file. Copied before clq_start returns.
  */
 typedef struct clq_options {
     size_t size;
-    const char *config_file;   /* NULL: searched as usual; "": none */
-    const char *lu_name;       /* NET.LU, upper case */
-    const char *listen;        /* "ADDR:PORT", several separated by commas; port 0: any free one. NULL: as configured */
-    unsigned conversations;    /* slots of the table, 1 to 16777216 */
-    unsigned links;            /* links at a time, 1 to 65535 */
-    unsigned partner_links;    /* links opened to a partner that clq_set_destination names, taken in turn; 1 */
-    unsigned reactors;         /* threads that drive; 0: the calling threads do, helped by one standby thread */
-    unsigned no_threads;       /* 1: never start a thread. Links live while somebody is inside a call */
+    const char* config_file; /* NULL: searched as usual; "": none */
+    const char* lu_name;     /* NET.LU, upper case */
+    const char* listen;      /* "ADDR:PORT", several separated by commas; port 0: any free one. NULL: as configured */
+    unsigned conversations;  /* slots of the table, 1 to 16777216 */
+    unsigned links;          /* links at a time, 1 to 65535 */
+    unsigned partner_links;  /* links opened to a partner that clq_set_destination names, taken in turn; 1 */
+    unsigned reactors;       /* threads that drive; 0: the calling threads do, helped by one standby thread */
+    unsigned no_threads;     /* 1: never start a thread. Links live while somebody is inside a call */
     unsigned heartbeat_ms;
     /*
-     * Called first by each thread the library starts, with its role: "colloquy-stby" or "colloquy-rNN". The place for affinity and
+     * Called first by each thread the library starts, with its role: "colloquy-stby" or "colloquy-rNN". The place for
+     * affinity and
      * priorities; threads are born with the process's mask and with all signals blocked. May be NULL.
      */
-    void(COLLOQUY_CALL *thread_started)(void *user, const char *role);
+    void(COLLOQUY_CALL* thread_started)(void* user, const char* role);
     /*
-     * Starts a thread that runs entry(argument), returns at once, 0 when it was started; entry returns when the library is
+     * Starts a thread that runs entry(argument), returns at once, 0 when it was started; entry returns when the
+     * library is
      * stopped. NULL: the library starts threads itself.
      */
-    int(COLLOQUY_CALL *thread_factory)(void *user, const char *role, void (*entry)(void *), void *argument);
-    void *thread_user;
+    int(COLLOQUY_CALL* thread_factory)(void* user, const char* role, void (*entry)(void*), void* argument);
+    void* thread_user;
 } clq_options;
 
 /*
  * Starts the process's logical unit. Once a process, before its first CPI-C call. May block while names are resolved.
  * 0: started. Otherwise nothing was started and clq_last_error() says why in one line.
  */
-COLLOQUY_API int COLLOQUY_CALL clq_start(const clq_options *options);
+COLLOQUY_API int COLLOQUY_CALL clq_start(const clq_options* options);
 
 /*
  * Ends it: no new conversations, then what was flushed is written, at most `timeout_ms`, then every link is closed.
- * Outstanding operations complete with 17; those that are cmwait's to collect stay collectable. 0: everything was written in time. A program that just exits gets the same with
+ * Outstanding operations complete with 17; those that are cmwait's to collect stay collectable. 0: everything was
+ * written in time. A program that just exits gets the same with
  * two seconds. Not from inside a callback.
  */
 COLLOQUY_API int COLLOQUY_CALL clq_stop(unsigned timeout_ms);
 
 /*
- * Ends it gently: partners are told that no new conversations are taken, and allocating answers 2 from here on; what is open
- * goes on until it ends by itself, at most `timeout_ms`. 0: every conversation has ended. -1: some have not, or another drain
+ * Ends it gently: partners are told that no new conversations are taken, and allocating answers 2 from here on; what
+ * is open
+ * goes on until it ends by itself, at most `timeout_ms`. 0: every conversation has ended. -1: some have not, or
+ * another drain
  * is under way. Follow with clq_stop. Not from inside a callback.
  */
 COLLOQUY_API int COLLOQUY_CALL clq_drain(unsigned timeout_ms);
@@ -68,98 +74,121 @@ COLLOQUY_API int COLLOQUY_CALL clq_drain(unsigned timeout_ms);
 /*
  * ---- who is told of completions ----
  *
- * A call that answered 35 completes exactly once and is told by one channel, the first of these that there is: the conversation's
- * sink or callback, its event (WinCPICSetEvent), the process's sink or callback, the window (xchwnd), Wait_For_Conversation. Which
+ * A call that answered 35 completes exactly once and is told by one channel, the first of these that there is: the
+ * conversation's
+ * sink or callback, its event (WinCPICSetEvent), the process's sink or callback, the window (xchwnd),
+ * Wait_For_Conversation. Which
  * class it is, is fixed when the call is issued; where a window or the process's sink points is read when it completes.
  */
 typedef struct clq_completion {
     unsigned char conversation_ID[8]; /* invalid already when the return code says that the conversation has ended */
     CM_INT32 return_code;             /* never 35 */
-    void *id_memory;                  /* the pointer to the ID that the program passed to the call */
+    void* id_memory;                  /* the pointer to the ID that the program passed to the call */
 } clq_completion;
 
 /*
- * A sink passes completions on: to a queue, a loop, a port of the host. Called from whichever thread completed the operation
- * (a thread of ours, or one of the host's inside any call), never while a drive is held, while the conversation waits for it
+ * A sink passes completions on: to a queue, a loop, a port of the host. Called from whichever thread completed the
+ * operation
+ * (a thread of ours, or one of the host's inside any call), never while a drive is held, while the conversation waits
+ * for it
  * to return: it must be quick, must not block and must not call CPI-C (37 if it does).
- * 0: taken; the conversation is free for its next call, outputs are written. Anything else: full or slow; the conversation stays
- * busy, and the sink is asked again a few milliseconds later, for as long as it takes. A sink whose target is gone takes
+ * 0: taken; the conversation is free for its next call, outputs are written. Anything else: full or slow; the
+ * conversation stays
+ * busy, and the sink is asked again a few milliseconds later, for as long as it takes. A sink whose target is gone
+ * takes
  * completions and drops them. An exception that leaves it counts as taken.
  */
-typedef int(COLLOQUY_CALL *clq_sink)(void *user, const clq_completion *completion);
+typedef int(COLLOQUY_CALL* clq_sink)(void* user, const clq_completion* completion);
 
 /*
- * A callback is called on such a thread when the conversation is free again, and may issue any call, on that conversation too, that
- * does not block: conversations in CM_NON_BLOCKING mode, and no Wait_For_Conversation. While it runs, completions that the same
- * thread brought wait; one that blocks delays them and nothing else. clq_stop and clq_drain from inside answer -1. An exception that
+ * A callback is called on such a thread when the conversation is free again, and may issue any call, on that
+ * conversation too, that
+ * does not block: conversations in CM_NON_BLOCKING mode, and no Wait_For_Conversation. While it runs, completions
+ * that the same
+ * thread brought wait; one that blocks delays them and nothing else. clq_stop and clq_drain from inside answer -1. An
+ * exception that
  * leaves it ends there.
  */
-typedef void(COLLOQUY_CALL *clq_callback)(void *user, const clq_completion *completion);
+typedef void(COLLOQUY_CALL* clq_callback)(void* user, const clq_completion* completion);
 
 /*
  * Registers one for a conversation, or with conversation_ID NULL for all that have none of their own, and for
- * Accept_Conversation. It replaces what was there, an event too; NULL takes it away. return_code: 0; 24 unknown conversation;
- * 37 a call on the conversation is incomplete; 20 no memory. `user` is handed back and must live until the registration is replaced or
+ * Accept_Conversation. It replaces what was there, an event too; NULL takes it away. return_code: 0; 24 unknown
+ * conversation;
+ * 37 a call on the conversation is incomplete; 20 no memory. `user` is handed back and must live until the
+ * registration is replaced or
  * the conversation has ended, and a completion that was on its way then has arrived.
  */
-COLLOQUY_API void COLLOQUY_CALL clq_set_sink(const void *conversation_ID, clq_sink sink, void *user, CM_INT32 *return_code);
-COLLOQUY_API void COLLOQUY_CALL clq_set_callback(const void *conversation_ID, clq_callback callback, void *user,
-                                                 CM_INT32 *return_code);
+COLLOQUY_API void COLLOQUY_CALL clq_set_sink(const void* conversation_ID, clq_sink sink, void* user,
+                                             CM_INT32* return_code);
+COLLOQUY_API void COLLOQUY_CALL clq_set_callback(const void* conversation_ID, clq_callback callback, void* user,
+                                                 CM_INT32* return_code);
 
 /*
- * How long each later call on this conversation may take, in milliseconds; 0, the default: as long as it takes. A call that
- * has not finished by then ends with 31 (CM_DEALLOCATED_ABEND_TIMER), blocking or not, and the conversation with it; the partner
- * gets 31 too. Data of that call may have been delivered. With conversation_ID NULL: each later Accept_Conversation of the process.
+ * How long each later call on this conversation may take, in milliseconds; 0, the default: as long as it takes. A
+ * call that
+ * has not finished by then ends with 31 (CM_DEALLOCATED_ABEND_TIMER), blocking or not, and the conversation with it;
+ * the partner
+ * gets 31 too. Data of that call may have been delivered. With conversation_ID NULL: each later Accept_Conversation
+ * of the process.
  * return_code: 0; 24 unknown conversation; 37 a call is incomplete; 20 the library could not start.
  */
-COLLOQUY_API void COLLOQUY_CALL clq_set_time_limit(const void *conversation_ID, unsigned milliseconds,
-                                                   CM_INT32 *return_code);
+COLLOQUY_API void COLLOQUY_CALL clq_set_time_limit(const void* conversation_ID, unsigned milliseconds,
+                                                   CM_INT32* return_code);
 
 /*
  * ---- inside a loop that exists ----
  *
- * Wait until the handle is readable (poll, epoll, any loop; never read from it) or until the timeout has passed, then dispatch. With
+ * Wait until the handle is readable (poll, epoll, any loop; never read from it) or until the timeout has passed, then
+ * dispatch. With
  * no_threads set nothing of ours runs anywhere else. Not with a reactor pool.
  */
 COLLOQUY_API int COLLOQUY_CALL clq_wait_handle(void); /* the descriptor, or -1 */
 /* Nanoseconds until clq_dispatch must be called even if the handle is silent: 0 now, -1 never. Ask before each wait. */
 COLLOQUY_API long long COLLOQUY_CALL clq_next_timeout_ns(void);
-/* Carries on all that is ready and runs sinks and callbacks; never blocks. Returns how many completions were told, or -1. */
+/* Carries on all that is ready and runs sinks and callbacks; never blocks. Returns how many completions were told, or
+ * -1. */
 COLLOQUY_API int COLLOQUY_CALL clq_dispatch(void);
 
 /*
- * Sets partner and TP of a conversation in INITIALIZE from "HOST:PORT/TPNAME", "inproc/TPNAME" or a symbolic destination
+ * Sets partner and TP of a conversation in INITIALIZE from "HOST:PORT/TPNAME", "inproc/TPNAME" or a symbolic
+ * destination
  * name. Never blocks: names are resolved when the link is opened. return_code: 0; 24 unknown conversation or malformed
- * destination (clq_last_error says how); 25 not in INITIALIZE; 37 an operation is outstanding; 20 the directory is full.
+ * destination (clq_last_error says how); 25 not in INITIALIZE; 37 an operation is outstanding; 20 the directory is
+ * full.
  */
-COLLOQUY_API void COLLOQUY_CALL clq_set_destination(const void *conversation_ID, const char *destination,
-                                                    CM_INT32 *return_code);
+COLLOQUY_API void COLLOQUY_CALL clq_set_destination(const void* conversation_ID, const char* destination,
+                                                    CM_INT32* return_code);
 
-/* The address of the n-th listener as "ADDR:PORT", with the port that was chosen. 0, or -1 when there is no such one. */
-COLLOQUY_API int COLLOQUY_CALL clq_listening(unsigned n, char *text, size_t size);
+/* The address of the n-th listener as "ADDR:PORT", with the port that was chosen. 0, or -1 when there is no such one.
+ * */
+COLLOQUY_API int COLLOQUY_CALL clq_listening(unsigned n, char* text, size_t size);
 
 /* What went wrong last on this thread, in one line; "" when nothing did. Valid until the thread's next call. */
-COLLOQUY_API const char *COLLOQUY_CALL clq_last_error(void);
+COLLOQUY_API const char* COLLOQUY_CALL clq_last_error(void);
 
-/* A running total by its name ("conversations_opened", "bytes_sent", ...; runtime/counters.def lists them); 0 if unknown. */
-COLLOQUY_API unsigned long long COLLOQUY_CALL clq_counter(const char *name);
+/* A running total by its name ("conversations_opened", "bytes_sent", ...; runtime/counters.def lists them); 0 if
+ * unknown. */
+COLLOQUY_API unsigned long long COLLOQUY_CALL clq_counter(const char* name);
 
 /*
- * How many conversations are in each state, indexed by CPI-C's state number (1 to 18). A look at every slot: for displays, a few
+ * How many conversations are in each state, indexed by CPI-C's state number (1 to 18). A look at every slot: for
+ * displays, a few
  * times a second, from any thread.
  */
 COLLOQUY_API void COLLOQUY_CALL clq_states(unsigned long long count[19]);
 
-/* The memory plan for `options` (config file ignored), part by part; `part` counts from 0 and the last one is the total.
+/* The memory plan for `options` (config file ignored), part by part; `part` counts from 0 and the last one is the
+ * total.
  * 1: *line describes it. 0: there is no such part, or the options are wrong (clq_last_error says how). */
 typedef struct clq_plan_line {
-    const char *name;
+    const char* name;
     unsigned long long count;
     unsigned long long bytes_each;
     unsigned long long bytes;
-    const char *note;
+    const char* note;
 } clq_plan_line;
-COLLOQUY_API int COLLOQUY_CALL clq_plan(const clq_options *options, unsigned part, clq_plan_line *line);
+COLLOQUY_API int COLLOQUY_CALL clq_plan(const clq_options* options, unsigned part, clq_plan_line* line);
 
 /* Bytes of memory that one idle conversation occupies, all tables together, as the plan states them. */
 COLLOQUY_API unsigned long long COLLOQUY_CALL clq_idle_conversation_bytes(void);

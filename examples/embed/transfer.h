@@ -8,7 +8,8 @@
  *   anything else         and gives the turn: the same record comes back
  *
  * Nothing here waits and nothing here knows of a loop: each call either is done at once, or answers 35 and goes on in
- * transfer_completed. It is correct on any number of threads, because a conversation has one call outstanding at a time.
+ * transfer_completed. It is correct on any number of threads, because a conversation has one call outstanding at a
+ * time.
  */
 #ifndef TRANSFER_H
 #define TRANSFER_H
@@ -38,8 +39,8 @@ typedef struct transfer_server {
     unsigned open;
     int quitting;
     int ended_told;
-    void (*ended)(void *user); /* asked to quit, and no conversation is left. Called on any thread, once */
-    void *user;
+    void (*ended)(void* user); /* asked to quit, and no conversation is left. Called on any thread, once */
+    void* user;
 } transfer_server;
 
 /* The ID comes first: a completion's id_memory is then the conversation itself. */
@@ -53,9 +54,9 @@ typedef struct transfer_conversation {
     CM_INT32 size, got, data, status, request_to_send; /* outputs of calls that are not done yet */
 } transfer_conversation;
 
-static inline transfer_account *transfer_find(transfer_server *s, const char *name) {
+static inline transfer_account* transfer_find(transfer_server* s, const char* name) {
     for (int i = 0; i < TRANSFER_ACCOUNTS; ++i) {
-        transfer_account *a = &s->account[i];
+        transfer_account* a = &s->account[i];
         if (a->name[0] == '\0') {
             (void)snprintf(a->name, sizeof a->name, "%s", name);
             a->amount = TRANSFER_OPENING;
@@ -66,13 +67,16 @@ static inline transfer_account *transfer_find(transfer_server *s, const char *na
 }
 
 /* Moves the money. NULL: done; otherwise why not. */
-static inline const char *transfer_carry_out(transfer_server *s, const char *from, const char *to, long amount) {
-    const char *why = NULL;
+static inline const char* transfer_carry_out(transfer_server* s, const char* from, const char* to, long amount) {
+    const char* why = NULL;
     (void)pthread_mutex_lock(&s->lock);
     transfer_account *a = transfer_find(s, from), *b = transfer_find(s, to);
-    if (a == NULL || b == NULL) why = "no such account";
-    else if (a == b || amount <= 0) why = "not a transfer";
-    else if (a->amount < amount) why = "not enough money";
+    if (a == NULL || b == NULL)
+        why = "no such account";
+    else if (a == b || amount <= 0)
+        why = "not a transfer";
+    else if (a->amount < amount)
+        why = "not enough money";
     else {
         a->amount -= amount;
         b->amount += amount;
@@ -81,7 +85,7 @@ static inline const char *transfer_carry_out(transfer_server *s, const char *fro
     return why;
 }
 
-static inline void transfer_quit(transfer_server *s) {
+static inline void transfer_quit(transfer_server* s) {
     CM_INT32 length = 8, rc;
     cmrltp("TRANSFER", &length, &rc); /* who calls from here on is told that there is no such program */
     (void)pthread_mutex_lock(&s->lock);
@@ -89,20 +93,20 @@ static inline void transfer_quit(transfer_server *s) {
     (void)pthread_mutex_unlock(&s->lock);
 }
 
-static inline void transfer_answer(transfer_conversation *c, const char *text) {
+static inline void transfer_answer(transfer_conversation* c, const char* text) {
     c->answer_length = snprintf(c->answer, sizeof c->answer, "%s", text);
     c->to_say |= TRANSFER_ANSWER;
 }
 
 /* A record is complete and its sender waits for what we say: decides what that is. */
-static inline void transfer_request(transfer_server *s, transfer_conversation *c) {
+static inline void transfer_request(transfer_server* s, transfer_conversation* c) {
     char from[16], to[16];
     long amount = 0;
     const int confirm = c->status != CM_SEND_RECEIVED;
     c->to_say = confirm ? TRANSFER_CONFIRM : 0;
     c->record[c->length] = '\0';
     if (sscanf(c->record, "transfer %15s %15s %ld", from, to, &amount) == 3) {
-        const char *why = confirm ? transfer_carry_out(s, from, to, amount) : "a transfer wants confirmation";
+        const char* why = confirm ? transfer_carry_out(s, from, to, amount) : "a transfer wants confirmation";
         if (why != NULL) {
             if (confirm) c->to_say = TRANSFER_REFUSE;
             transfer_answer(c, why);
@@ -110,7 +114,7 @@ static inline void transfer_request(transfer_server *s, transfer_conversation *c
     } else if (sscanf(c->record, "balance %15s", from) == 1) {
         char text[64];
         (void)pthread_mutex_lock(&s->lock);
-        const transfer_account *a = transfer_find(s, from);
+        const transfer_account* a = transfer_find(s, from);
         (void)snprintf(text, sizeof text, "%s %ld", from, a == NULL ? 0 : a->amount);
         (void)pthread_mutex_unlock(&s->lock);
         if (!confirm) transfer_answer(c, text);
@@ -126,7 +130,7 @@ static inline void transfer_request(transfer_server *s, transfer_conversation *c
 }
 
 /* The next call on the conversation; its return code. After 35 `c` may be in another thread's hands already. */
-static inline CM_INT32 transfer_issue(transfer_conversation *c) {
+static inline CM_INT32 transfer_issue(transfer_conversation* c) {
     CM_INT32 rc;
     c->receiving = 0;
     if ((c->to_say & TRANSFER_REFUSE) != 0) {
@@ -148,14 +152,14 @@ static inline CM_INT32 transfer_issue(transfer_conversation *c) {
     return rc;
 }
 
-static inline int transfer_alive(const transfer_conversation *c) {
+static inline int transfer_alive(const transfer_conversation* c) {
     CM_INT32 state, rc;
     cmecs(c->id, &state, &rc);
     return rc == CM_OK;
 }
 
 /* The conversation is over. */
-static inline void transfer_forget(transfer_server *s, transfer_conversation *c) {
+static inline void transfer_forget(transfer_server* s, transfer_conversation* c) {
     (void)pthread_mutex_lock(&s->lock);
     const int last = --s->open == 0 && s->quitting && !s->ended_told;
     if (last) s->ended_told = 1;
@@ -165,7 +169,7 @@ static inline void transfer_forget(transfer_server *s, transfer_conversation *c)
 }
 
 /* The outstanding call is done with `rc`: goes on until the next one has to wait. */
-static inline void transfer_go_on(transfer_server *s, transfer_conversation *c, CM_INT32 rc) {
+static inline void transfer_go_on(transfer_server* s, transfer_conversation* c, CM_INT32 rc) {
     for (; rc != CM_OPERATION_INCOMPLETE; rc = transfer_issue(c)) {
         if (rc != CM_OK) {
             if (!transfer_alive(c)) break;
@@ -187,7 +191,7 @@ static inline void transfer_go_on(transfer_server *s, transfer_conversation *c, 
     if (rc != CM_OPERATION_INCOMPLETE) transfer_forget(s, c);
 }
 
-static inline void transfer_begin(transfer_server *s, transfer_conversation *c) {
+static inline void transfer_begin(transfer_server* s, transfer_conversation* c) {
     CM_INT32 mode = CM_NON_BLOCKING, rc;
     (void)pthread_mutex_lock(&s->lock);
     ++s->open;
@@ -198,10 +202,10 @@ static inline void transfer_begin(transfer_server *s, transfer_conversation *c) 
 }
 
 /* Keeps one Accept_Conversation outstanding. 0, or -1: none could be issued. */
-static inline int transfer_accept(transfer_server *s) {
+static inline int transfer_accept(transfer_server* s) {
     for (;;) {
         CM_INT32 rc;
-        transfer_conversation *c = (transfer_conversation *)calloc(1, sizeof *c);
+        transfer_conversation* c = (transfer_conversation*)calloc(1, sizeof *c);
         if (c == NULL) return -1;
         c->accepting = 1;
         cmaccp(c->id, &rc);
@@ -215,8 +219,8 @@ static inline int transfer_accept(transfer_server *s) {
 }
 
 /* To be called with each completion, from a callback or from whoever takes what a sink passed on. */
-static inline void transfer_completed(transfer_server *s, const clq_completion *completion) {
-    transfer_conversation *c = (transfer_conversation *)completion->id_memory;
+static inline void transfer_completed(transfer_server* s, const clq_completion* completion) {
+    transfer_conversation* c = (transfer_conversation*)completion->id_memory;
     if (!c->accepting) {
         transfer_go_on(s, c, completion->return_code);
     } else if (completion->return_code == CM_OK) {
@@ -228,12 +232,12 @@ static inline void transfer_completed(transfer_server *s, const clq_completion *
 }
 
 /* A callback for the whole process; `user` is the server. */
-static inline void COLLOQUY_CALL transfer_callback(void *user, const clq_completion *completion) {
-    transfer_completed((transfer_server *)user, completion);
+static inline void COLLOQUY_CALL transfer_callback(void* user, const clq_completion* completion) {
+    transfer_completed((transfer_server*)user, completion);
 }
 
 /* Starts the logical unit without a thread of its own. Register a callback or a sink, then call transfer_serve. */
-static inline int transfer_start(transfer_server *s, const char *listen, void (*ended)(void *user), void *user) {
+static inline int transfer_start(transfer_server* s, const char* listen, void (*ended)(void* user), void* user) {
     clq_options options;
     memset(s, 0, sizeof *s);
     (void)pthread_mutex_init(&s->lock, NULL);
@@ -252,7 +256,7 @@ static inline int transfer_start(transfer_server *s, const char *listen, void (*
 }
 
 /* Serves, and says where on standard output. */
-static inline int transfer_serve(transfer_server *s) {
+static inline int transfer_serve(transfer_server* s) {
     CM_INT32 length = 8, rc;
     char where[64];
     cmsltp("TRANSFER", &length, &rc);

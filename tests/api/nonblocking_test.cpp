@@ -1,4 +1,5 @@
-// Non-blocking calls: what is allowed beside an operation that is outstanding, how completions are collected and by whom,
+// Non-blocking calls: what is allowed beside an operation that is outstanding, how completions are collected and by
+// whom,
 // cancelling, several Accepts, the request-to-send note.
 #include <doctest/doctest.h>
 
@@ -136,8 +137,8 @@ TEST_SUITE("api") {
             // Looking collects nothing.
             CHECK(check_any().id == c.b.id);
             for (const auto& refused : calls_refused_while_busy(c.b)) {
-            const auto& name = refused.first;
-            const auto code = refused.second;
+                const auto& name = refused.first;
+                const auto code = refused.second;
                 CAPTURE(name);
                 CHECK(code == CM_OPERATION_NOT_ACCEPTED);
             }
@@ -222,8 +223,8 @@ TEST_SUITE("api") {
             REQUIRE(t.accept() == CM_OPERATION_INCOMPLETE);
             CHECK(t.state() == -CM_PROGRAM_PARAMETER_CHECK);  // there is no conversation yet
             for (const auto& refused : calls_refused_while_busy(t)) {
-            const auto& name = refused.first;
-            const auto code = refused.second;
+                const auto& name = refused.first;
+                const auto code = refused.second;
                 CAPTURE(name);
                 CHECK((code == CM_OPERATION_NOT_ACCEPTED || code == CM_PROGRAM_PARAMETER_CHECK));
             }
@@ -302,7 +303,8 @@ TEST_SUITE("api") {
             blocked.join();
             // 37: the Receive came while the Cancel was at work.
             CAPTURE(code);
-            CHECK((code == CM_DEALLOCATED_ABEND || code == CM_PROGRAM_PARAMETER_CHECK || code == CM_OPERATION_NOT_ACCEPTED));
+            CHECK((code == CM_DEALLOCATED_ABEND || code == CM_PROGRAM_PARAMETER_CHECK ||
+                   code == CM_OPERATION_NOT_ACCEPTED));
             CHECK(c.a.receive().code == CM_DEALLOCATED_ABEND_SVC);
         }
         CHECK(running_unit::conversations_open() == 0);
@@ -322,8 +324,7 @@ TEST_SUITE("api") {
             code = c.b.flush();  // 25 as long as the other thread is not inside
         }
         // The calls that are allowed beside a Receive are allowed beside an asynchronous one.
-        if (code == CM_OPERATION_NOT_ACCEPTED)
-            CHECK(c.b.set(cmsrt, CM_RECEIVE_IMMEDIATE) == CM_OPERATION_NOT_ACCEPTED);
+        if (code == CM_OPERATION_NOT_ACCEPTED) CHECK(c.b.set(cmsrt, CM_RECEIVE_IMMEDIATE) == CM_OPERATION_NOT_ACCEPTED);
         CHECK(c.a.send("x", CM_SEND_AND_FLUSH) == CM_OK);
         blocked.join();
         // Whichever of the two came second was refused.
@@ -431,7 +432,9 @@ TEST_SUITE("api") {
         CHECK(running_unit::conversations_open() == 0);
     }
 
-    TEST_CASE("non-blocking: cmwait with nothing outstanding is 25 at once, and so it is for all who wait when the last is gone") {
+    TEST_CASE(
+        "non-blocking: cmwait with nothing outstanding is 25 at once, and so it is for all who wait when the last is "
+        "gone") {
         const running_unit unit;
         couple c;
         CHECK(wait_any().code == CM_PROGRAM_STATE_CHECK);
@@ -441,7 +444,8 @@ TEST_SUITE("api") {
             REQUIRE(got.issue(c.b) == CM_OPERATION_INCOMPLETE);
             std::array<CM_INT32, 4> codes{};
             std::array<std::thread, 4> threads;
-            for (std::size_t k = 0; k < threads.size(); ++k) threads[k] = std::thread{[&, k] { codes[k] = wait_any().code; }};
+            for (std::size_t k = 0; k < threads.size(); ++k)
+                threads[k] = std::thread{[&, k] { codes[k] = wait_any().code; }};
             CHECK(c.a.send("one", CM_SEND_AND_FLUSH) == CM_OK);
             for (std::thread& t : threads) t.join();
             CHECK(std::count(codes.begin(), codes.end(), CM_OK) == 1);

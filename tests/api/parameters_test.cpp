@@ -1,4 +1,5 @@
-// Bad parameters of every call: null pointers, lengths and values out of range, identifications of nobody. The reference's
+// Bad parameters of every call: null pointers, lengths and values out of range, identifications of nobody. The
+// reference's
 // codes exactly, and a state that does not change.
 #include <doctest/doctest.h>
 
@@ -66,15 +67,17 @@ std::vector<named_call> all_calls() {
          }},
     };
     using set_call = void (*)(const void*, const CM_INT32*, CM_INT32*);
-    const std::vector<std::pair<const char*, set_call>> sets{
-        {"cmspm", cmspm}, {"cmsct", cmsct},   {"cmssl", cmssl}, {"cmsrc", cmsrc}, {"cmsdt", cmsdt},   {"cmsed", cmsed},
-        {"cmsf", cmsf},   {"cmsptr", cmsptr}, {"cmsrt", cmsrt}, {"cmsst", cmsst}, {"cmscst", cmscst}, {"xcscst", xcscst}};
+    const std::vector<std::pair<const char*, set_call>> sets{{"cmspm", cmspm}, {"cmsct", cmsct},   {"cmssl", cmssl},
+                                                             {"cmsrc", cmsrc}, {"cmsdt", cmsdt},   {"cmsed", cmsed},
+                                                             {"cmsf", cmsf},   {"cmsptr", cmsptr}, {"cmsrt", cmsrt},
+                                                             {"cmsst", cmsst}, {"cmscst", cmscst}, {"xcscst", xcscst}};
     for (const auto& [name, f] : sets) calls.push_back({name, [f = f](const void* id) { return run(f, id, zero); }});
     using name_call = void (*)(const void*, const void*, const CM_INT32*, CM_INT32*);
-    const std::vector<std::pair<const char*, name_call>> names{{"cmsmn", cmsmn},   {"cmspln", cmspln}, {"cmstpn", cmstpn},
-                                                               {"cmscsu", cmscsu}, {"xcscsu", xcscsu}, {"cmscsp", cmscsp},
-                                                               {"xcscsp", xcscsp}};
-    for (const auto& [name, f] : names) calls.push_back({name, [f = f](const void* id) { return run(f, id, in, size); }});
+    const std::vector<std::pair<const char*, name_call>> names{
+        {"cmsmn", cmsmn},   {"cmspln", cmspln}, {"cmstpn", cmstpn}, {"cmscsu", cmscsu},
+        {"xcscsu", xcscsu}, {"cmscsp", cmscsp}, {"xcscsp", xcscsp}};
+    for (const auto& [name, f] : names)
+        calls.push_back({name, [f = f](const void* id) { return run(f, id, in, size); }});
     return calls;
 }
 
@@ -340,7 +343,10 @@ TEST_SUITE("api") {
         CHECK(length == 8);
         // A service TP is not named by a program.
         const CM_INT32 three = 3;
-        CHECK(t.call(cmstpn, static_cast<const void*>("\x06""AB"), &three) == CM_PROGRAM_PARAMETER_CHECK);
+        CHECK(t.call(cmstpn,
+                     static_cast<const void*>("\x06"
+                                              "AB"),
+                     &three) == CM_PROGRAM_PARAMETER_CHECK);
     }
 
     TEST_CASE("parameters: initial values") {
@@ -398,7 +404,8 @@ TEST_SUITE("api") {
             cmsend(a.id.data(), from, &length, &a.rts, &rc);
             return rc;
         };
-        for (const CM_INT32 bad : {-1, 32'768, INT32_MAX, INT32_MIN}) CHECK(send(data.data(), bad) == CM_PROGRAM_PARAMETER_CHECK);
+        for (const CM_INT32 bad : {-1, 32'768, INT32_MAX, INT32_MIN})
+            CHECK(send(data.data(), bad) == CM_PROGRAM_PARAMETER_CHECK);
         CHECK(send(nullptr, 1) == CM_PROGRAM_PARAMETER_CHECK);
         CM_INT32 n = 4;
         CHECK(a.call(cmsend, static_cast<const void*>("text"), static_cast<const CM_INT32*>(nullptr), &a.rts) ==
@@ -445,8 +452,9 @@ TEST_SUITE("api") {
         const running_unit unit;
         talk t;
         REQUIRE(t.init() == CM_OK);
-        for (const char* bad : {"", "/", "inproc/", "inproc", "nowhere", "host/TP", "host:/TP", "host:0/TP", "host:70000/TP",
-                                "127.0.0.1:1/A B", "a name that is much too long for a symbolic destination"}) {
+        for (const char* bad :
+             {"", "/", "inproc/", "inproc", "nowhere", "host/TP", "host:/TP", "host:0/TP", "host:70000/TP",
+              "127.0.0.1:1/A B", "a name that is much too long for a symbolic destination"}) {
             CAPTURE(bad);
             CHECK(t.destination(bad) == CM_PROGRAM_PARAMETER_CHECK);
             CHECK(std::string_view{clq_last_error()} != "");

@@ -1,4 +1,5 @@
-// Peers that are no Colloquy, or a broken one: what comes from them ends their link, with the reason that the protocol gives,
+// Peers that are no Colloquy, or a broken one: what comes from them ends their link, with the reason that the
+// protocol gives,
 // and nothing else. A conversation between honest ends goes on all the time.
 #include <arpa/inet.h>
 #include <doctest/doctest.h>
@@ -30,7 +31,8 @@ struct frame {
     bytes payload;
 };
 
-// A socket that a test speaks through. Reads give up after a while, so that a peer that hangs fails a test and not the run.
+// A socket that a test speaks through. Reads give up after a while, so that a peer that hangs fails a test and not
+// the run.
 class wire_end {
 public:
     explicit wire_end(int socket) : socket_{socket} {
@@ -157,7 +159,8 @@ public:
     }
     static constexpr std::uint32_t channel = 3;  // the connector's first
     void begin(std::uint8_t sync_level = 0, std::uint8_t more = 0) {
-        send(wire::frame_type::data, static_cast<std::uint8_t>(in::begin | more), channel, attach_section("TP", sync_level));
+        send(wire::frame_type::data, static_cast<std::uint8_t>(in::begin | more), channel,
+             attach_section("TP", sync_level));
     }
 };
 
@@ -255,7 +258,8 @@ TEST_SUITE("api") {
     TEST_CASE("peers: what is no hello is refused") {
         house h;
         for (const std::string_view text :
-             {std::string_view{"GET / HTTP/1.1\r\nHost: x\r\n\r\n"}, std::string_view{"\x16\x03\x01\x02\x00\x01\x00\x01\xFC\x03\x03", 11},
+             {std::string_view{"GET / HTTP/1.1\r\nHost: x\r\n\r\n"},
+              std::string_view{"\x16\x03\x01\x02\x00\x01\x00\x01\xFC\x03\x03", 11},
               std::string_view{"SSH-2.0-OpenSSH\r\n"}, std::string_view{"\0\0\0\0\0\0\0\0", 8}}) {
             const wire_end e{h.where};
             e.send(text);
@@ -439,14 +443,17 @@ TEST_SUITE("api") {
     TEST_CASE("peers: streams that end anywhere") {
         house h;
         bytes whole(wire::frame_header_size);
-        wire::encode_header(whole.data(), {static_cast<std::uint16_t>(attach_section().size()), wire::frame_type::data, in::begin, 3});
+        wire::encode_header(
+            whole.data(), {static_cast<std::uint16_t>(attach_section().size()), wire::frame_type::data, in::begin, 3});
         whole = joined(whole, attach_section());
         for (const bool reset : {false, true})
             for (std::size_t size = 0; size <= whole.size(); size += 3) {
                 stranger s{h.where};
                 s.send(whole.data(), size);
-                if (reset) s.cut();
-                else s.close();
+                if (reset)
+                    s.cut();
+                else
+                    s.close();
             }
         // In the middle of a large frame, which lands in memory of its own.
         bytes large(wire::frame_header_size);
@@ -461,7 +468,8 @@ TEST_SUITE("api") {
         for (std::size_t size = 0; size < 30; size += 7) {
             wire_end e{h.where};
             bytes hello(wire::frame_header_size);
-            wire::encode_header(hello.data(), {static_cast<std::uint16_t>(hello_payload().size()), wire::frame_type::hello, 0, 0});
+            wire::encode_header(hello.data(),
+                                {static_cast<std::uint16_t>(hello_payload().size()), wire::frame_type::hello, 0, 0});
             hello = joined(hello, hello_payload());
             e.send(hello.data(), size);
         }
@@ -476,8 +484,10 @@ TEST_SUITE("api") {
             talk t;
             // Attaches of earlier strangers are none here: only this one has begun.
             t.accept(h.all);
-            if (cut) s.cut();
-            else s.send(wire::frame_type::data, 0, 1'001, bytes(1));
+            if (cut)
+                s.cut();
+            else
+                s.send(wire::frame_type::data, 0, 1'001, bytes(1));
             CHECK(t.receive().code == (cut ? CM_RESOURCE_FAILURE_RETRY : CM_RESOURCE_FAILURE_NO_RETRY));
         }
     }
@@ -515,10 +525,17 @@ TEST_SUITE("api") {
         const kind kinds[] = {
             {"HTTP", text_bytes("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"), CM_ALLOCATE_FAILURE_NO_RETRY},
             {"nothing", {}, CM_ALLOCATE_FAILURE_RETRY},
-            {"refuses the version", reason_frame(wire::frame_type::refuse, wire::reason::version), CM_ALLOCATE_FAILURE_NO_RETRY},
+            {"refuses the version", reason_frame(wire::frame_type::refuse, wire::reason::version),
+             CM_ALLOCATE_FAILURE_NO_RETRY},
             {"is full", reason_frame(wire::frame_type::refuse, wire::reason::limits), CM_ALLOCATE_FAILURE_RETRY},
-            {"is being stopped", reason_frame(wire::frame_type::refuse, wire::reason::shutting_down), CM_ALLOCATE_FAILURE_RETRY},
-            {"a ping first", [] { bytes b(16); wire::encode_header(b.data(), {8, wire::frame_type::ping, 0, 0}); return b; }(),
+            {"is being stopped", reason_frame(wire::frame_type::refuse, wire::reason::shutting_down),
+             CM_ALLOCATE_FAILURE_RETRY},
+            {"a ping first",
+             [] {
+                 bytes b(16);
+                 wire::encode_header(b.data(), {8, wire::frame_type::ping, 0, 0});
+                 return b;
+             }(),
              CM_ALLOCATE_FAILURE_NO_RETRY},
         };
         for (const kind& k : kinds)

@@ -1,4 +1,5 @@
-// What a partner hears of a process that ends: nothing is lost when it exits, 17 when it leaves a conversation behind, 27 when
+// What a partner hears of a process that ends: nothing is lost when it exits, 17 when it leaves a conversation
+// behind, 27 when
 // it is killed. And what a forked child knows of its parent's conversations: nothing.
 #ifdef COLLOQUY_PROGRAMS_DIR
 #include <signal.h>
@@ -49,7 +50,8 @@ TEST_SUITE("api") {
         collector all;
         for (int i = 0; i < 200; ++i) {
             CAPTURE(i);
-            const std::string text = "record " + std::to_string(i) + std::string(static_cast<std::size_t>(i) * 100, 'x');
+            const std::string text =
+                "record " + std::to_string(i) + std::string(static_cast<std::size_t>(i) * 100, 'x');
             visitor v{running_unit::address() + "/TP", "finish", text};
             talk t;
             t.accept(all);
@@ -98,7 +100,8 @@ TEST_SUITE("api") {
             } else {
                 // Flush does not tell; it lets the link notice.
                 while (clq_counter("links_closed") == links_closed) CHECK(t.flush() == CM_OK);
-                CHECK((what == std::string_view{"send_error"} ? t.send_error() : t.send("?")) == CM_RESOURCE_FAILURE_RETRY);
+                CHECK((what == std::string_view{"send_error"} ? t.send_error() : t.send("?")) ==
+                      CM_RESOURCE_FAILURE_RETRY);
             }
             CHECK(t.state() == -CM_PROGRAM_PARAMETER_CHECK);
         }

@@ -1,4 +1,5 @@
-// program: what a test needs to be a CPI-C program: a logical unit for the length of a case, and the calls as functions that
+// program: what a test needs to be a CPI-C program: a logical unit for the length of a case, and the calls as
+// functions that
 // return their code.
 #pragma once
 
@@ -212,8 +213,10 @@ struct talk {
         received r;
         r.text.resize(static_cast<std::size_t>(wanted));
         cmrcv(id.data(), r.text.data(), &wanted, &r.data, &r.length, &r.status, &r.rts, &r.code);
-        if (r.code == CM_OK || r.code == CM_DEALLOCATED_NORMAL) r.text.resize(static_cast<std::size_t>(r.length));
-        else r.text.clear();
+        if (r.code == CM_OK || r.code == CM_DEALLOCATED_NORMAL)
+            r.text.resize(static_cast<std::size_t>(r.length));
+        else
+            r.text.clear();
         return r;
     }
     received receive_now(CM_INT32 wanted = 32767) const {

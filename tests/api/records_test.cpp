@@ -45,13 +45,15 @@ TEST_SUITE("api") {
         for (const bool tcp : {false, true}) {
             CAPTURE(tcp);
             line l{tcp};
-            // A program that sends more than the partner has room for waits for it, so the partner is a thread of its own.
-            const std::vector<std::size_t> sizes{0,     1,     2,     4091,  4092,  4096,  8191,  16383, 32759,
-                                                 32760, 32761, 32762, 32763, 32764, 32765, 32766, 32767, 0,
-                                                 1,     32767, 0,     0,     32763};
+            // A program that sends more than the partner has room for waits for it, so the partner is a thread of its
+            // own.
+            const std::vector<std::size_t> sizes{0,     1,     2,     4091,  4092,  4096,  8191,  16383,
+                                                 32759, 32760, 32761, 32762, 32763, 32764, 32765, 32766,
+                                                 32767, 0,     1,     32767, 0,     0,     32763};
             std::thread sender{[&] {
                 for (std::size_t i = 0; i < sizes.size(); ++i)
-                    CHECK(l.a.send(pattern(sizes[i], static_cast<unsigned>(i)), i % 3 == 0 ? CM_SEND_AND_FLUSH : CM_BUFFER_DATA) == CM_OK);
+                    CHECK(l.a.send(pattern(sizes[i], static_cast<unsigned>(i)),
+                                   i % 3 == 0 ? CM_SEND_AND_FLUSH : CM_BUFFER_DATA) == CM_OK);
                 CHECK(l.a.deallocate() == CM_OK);
             }};
             for (std::size_t i = 0; i < sizes.size(); ++i) {

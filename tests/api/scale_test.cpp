@@ -20,7 +20,8 @@ struct id_hash {
     }
 };
 
-// Callers and their server in one loop around cmwait. Every conversation sends a number and hears it back, `rounds` times.
+// Callers and their server in one loop around cmwait. Every conversation sends a number and hears it back, `rounds`
+// times.
 class echo_loop {
 public:
     explicit echo_loop(int rounds) : rounds_{rounds} { serve_tp("TP"); }
@@ -219,7 +220,8 @@ TEST_SUITE("api") {
 
     TEST_CASE("scale: attaches that nobody accepts are refused with retry when the queue is full") {
         const scratch_configuration file{
-            "listen = \"127.0.0.1:0\"\n[limits]\nconversations = 64\nlinks = 8\n[[tp]]\nname = \"TP\"\nqueue_max = 2\n"};
+            "listen = \"127.0.0.1:0\"\n[limits]\nconversations = 64\nlinks = 8\n[[tp]]\nname = \"TP\"\nqueue_max = "
+            "2\n"};
         const running_unit unit{file.options()};
         const std::string where = running_unit::address() + "/TP";
         std::array<talk, 3> callers;

@@ -1,4 +1,5 @@
-// Beginning and end of the library: WinCPICStartup and WinCPICCleanup, clq_start and clq_stop, and what is said when it cannot
+// Beginning and end of the library: WinCPICStartup and WinCPICCleanup, clq_start and clq_stop, and what is said when
+// it cannot
 // be started.
 #include <doctest/doctest.h>
 
@@ -186,12 +187,14 @@ TEST_SUITE("api") {
             }
             CM_INT32 code = -1;
             std::thread blocked{[&] { code = a.receive().code; }};
-            if (i % 5 != 0) CHECK(clq_stop(2'000) == 0);
-            else (void)a.cancel();
+            if (i % 5 != 0)
+                CHECK(clq_stop(2'000) == 0);
+            else
+                (void)a.cancel();
             blocked.join();
             CAPTURE(code);
-            CHECK((code == CM_DEALLOCATED_ABEND || code == CM_PROGRAM_PARAMETER_CHECK || code == CM_OPERATION_NOT_ACCEPTED ||
-                   code == CM_DEALLOCATED_ABEND_SVC));
+            CHECK((code == CM_DEALLOCATED_ABEND || code == CM_PROGRAM_PARAMETER_CHECK ||
+                   code == CM_OPERATION_NOT_ACCEPTED || code == CM_DEALLOCATED_ABEND_SVC));
         }
     }
 }

@@ -1,7 +1,9 @@
 // The state table of the interface, cell by cell, against a live partner in the same process.
 //
-// tests/data/cpic-states.tsv is the reference's own table. For each row and each state that can be reached, a conversation is
-// brought into the state, the partner does what the row's outcome needs, the call is made, and its code and the state after
+// tests/data/cpic-states.tsv is the reference's own table. For each row and each state that can be reached, a
+// conversation is
+// brought into the state, the partner does what the row's outcome needs, the call is made, and its code and the state
+// after
 // it are compared with the cell: in blocking and in non-blocking mode, at the end that allocated and at the end that
 // accepted. Cells that cannot arise here are named in `out_of_reach`; a row nobody knows fails.
 #include <doctest/doctest.h>
@@ -48,8 +50,8 @@ std::vector<row> load_table() {
 }
 
 const std::map<std::string, CM_INT32> state_numbers{
-    {"I", CM_INITIALIZE_STATE},    {"S", CM_SEND_STATE},    {"R", CM_RECEIVE_STATE},
-    {"SP", CM_SEND_PENDING_STATE}, {"C", CM_CONFIRM_STATE}, {"CS", CM_CONFIRM_SEND_STATE},
+    {"I", CM_INITIALIZE_STATE},         {"S", CM_SEND_STATE},    {"R", CM_RECEIVE_STATE},
+    {"SP", CM_SEND_PENDING_STATE},      {"C", CM_CONFIRM_STATE}, {"CS", CM_CONFIRM_SEND_STATE},
     {"CD", CM_CONFIRM_DEALLOCATE_STATE}};
 const std::map<std::string, CM_INT32> columns{{"INITIALIZE", CM_INITIALIZE_STATE},
                                               {"SEND", CM_SEND_STATE},
@@ -61,10 +63,10 @@ const std::map<std::string, CM_INT32> columns{{"INITIALIZE", CM_INITIALIZE_STATE
 
 bool one_of(CM_INT32 code, const std::string& set) {
     static const std::map<std::string, std::vector<CM_INT32>> sets{
-        {"ok", {0}},           {"af", {1, 2}},       {"ae", {3, 5, 6, 7, 8, 9, 10, 11}},
-        {"da", {17, 30, 31}},  {"dn", {18}},         {"pe", {19}},
-        {"en", {21, 32}},      {"ep", {22, 33}},     {"pc", {24}},
-        {"sc", {25}},          {"un", {28}},         {"oi", {35}}};
+        {"ok", {0}},          {"af", {1, 2}},   {"ae", {3, 5, 6, 7, 8, 9, 10, 11}},
+        {"da", {17, 30, 31}}, {"dn", {18}},     {"pe", {19}},
+        {"en", {21, 32}},     {"ep", {22, 33}}, {"pc", {24}},
+        {"sc", {25}},         {"un", {28}},     {"oi", {35}}};
     const auto found = sets.find(set);
     REQUIRE(found != sets.end());
     for (const CM_INT32 c : found->second)
@@ -233,7 +235,8 @@ const call_known* find_call(const row& r) {
             };
         };
         k["Prepare_To_Receive F"] = {{prepare(CM_PREP_TO_RECEIVE_FLUSH)}};
-        k["Prepare_To_Receive C"] = {{prepare(CM_PREP_TO_RECEIVE_CONFIRM), prepare(CM_PREP_TO_RECEIVE_SYNC_LEVEL)}, true};
+        k["Prepare_To_Receive C"] = {{prepare(CM_PREP_TO_RECEIVE_CONFIRM), prepare(CM_PREP_TO_RECEIVE_SYNC_LEVEL)},
+                                     true};
         const auto receive = [](CM_INT32 type) -> action {
             return [type](stage& s) {
                 (void)s.x.set(cmsrt, type);
@@ -261,9 +264,9 @@ const call_known* find_call(const row& r) {
         k["Set_TP_Name"] = {{named(cmstpn, "OTHER")}};
         k["Set_Error_Direction, _Fill, _Log_Data, _Receive_Type"] = {
             {setter(cmsed, CM_SEND_ERROR), setter(cmsrt, CM_RECEIVE_AND_WAIT)}};
-        k["Set_Deallocate_Type, _Send_Type, _Prepare_To_Receive_Type"] = {
-            {setter(cmsdt, CM_DEALLOCATE_FLUSH), setter(cmsst, CM_SEND_AND_FLUSH),
-             setter(cmsptr, CM_PREP_TO_RECEIVE_FLUSH)}};
+        k["Set_Deallocate_Type, _Send_Type, _Prepare_To_Receive_Type"] = {{setter(cmsdt, CM_DEALLOCATE_FLUSH),
+                                                                           setter(cmsst, CM_SEND_AND_FLUSH),
+                                                                           setter(cmsptr, CM_PREP_TO_RECEIVE_FLUSH)}};
         k["Set_Processing_Mode"] = {{setter(cmspm, CM_NON_BLOCKING)}};
         k["Test_Request_To_Send_Received"] = {{[](stage& s) { return s.x.test_request_to_send(); }}};
         return k;
@@ -280,10 +283,14 @@ std::vector<row> spread(const row& r) {
     if (r.call != "Send_Data") return {r};
     std::vector<std::string> ways;
     const std::string kind = r.condition.substr(0, 1);
-    if (kind == "P") ways = {"P(F)", "P(C)"};
-    else if (kind == "D") ways = {"D(F)", "D(C)", "D(A)"};
-    else if (r.condition == "any") ways = {"B", "F", "C", "P(F)", "P(C)", "D(F)", "D(C)", "D(A)"};
-    else ways = {kind};
+    if (kind == "P")
+        ways = {"P(F)", "P(C)"};
+    else if (kind == "D")
+        ways = {"D(F)", "D(C)", "D(A)"};
+    else if (r.condition == "any")
+        ways = {"B", "F", "C", "P(F)", "P(C)", "D(F)", "D(C)", "D(A)"};
+    else
+        ways = {kind};
     std::vector<row> rows;
     for (const std::string& way : ways) {
         row one = r;
@@ -293,7 +300,8 @@ std::vector<row> spread(const row& r) {
     return rows;
 }
 
-// Outcomes that nothing here can bring about: product failures, a link that breaks (other tests kill the partner), basic
+// Outcomes that nothing here can bring about: product failures, a link that breaks (other tests kill the partner),
+// basic
 // conversations, CPI-C 2.x.
 bool out_of_reach(const row& r) {
     return r.outcome == "ps" || r.outcome == "rf" || r.outcome.starts_with("sc(") || r.outcome.starts_with("et") ||
@@ -303,10 +311,15 @@ bool out_of_reach(const row& r) {
 
 // The outcomes of a row that are tried one by one.
 std::vector<std::string> outcomes(const row& r) {
-    static const std::map<std::string, std::vector<std::string>> several{
-        {"ae, da, rf", {"ae", "da"}}, {"da, rf", {"da"}},   {"en, ep, et", {"en", "ep"}}, {"ok, ps", {"ok"}},
-        {"ok, pc", {"ok"}},           {"ok, oi", {"ok"}},   {"un, pe, oi, ps", {"un", "pe"}},
-        {"ok, pc; sc(op incomplete)", {"ok"}},              {"dn (data possible)", {"dn"}}};
+    static const std::map<std::string, std::vector<std::string>> several{{"ae, da, rf", {"ae", "da"}},
+                                                                         {"da, rf", {"da"}},
+                                                                         {"en, ep, et", {"en", "ep"}},
+                                                                         {"ok, ps", {"ok"}},
+                                                                         {"ok, pc", {"ok"}},
+                                                                         {"ok, oi", {"ok"}},
+                                                                         {"un, pe, oi, ps", {"un", "pe"}},
+                                                                         {"ok, pc; sc(op incomplete)", {"ok"}},
+                                                                         {"dn (data possible)", {"dn"}}};
     const auto found = several.find(r.outcome);
     return found == several.end() ? std::vector{r.outcome} : found->second;
 }
@@ -454,7 +467,8 @@ void check_cell(stage& s, const row& r, const call_known& k, const action& act, 
     const bool refused = cell == "sc" || cell == "pc";
     const bool level_none = r.condition == "sync NONE" && (state == CM_SEND_STATE || state == CM_SEND_PENDING_STATE);
     s.bring(state, level_none ? CM_NONE : CM_CONFIRM);
-    if (r.call.starts_with("Set_Conversation_Type")) (void)s.x.set(cmscst, XC_SECURITY_PROGRAM);  // names are set with it
+    if (r.call.starts_with("Set_Conversation_Type"))
+        (void)s.x.set(cmscst, XC_SECURITY_PROGRAM);  // names are set with it
     if (!refused && !arrange(s, r, k, outcome, state)) {
         s.clear();
         return;
@@ -481,7 +495,8 @@ void check_cell(stage& s, const row& r, const call_known& k, const action& act, 
                                : cell == "-" || cell == "(pending)" ? state
                                                                     : state_numbers.at(cell);
         CHECK(s.x.state() == after);
-        if (r.call == "Receive" && code == CM_OK) CHECK((s.got.r.data == CM_COMPLETE_DATA_RECEIVED) == (outcome.find("no data") == std::string::npos));
+        if (r.call == "Receive" && code == CM_OK)
+            CHECK((s.got.r.data == CM_COMPLETE_DATA_RECEIVED) == (outcome.find("no data") == std::string::npos));
         ++n.checked;
     }
     s.clear();

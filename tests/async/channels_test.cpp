@@ -38,7 +38,8 @@ TEST_SUITE("async") {
         CHECK(wait_any().id == two.far.id);
         CHECK(window::none_now());
     }
-    TEST_CASE("async 2.2: the message is the registered one, wParam the code, lParam the pointer to the ID, and no cmwait") {
+    TEST_CASE(
+        "async 2.2: the message is the registered one, wParam the code, lParam the pointer to the ID, and no cmwait") {
         const running_unit unit;
         ends two;
         const window w;
@@ -75,7 +76,8 @@ TEST_SUITE("async") {
         CHECK(c.result == CM_OK);
         CHECK(two.far.request_to_send() == CM_OK);
     }
-    TEST_CASE("async 2.4: own sink or callback, then event, then the process's sink, then window, then wait queue (A3)") {
+    TEST_CASE(
+        "async 2.4: own sink or callback, then event, then the process's sink, then window, then wait queue (A3)") {
         const running_unit unit;
         ends two;
         const event e{true};
@@ -179,7 +181,8 @@ TEST_SUITE("async") {
             sender.join();
         }
     }
-    TEST_CASE("async 2.7: the handle stays the program's: Extract gives it back, and a closed one signals no stranger") {
+    TEST_CASE(
+        "async 2.7: the handle stays the program's: Extract gives it back, and a closed one signals no stranger") {
         const running_unit unit;
         ends two;
         void* const closed = clq_event_create(1, 0);

@@ -234,7 +234,8 @@ TEST_SUITE("async") {
             CHECK(clq_stop(5'000) == 0);
             CHECK(e.signalled());
             std::map<id_bytes, unsigned> waited;
-            for (completion c = wait_any(); c.code == CM_OK; c = wait_any()) waited[c.id] += c.result == 17 ? 1U : 1'000U;
+            for (completion c = wait_any(); c.code == CM_OK; c = wait_any())
+                waited[c.id] += c.result == 17 ? 1U : 1'000U;
             std::map<clq_lparam, unsigned> by_window;
             clq_message m{};
             while (clq_message_peek(&m, 1) == 1)
@@ -245,8 +246,10 @@ TEST_SUITE("async") {
             CHECK(by_window.size() == each);
             for (unsigned n = 0; n < got.size(); ++n) {
                 const id_bytes& id = all[n]->far.id;
-                const unsigned times = n % 5 < 2 ? waited[id] : n % 5 == 2 ? by_sink[id] : n % 5 == 3 ? by_callback[id]
-                                       : by_window[reinterpret_cast<clq_lparam>(id.data())];
+                const unsigned times = n % 5 < 2    ? waited[id]
+                                       : n % 5 == 2 ? by_sink[id]
+                                       : n % 5 == 3 ? by_callback[id]
+                                                    : by_window[reinterpret_cast<clq_lparam>(id.data())];
                 CHECK(times == 1);
             }
         }

@@ -108,7 +108,8 @@ TEST_SUITE("async") {
         CHECK(next.issue(two.far) == CM_OPERATION_INCOMPLETE);
     }
 
-    TEST_CASE("async 1.1.1: Accept, Allocate, Confirm, Deallocate, Prepare_To_Receive, Receive and Send_Data can return 35") {
+    TEST_CASE(
+        "async 1.1.1: Accept, Allocate, Confirm, Deallocate, Prepare_To_Receive, Receive and Send_Data can return 35") {
         clq_options o = listening_options();
         const running_unit unit{o};
         serve_tp("TP");
@@ -140,7 +141,8 @@ TEST_SUITE("async") {
         REQUIRE(b.receive().status == CM_CONFIRM_RECEIVED);
         REQUIRE(b.confirmed() == CM_OK);
         CHECK(all.wait_for(a.id) == CM_OK);
-        // Nobody reads: sooner or later Send_Data is not taken at once, and then its data arrives complete all the same.
+        // Nobody reads: sooner or later Send_Data is not taken at once, and then its data arrives complete all the
+        // same.
         REQUIRE(a.set(cmsst, CM_SEND_AND_FLUSH) == CM_OK);
         const std::string record(30'000, 'r');
         unsigned sent = 1;
@@ -171,7 +173,8 @@ TEST_SUITE("async") {
         CHECK(r.code == CM_UNSUCCESSFUL);
         CHECK(check_any().code == CM_PROGRAM_STATE_CHECK);
     }
-    TEST_CASE("async 1.1.3: calls that finish at once stay final in non-blocking mode: Flush, Send_Data, Confirmed, RTS") {
+    TEST_CASE(
+        "async 1.1.3: calls that finish at once stay final in non-blocking mode: Flush, Send_Data, Confirmed, RTS") {
         const running_unit unit;
         ends two{CM_CONFIRM};
         REQUIRE(two.near.set(cmspm, CM_NON_BLOCKING) == CM_OK);
@@ -224,7 +227,9 @@ TEST_SUITE("async") {
         CHECK(level == CM_CONFIRM);
         CHECK(two.near.cancel() == CM_OK);
     }
-    TEST_CASE("async 1.2.3: a result that is not collected keeps the conversation busy for all but Cancel, Extract and cmwait") {
+    TEST_CASE(
+        "async 1.2.3: a result that is not collected keeps the conversation busy for all but Cancel, Extract and "
+        "cmwait") {
         const running_unit unit;
         ends two;
         const event e{true};
@@ -313,7 +318,8 @@ TEST_SUITE("async") {
         CHECK(c.result == CM_DEALLOCATED_ABEND);
         CHECK(two.near.receive().code == CM_DEALLOCATED_ABEND);
     }
-    TEST_CASE("async 1.3.4: Send_Error by the same program completes it with 28, no data, and no state change of its own") {
+    TEST_CASE(
+        "async 1.3.4: Send_Error by the same program completes it with 28, no data, and no state change of its own") {
         const running_unit unit;
         ends two;
         small_receive r;
@@ -356,7 +362,8 @@ TEST_SUITE("async") {
         const bool lost = code == CM_RESOURCE_FAILURE_NO_RETRY || code == CM_RESOURCE_FAILURE_RETRY;
         CHECK_MESSAGE(lost, code);
     }
-    TEST_CASE("async 1.3.7: where somebody is to be told that is before cmcanc returns, where nobody is no record remains") {
+    TEST_CASE(
+        "async 1.3.7: where somebody is to be told that is before cmcanc returns, where nobody is no record remains") {
         const running_unit unit;
         small_receive r;
         const window w;

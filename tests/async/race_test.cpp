@@ -1,5 +1,7 @@
-// Threads that issue Receives, cancel, complete by sending, end, and replace events at one another, through the public calls.
-// Nobody may hang, every 35 is told exactly once or belongs to a cancelled conversation, and no buffer is touched after its
+// Threads that issue Receives, cancel, complete by sending, end, and replace events at one another, through the
+// public calls.
+// Nobody may hang, every 35 is told exactly once or belongs to a cancelled conversation, and no buffer is touched
+// after its
 // completion.
 //
 // COLLOQUY_RACE_SECONDS   how long (2)
@@ -63,7 +65,8 @@ TEST_SUITE("async") {
                 const std::lock_guard held{p.mutex};
                 return far ? p.far : p.near;
             };
-            // Two receivers; each Receive has memory of its own that is never used twice, so a late write would be seen.
+            // Two receivers; each Receive has memory of its own that is never used twice, so a late write would be
+            // seen.
             for (int n = 0; n < 2; ++n)
                 start([&](std::mt19937_64& random) {
                     static thread_local std::vector<std::unique_ptr<small_receive>> memory;
@@ -77,13 +80,16 @@ TEST_SUITE("async") {
                     talk t = look(random, true);
                     // The ID's memory outlives the call as a window's or sink's program keeps it.
                     const CM_INT32 rc = memory[next]->issue(t);
-                    if (rc == CM_OPERATION_INCOMPLETE) ++issued;
-                    else if (rc == CM_OK) ++at_once;
-                    else ++refused;
+                    if (rc == CM_OPERATION_INCOMPLETE)
+                        ++issued;
+                    else if (rc == CM_OK)
+                        ++at_once;
+                    else
+                        ++refused;
                 });
             start([&](std::mt19937_64& random) {
                 talk t = look(random, false);
-                const CM_INT32 rc = t.send("x", CM_BUFFER_DATA) == CM_OK ? t.flush() : CM_OK;
+                const CM_INT32 rc = t.send("x") == CM_OK ? t.flush() : CM_OK;
                 if (rc == CM_OPERATION_INCOMPLETE) ++strange;
             });
             start([&](std::mt19937_64& random) {
@@ -102,8 +108,10 @@ TEST_SUITE("async") {
             start([&](std::mt19937_64& random) {
                 const completion c = random() % 3 == 0 ? check_any() : wait_any();
                 if (c.code == CM_OK && c.result == CM_OPERATION_INCOMPLETE) ++strange;
-                if (c.code == CM_OK) ++told;
-                else std::this_thread::yield();
+                if (c.code == CM_OK)
+                    ++told;
+                else
+                    std::this_thread::yield();
             });
             // One cancels and puts new conversations in the place of the old.
             start([&](std::mt19937_64& random) {
@@ -118,7 +126,10 @@ TEST_SUITE("async") {
                     case 0: (void)far.cancel(); break;
                     case 1: (void)near.cancel(); break;
                     case 2: (void)far.send_error(); break;
-                    default: (void)far.deallocate(CM_DEALLOCATE_FLUSH); break;
+                    default:
+                        (void)far.set(cmsdt, CM_DEALLOCATE_ABEND);
+                        (void)far.deallocate();
+                        break;
                 }
                 if (random() % 2 == 0) return;
                 (void)far.cancel();
@@ -142,7 +153,8 @@ TEST_SUITE("async") {
                 ++renewed;
             });
             // The time is how long it races, not what it checks.
-            const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(number("COLLOQUY_RACE_SECONDS", 2)) / 2;
+            const auto until =
+                std::chrono::steady_clock::now() + std::chrono::seconds(number("COLLOQUY_RACE_SECONDS", 2)) / 2;
             while (std::chrono::steady_clock::now() < until) std::this_thread::sleep_for(std::chrono::milliseconds(20));
             over = true;
             // Whoever is parked in cmwait ends with the last operation.
@@ -157,8 +169,8 @@ TEST_SUITE("async") {
                 (void)p.near.cancel();
             }
             while (wait_any().code == CM_OK) ++told;
-            MESSAGE(issued << " pending, " << at_once << " at once, " << refused << " refused, " << told << " collected, "
-                           << told_by_callback << " called back, " << renewed << " conversations");
+            MESSAGE(issued << " pending, " << at_once << " at once, " << refused << " refused, " << told
+                           << " collected, " << told_by_callback << " called back, " << renewed << " conversations");
             CHECK(strange == 0);
             CHECK(issued != 0);
             CHECK(told + told_by_callback <= issued + renewed);

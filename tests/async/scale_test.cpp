@@ -1,4 +1,5 @@
-// Many conversations in one server thread, each with a Receive pending, told by each channel in turn: every completion once.
+// Many conversations in one server thread, each with a Receive pending, told by each channel in turn: every
+// completion once.
 //
 // COLLOQUY_ASYNC_CONVERSATIONS   how many (2000; up to 100000)
 #include <sys/epoll.h>
@@ -15,7 +16,9 @@ namespace {
 
 unsigned conversations() {
     const char* const wanted = std::getenv("COLLOQUY_ASYNC_CONVERSATIONS");
-    return wanted == nullptr ? 2'000U : std::clamp<unsigned>(static_cast<unsigned>(std::strtoul(wanted, nullptr, 10)), 1U, 100'000U);
+    return wanted == nullptr
+               ? 2'000U
+               : std::clamp<unsigned>(static_cast<unsigned>(std::strtoul(wanted, nullptr, 10)), 1U, 100'000U);
 }
 
 struct served {
@@ -73,7 +76,8 @@ struct crowd {
 }  // namespace
 
 TEST_SUITE("async") {
-    TEST_CASE("scale: thousands of pending Receives, served through cmwait, events, messages, callbacks: each exactly once") {
+    TEST_CASE(
+        "scale: thousands of pending Receives, served through cmwait, events, messages, callbacks: each exactly once") {
         const unsigned n = conversations();
         clq_options o{};
         o.conversations = 2 * n + 16;

@@ -1,4 +1,5 @@
-// Wait_For_Conversation and Check_For_Completion (sections 3 and 9), blocking hooks (5), buffers (6), mixing (7), Accept (4).
+// Wait_For_Conversation and Check_For_Completion (sections 3 and 9), blocking hooks (5), buffers (6), mixing (7),
+// Accept (4).
 #include <unistd.h>
 
 #include <cstdio>
@@ -74,7 +75,9 @@ TEST_SUITE("async") {
         one.say("x");
         CHECK(wait_any().id == one.far.id);
     }
-    TEST_CASE("async 3.2: 25 when nothing is outstanding, and for every parked waiter when the last one is taken or cancelled") {
+    TEST_CASE(
+        "async 3.2: 25 when nothing is outstanding, and for every parked waiter when the last one is taken or "
+        "cancelled") {
         const running_unit unit;
         CHECK(wait_any().code == CM_PROGRAM_STATE_CHECK);
         ends two;
@@ -185,7 +188,9 @@ TEST_SUITE("async") {
         CHECK(wait_any().code == CM_PROGRAM_STATE_CHECK);
         CHECK(window::next().lParam == reinterpret_cast<clq_lparam>(after.far.id.data()));
     }
-    TEST_CASE("async 3.8: a waiter is told 17 of an operation that another thread cancels, and later waits hear nothing of it") {
+    TEST_CASE(
+        "async 3.8: a waiter is told 17 of an operation that another thread cancels, and later waits hear nothing of "
+        "it") {
         const running_unit unit;
         for (int n = 0; n < 50; ++n) {
             ends two, keep;
@@ -346,13 +351,16 @@ TEST_SUITE("async") {
         checker.join();
     }
 
-    TEST_CASE("async 4.1: a program that named its TP accepts without blocking: 0 if an attach is queued, else 35 and the ID") {
+    TEST_CASE(
+        "async 4.1: a program that named its TP accepts without blocking: 0 if an attach is queued, else 35 and the "
+        "ID") {
         const running_unit unit;
         serve_tp("TP");
         talk queued;
         queued.begin("inproc/TP");
         REQUIRE(queued.flush() == CM_OK);
-        const ends mark;  // behind it on the same way, so the first attach has come, and one accept has taken one of them
+        const ends
+            mark;  // behind it on the same way, so the first attach has come, and one accept has taken one of them
         talk b;
         CHECK(b.accept() == CM_OK);
         talk c;
@@ -528,7 +536,8 @@ TEST_SUITE("async") {
         CHECK(two.far.state() == -CM_PROGRAM_PARAMETER_CHECK);
         CHECK(two.near.set(cmspm, CM_NON_BLOCKING) == CM_OK);
     }
-    TEST_CASE("A6: the partner of a call that its hook gave up hears of a cancelled conversation; cmwait cancels nothing") {
+    TEST_CASE(
+        "A6: the partner of a call that its hook gave up hears of a cancelled conversation; cmwait cancels nothing") {
         const running_unit unit;
         ends two{CM_NONE, CM_BLOCKING};
         {
@@ -562,8 +571,10 @@ TEST_SUITE("async") {
             sender.join();
             CHECK((r.code == CM_PRODUCT_SPECIFIC_ERROR || (r.code == CM_OK && r.text == "x")));
             (void)two.near.cancel();
-            if (r.code == CM_OK) CHECK(two.far.cancel() == CM_OK);
-            else CHECK(two.far.cancel() == CM_PROGRAM_PARAMETER_CHECK);
+            if (r.code == CM_OK)
+                CHECK(two.far.cancel() == CM_OK);
+            else
+                CHECK(two.far.cancel() == CM_PROGRAM_PARAMETER_CHECK);
         }
     }
     TEST_CASE("async 5.4: a hook belongs to its thread (A10)") {
@@ -598,7 +609,8 @@ TEST_SUITE("async") {
         CHECK(two.far.receive().code == CM_PRODUCT_SPECIFIC_ERROR);
         CHECK(elsewhere == 0);
     }
-    TEST_CASE("async 5.5: inside the hook a second blocking call is 37, non-blocking calls on other conversations are not") {
+    TEST_CASE(
+        "async 5.5: inside the hook a second blocking call is 37, non-blocking calls on other conversations are not") {
         const running_unit unit;
         ends two{CM_NONE, CM_BLOCKING}, other;
         const hooked with;
@@ -687,7 +699,8 @@ TEST_SUITE("async") {
         CHECK(all.wait_for(two.near.id) == CM_OK);
         CHECK(two.near.rts == CM_REQ_TO_SEND_RECEIVED);
     }
-    TEST_CASE("async 6.4: in window mode lParam is the pointer that the call was given, also after the conversation's end") {
+    TEST_CASE(
+        "async 6.4: in window mode lParam is the pointer that the call was given, also after the conversation's end") {
         const running_unit unit;
         ends two;
         const window w;
@@ -823,7 +836,8 @@ TEST_SUITE("async") {
             std::thread blocked{[&] { r = two.far.receive(); }};
             CHECK(two.far.cancel() == CM_OK);
             blocked.join();
-            // Before it, the Receive is cancelled; behind it there is no conversation; in between another thread has it.
+            // Before it, the Receive is cancelled; behind it there is no conversation; in between another thread has
+            // it.
             CHECK((r.code == CM_DEALLOCATED_ABEND || r.code == CM_PROGRAM_PARAMETER_CHECK ||
                    r.code == CM_OPERATION_NOT_ACCEPTED));
             (void)two.near.cancel();

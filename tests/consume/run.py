@@ -42,7 +42,8 @@ class Consumer:
     def cmake(self, *settings):
         build = self.scratch / "build"
         launcher = shutil.which("ccache")
-        launchers = [f"-DCMAKE_{language}_COMPILER_LAUNCHER={launcher}" for language in ("C", "CXX")] if launcher else []
+        languages = ("C", "CXX") if launcher else ()
+        launchers = [f"-DCMAKE_{language}_COMPILER_LAUNCHER={launcher}" for language in languages]
         run("cmake", "-S", HERE, "-B", build, "-G", "Ninja" if shutil.which("ninja") else "Unix Makefiles",
             f"-DCMAKE_C_COMPILER={self.c}", f"-DCMAKE_CXX_COMPILER={self.cxx}", "-DCMAKE_BUILD_TYPE=Release",
             *launchers, *settings)
@@ -58,7 +59,8 @@ class Consumer:
 
     def compile(self, *flags):
         program = self.scratch / "prog"
-        run(self.c, "-std=c99", "-pedantic-errors", "-Wall", "-Wextra", "-Werror", HERE / "prog.c", "-o", program, *flags)
+        strict = ("-std=c99", "-pedantic-errors", "-Wall", "-Wextra", "-Werror")
+        run(self.c, *strict, HERE / "prog.c", "-o", program, *flags)
         return program
 
     def pkg_config(self):

@@ -1,5 +1,6 @@
 /*
- * The client of clerk_server.c, C99, blocking: requests and answers with change of direction, confirmations, and lines that
+ * The client of clerk_server.c, C99, blocking: requests and answers with change of direction, confirmations, and
+ * lines that
  * are still in the send buffer when the program calls Deallocate and leaves.
  */
 #include <stdio.h>
@@ -8,7 +9,7 @@
 
 #include "cpic.h"
 
-static void expect(const char *what, CM_INT32 code, CM_INT32 wanted) {
+static void expect(const char* what, CM_INT32 code, CM_INT32 wanted) {
     if (code == wanted) return;
     printf("client: %s gave %ld instead of %ld\n", what, (long)code, (long)wanted);
     fflush(stdout);
@@ -28,7 +29,7 @@ static void begin(unsigned char id[CM_CID_SIZE], CM_SYNC_LEVEL level) {
     expect("cmallc", rc, CM_OK);
 }
 
-static void say(const unsigned char id[CM_CID_SIZE], const char *text) {
+static void say(const unsigned char id[CM_CID_SIZE], const char* text) {
     const CM_INT32 length = (CM_INT32)strlen(text);
     CM_REQUEST_TO_SEND_RECEIVED rts;
     CM_RETURN_CODE rc;
@@ -95,7 +96,7 @@ static void exchange(void) {
     expect("cmecs of a deallocated conversation", rc, CM_PROGRAM_PARAMETER_CHECK);
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
     const long lines = argc > 1 ? atol(argv[1]) : 500;
     exchange();
     unsigned char id[CM_CID_SIZE];

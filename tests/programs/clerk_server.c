@@ -1,5 +1,6 @@
 /*
- * A server as a CPI-C manual would have it, C99: names its program, accepts one conversation after another with the wait
+ * A server as a CPI-C manual would have it, C99: names its program, accepts one conversation after another with the
+ * wait
  * that a named program needs, answers requests, confirms, counts lines, and ends when a partner asks it to.
  *
  * Requests: "ADD a b" is answered with the sum; "LINE n" is only counted, in order; "STOP" ends the server.
@@ -13,7 +14,7 @@
 static long lines;
 static int stopping;
 
-static void die(const char *what, CM_INT32 code) {
+static void die(const char* what, CM_INT32 code) {
     printf("server: %s gave %ld\n", what, (long)code);
     fflush(stdout);
     exit(1);
@@ -33,12 +34,14 @@ static void accept_one(unsigned char id[CM_CID_SIZE]) {
     }
 }
 
-static void answer(unsigned char id[CM_CID_SIZE], const char *request) {
+static void answer(unsigned char id[CM_CID_SIZE], const char* request) {
     char text[64];
     long a = 0;
     long b = 0;
-    if (sscanf(request, "ADD %ld %ld", &a, &b) == 2) snprintf(text, sizeof text, "SUM %ld", a + b);
-    else snprintf(text, sizeof text, "WHAT %.40s", request);
+    if (sscanf(request, "ADD %ld %ld", &a, &b) == 2)
+        snprintf(text, sizeof text, "SUM %ld", a + b);
+    else
+        snprintf(text, sizeof text, "WHAT %.40s", request);
     CM_INT32 length = (CM_INT32)strlen(text);
     CM_REQUEST_TO_SEND_RECEIVED rts;
     CM_RETURN_CODE rc;

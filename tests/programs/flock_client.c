@@ -1,5 +1,6 @@
 /*
- * A non-blocking client whose threads all sit in Wait_For_Conversation, C99 with POSIX threads: whoever collects a completion
+ * A non-blocking client whose threads all sit in Wait_For_Conversation, C99 with POSIX threads: whoever collects a
+ * completion
  * carries that conversation on. Each completion must be collected by exactly one thread.
  */
 #define _POSIX_C_SOURCE 200809L
@@ -29,20 +30,20 @@ static int conversations, threads, rounds;
 static pthread_mutex_t counting = PTHREAD_MUTEX_INITIALIZER;
 static long issued, collected, finished;
 
-static void die(const char *what, CM_INT32 code) {
+static void die(const char* what, CM_INT32 code) {
     printf("client: %s gave %ld\n", what, (long)code);
     fflush(stdout);
     exit(1);
 }
 
-static void count(long *what) {
+static void count(long* what) {
     pthread_mutex_lock(&counting);
     ++*what;
     pthread_mutex_unlock(&counting);
 }
 
 /* `doing` is set before each call: as soon as it is issued another thread may carry on. */
-static void go_on(struct talk *t, CM_RETURN_CODE code) {
+static void go_on(struct talk* t, CM_RETURN_CODE code) {
     for (;;) {
         if (code != CM_OK) die("an operation", code);
         const CM_INT32 size = record_max;
@@ -81,7 +82,7 @@ static void go_on(struct talk *t, CM_RETURN_CODE code) {
     }
 }
 
-static void begin(struct talk *t) {
+static void begin(struct talk* t) {
     const CM_PROCESSING_MODE mode = CM_NON_BLOCKING;
     CM_RETURN_CODE rc;
     cminit(t->id, "FLOCK", &rc);
@@ -90,24 +91,27 @@ static void begin(struct talk *t) {
     if (rc != CM_OK) die("cmspm", rc);
     t->doing = talk_allocating;
     cmallc(t->id, &rc);
-    if (rc == CM_OPERATION_INCOMPLETE) count(&issued);
-    else go_on(t, rc);
+    if (rc == CM_OPERATION_INCOMPLETE)
+        count(&issued);
+    else
+        go_on(t, rc);
 }
 
-static struct talk *find(const unsigned char *id) {
+static struct talk* find(const unsigned char* id) {
     for (int i = 0; i < conversations; ++i)
         if (memcmp(talks[i].id, id, CM_CID_SIZE) == 0) return talks + i;
     die("cmwait told of a conversation nobody knows", 0);
     return NULL;
 }
 
-static void *wait_and_go_on(void *ignored) {
+static void* wait_and_go_on(void* ignored) {
     for (;;) {
         unsigned char id[CM_CID_SIZE];
         CM_RETURN_CODE code;
         CM_RETURN_CODE rc;
         cmwait(id, &code, &rc);
-        /* Nothing is outstanding: what is left, if anything, is in the hands of another thread, which comes back to wait. */
+        /* Nothing is outstanding: what is left, if anything, is in the hands of another thread, which comes back to
+         * wait. */
         if (rc == CM_PROGRAM_STATE_CHECK) return ignored;
         if (rc != CM_OK) die("cmwait", rc);
         count(&collected);
@@ -115,7 +119,7 @@ static void *wait_and_go_on(void *ignored) {
     }
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
     if (argc != 4) return 2;
     conversations = atoi(argv[1]);
     threads = atoi(argv[2]);

@@ -1,6 +1,8 @@
 /*
- * A non-blocking server on one thread, C99: a few Accepts always outstanding, a Receive outstanding for each conversation,
- * and one loop around Wait_For_Conversation. Echoes every record; ends when as many conversations as it was told are over.
+ * A non-blocking server on one thread, C99: a few Accepts always outstanding, a Receive outstanding for each
+ * conversation,
+ * and one loop around Wait_For_Conversation. Echoes every record; ends when as many conversations as it was told are
+ * over.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,27 +25,29 @@ static struct place table[places];
 static long over;
 static long wanted;
 
-static void die(const char *what, CM_INT32 code) {
+static void die(const char* what, CM_INT32 code) {
     printf("server: %s gave %ld\n", what, (long)code);
     fflush(stdout);
     exit(1);
 }
 
-static void begin(struct place *p);
+static void begin(struct place* p);
 
 static void accept_next(void) {
-    struct place *p = table;
+    struct place* p = table;
     while (p->doing != place_free)
         if (++p == table + places) die("too many conversations at a time", places);
     p->doing = place_accepting;
     CM_RETURN_CODE rc;
     cmaccp(p->id, &rc);
-    if (rc == CM_OK) begin(p);
-    else if (rc != CM_OPERATION_INCOMPLETE) die("cmaccp", rc);
+    if (rc == CM_OK)
+        begin(p);
+    else if (rc != CM_OPERATION_INCOMPLETE)
+        die("cmaccp", rc);
 }
 
 /* Goes on until an operation is outstanding or the conversation is over; `code` is what the last operation gave. */
-static void go_on(struct place *p, CM_RETURN_CODE code) {
+static void go_on(struct place* p, CM_RETURN_CODE code) {
     for (;;) {
         const CM_INT32 size = record_max;
         if (p->doing == place_receiving && code == CM_DEALLOCATED_NORMAL) {
@@ -70,7 +74,7 @@ static void go_on(struct place *p, CM_RETURN_CODE code) {
     }
 }
 
-static void begin(struct place *p) {
+static void begin(struct place* p) {
     const CM_PROCESSING_MODE mode = CM_NON_BLOCKING;
     CM_RETURN_CODE rc;
     cmspm(p->id, &mode, &rc);
@@ -80,7 +84,7 @@ static void begin(struct place *p) {
     go_on(p, CM_OK);
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
     wanted = argc > 1 ? atol(argv[1]) : 1;
     const CM_INT32 length = 5;
     CM_RETURN_CODE rc;
@@ -94,7 +98,7 @@ int main(int argc, char **argv) {
         CM_RETURN_CODE code;
         cmwait(id, &code, &rc);
         if (rc != CM_OK) die("cmwait", rc);
-        struct place *p = table;
+        struct place* p = table;
         while (p->doing == place_free || memcmp(p->id, id, CM_CID_SIZE) != 0)
             if (++p == table + places) die("cmwait told of a conversation nobody knows", code);
         if (p->doing == place_accepting) {

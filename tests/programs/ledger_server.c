@@ -2,7 +2,8 @@
  * A server in C89, as programs of 1990 are written. It names no program: its configuration does, so Accept_Conversation
  * blocks until a partner comes.
  *
- * Every record is an amount. The server confirms what it is asked to confirm, refuses a negative amount with Send_Error and
+ * Every record is an amount. The server confirms what it is asked to confirm, refuses a negative amount with
+ * Send_Error and
  * a word of explanation, and ends with the conversation whose last amount is 0.
  */
 #include <stdio.h>
@@ -16,8 +17,7 @@ static long total;
 static long refused;
 static long last_amount;
 
-static void check(const char *what, CM_INT32 code)
-{
+static void check(const char* what, CM_INT32 code) {
     if (code != CM_OK) {
         printf("server: %s gave %ld\n", what, (long)code);
         fflush(stdout);
@@ -25,8 +25,7 @@ static void check(const char *what, CM_INT32 code)
     }
 }
 
-static void refuse(unsigned char *id)
-{
+static void refuse(unsigned char* id) {
     CM_REQUEST_TO_SEND_RECEIVED rts;
     CM_RETURN_CODE rc;
     CM_INT32 length = 8;
@@ -43,8 +42,7 @@ static void refuse(unsigned char *id)
     refused++;
 }
 
-static int serve(unsigned char *id)
-{
+static int serve(unsigned char* id) {
     CM_INT32 wanted = sizeof(buffer) - 1;
     CM_INT32 length;
     CM_DATA_RECEIVED_TYPE data;
@@ -54,17 +52,14 @@ static int serve(unsigned char *id)
 
     for (;;) {
         cmrcv(id, buffer, &wanted, &data, &length, &status, &rts, &rc);
-        if (rc == CM_DEALLOCATED_NORMAL)
-            return 0;
+        if (rc == CM_DEALLOCATED_NORMAL) return 0;
         check("cmrcv", rc);
         if (data == CM_COMPLETE_DATA_RECEIVED) {
             buffer[length] = '\0';
             last_amount = atol(buffer);
-            if (last_amount > 0)
-                total += last_amount;
+            if (last_amount > 0) total += last_amount;
         }
-        if (status == CM_NO_STATUS_RECEIVED)
-            continue;
+        if (status == CM_NO_STATUS_RECEIVED) continue;
         if (last_amount < 0) {
             last_amount = 1;
             refuse(id);
@@ -72,13 +67,11 @@ static int serve(unsigned char *id)
         }
         cmcfmd(id, &rc);
         check("cmcfmd", rc);
-        if (status == CM_CONFIRM_DEALLOC_RECEIVED)
-            return last_amount == 0;
+        if (status == CM_CONFIRM_DEALLOC_RECEIVED) return last_amount == 0;
     }
 }
 
-int main(void)
-{
+int main(void) {
     unsigned char id[CM_CID_SIZE];
     unsigned char name[CM_TPN_SIZE];
     CM_INT32 length;
@@ -91,7 +84,7 @@ int main(void)
         cmetpn(id, name, &length, &rc);
         check("cmetpn", rc);
         if (length != 6 || memcmp(name, "LEDGER", 6) != 0) {
-            printf("server: called by the name %.*s\n", (int)length, (char *)name);
+            printf("server: called by the name %.*s\n", (int)length, (char*)name);
             return 1;
         }
         over = serve(id);

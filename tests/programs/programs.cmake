@@ -1,4 +1,5 @@
-# Programs written from the interface's own documentation, compiled as strictly as their language allows, and run as pairs of
+# Programs written from the interface's own documentation, compiled as strictly as their language allows, and run as
+# pairs of
 # processes.
 function(colloquy_program name standard)
     add_executable(colloquy_program_${name} ${PROJECT_SOURCE_DIR}/tests/programs/${name}.c)

@@ -27,10 +27,13 @@ class Pair:
         served = f'[[tp]]\nname = "{tp_in_configuration}"\n' if tp_in_configuration else ""
         self.write("server", f'lu_name = "NET.SERVER"\nlisten = "127.0.0.1:{port}"\n{served}')
         sides = "".join(
-            f'[[side_information]]\nname = "{tp}"\npartner_lu = "NET.SERVER"\ntp_name = "{tp}"\n' for tp in ("CLERK", "FLOCK")
+            f'[[side_information]]\nname = "{tp}"\npartner_lu = "NET.SERVER"\ntp_name = "{tp}"\n'
+            for tp in ("CLERK", "FLOCK")
         )
         self.write(
-            "client", f'lu_name = "NET.CLIENT"\n[[partner]]\nname = "NET.SERVER"\naddresses = "127.0.0.1:{port}"\n{sides}'
+            "client",
+            f'lu_name = "NET.CLIENT"\n[[partner]]\nname = "NET.SERVER"\n'
+            f'addresses = "127.0.0.1:{port}"\n{sides}'
         )
         self.processes = []
 

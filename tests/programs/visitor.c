@@ -1,5 +1,6 @@
 /*
- * A visitor, C99: calls a program at another logical unit and leaves in the way it is told to. For tests of what a partner
+ * A visitor, C99: calls a program at another logical unit and leaves in the way it is told to. For tests of what a
+ * partner
  * hears of a process that ends.
  *
  * usage: visitor DESTINATION finish TEXT    sends TEXT, deallocates and exits at once
@@ -12,13 +13,13 @@
 
 #include "colloquy/colloquy.h"
 
-static void check(const char *what, CM_INT32 code) {
+static void check(const char* what, CM_INT32 code) {
     if (code == CM_OK) return;
     fprintf(stderr, "visitor: %s gave %ld: %s\n", what, (long)code, clq_last_error());
     exit(1);
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
     if (argc != 4) return 2;
     clq_options options;
     memset(&options, 0, sizeof options);

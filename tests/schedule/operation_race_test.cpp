@@ -1,8 +1,12 @@
-// An operation's life on the real state word under the seeded scheduler: who delivers, who cancels, who collects, who looks.
+// An operation's life on the real state word under the seeded scheduler: who delivers, who cancels, who collects, who
+// looks.
 //
-// The model makes the same transitions in the same order as engine::issue, on_data, complete, next_posting, collect_entry and
-// cancel, on plain memory that reports any access that is not ordered. Invariants: an operation that waits completes exactly
-// once, or was discarded by a cancel where nobody listened; nothing is told twice; the caller's buffer is not touched after
+// The model makes the same transitions in the same order as engine::issue, on_data, complete, next_posting,
+// collect_entry and
+// cancel, on plain memory that reports any access that is not ordered. Invariants: an operation that waits completes
+// exactly
+// once, or was discarded by a cancel where nobody listened; nothing is told twice; the caller's buffer is not touched
+// after
 // Cancel or the completion was heard.
 #include <array>
 #include <cstdint>
@@ -58,7 +62,7 @@ struct slot_model {
     unsigned told_data = 0;
     unsigned told_cancelled = 0;
     unsigned discarded = 0;
-    bool handed_back = false;     // the caller may do with the buffer what it likes
+    bool handed_back = false;  // the caller may do with the buffer what it likes
 
     slot_model(scheduler& m, mistake w) : model{m}, wrong{w} {
         generation = word.open(conversation_state::receive, 12345);
@@ -189,8 +193,10 @@ struct slot_model {
         }
         result = 0;
         handed_back = true;
-        if (code == outcome_code::cancelled) retire();
-        else leave_idle();
+        if (code == outcome_code::cancelled)
+            retire();
+        else
+            leave_idle();
         return true;
     }
     void retire() {
@@ -265,10 +271,11 @@ struct slot_model {
         model.expect(list.load_acquire() == 0, "an entry is left");
         const std::uint64_t w = word.load();
         const phase p = word_bits::phase_of(w);
-        model.expect(p == phase::idle || p == phase::pending || p == phase::vacant, "the slot is left owned or uncollected");
+        model.expect(p == phase::idle || p == phase::pending || p == phase::vacant,
+                     "the slot is left owned or uncollected");
         const unsigned waiting = p == phase::pending ? 1 : 0;
-        model.expect(told + discarded + waiting == started, told + discarded + waiting < started ? "a completion is lost"
-                                                                                                    : "a completion is doubled");
+        model.expect(told + discarded + waiting == started,
+                     told + discarded + waiting < started ? "a completion is lost" : "a completion is doubled");
         model.expect(p != phase::pending || arrivals.approx_empty(), "news is left with nobody to look at it");
     }
 };
@@ -341,7 +348,8 @@ void two_cancels_scenario(scheduler& model, mistake wrong) {
     model.expect(ended >= 1, "nobody ended it");
 }
 
-// A word of an accept: its canceller, an attach that comes upon its entry, and somebody who looks. The attach meets the accept or
+// A word of an accept: its canceller, an attach that comes upon its entry, and somebody who looks. The attach meets
+// the accept or
 // finds it counted as stale; it never waits for an entry that does not come.
 template <template <class> class Atom>
 void accept_scenario(scheduler& model, bool counted_late) {
@@ -399,7 +407,8 @@ constexpr std::uint64_t times = 4;
 }  // namespace
 
 TEST_SUITE("schedule") {
-    TEST_CASE("operation: cancel, completion and tellers: nothing lost, nothing doubled, the buffer given back for good") {
+    TEST_CASE(
+        "operation: cancel, completion and tellers: nothing lost, nothing doubled, the buffer given back for good") {
         check_all([](scheduler& model) { cancel_scenario<model_atom>(model, mistake::none, true); }, times);
     }
     TEST_CASE("operation: the same where nobody listens: a cancelled operation leaves no record") {
@@ -417,11 +426,14 @@ TEST_SUITE("schedule") {
     }
     TEST_CASE("operation: each step of the protocol is needed") {
         check_caught("left", [](scheduler& model) { glance_scenario<model_atom>(model, mistake::collector_gives_up); });
-        check_caught("", [](scheduler& model) { cancel_scenario<model_atom>(model, mistake::fill_without_claim, true); });
+        check_caught("",
+                     [](scheduler& model) { cancel_scenario<model_atom>(model, mistake::fill_without_claim, true); });
         check_caught("", [](scheduler& model) { glance_scenario<model_atom>(model, mistake::arrivals_not_looked_at); });
     }
     TEST_CASE("operation: weakened orders are caught") {
-        check_caught("data race", [](scheduler& model) { cancel_scenario<released_weakly>(model, mistake::none, true); });
-        check_caught("data race", [](scheduler& model) { cancel_scenario<acquired_weakly>(model, mistake::none, true); });
+        check_caught("data race",
+                     [](scheduler& model) { cancel_scenario<released_weakly>(model, mistake::none, true); });
+        check_caught("data race",
+                     [](scheduler& model) { cancel_scenario<acquired_weakly>(model, mistake::none, true); });
     }
 }

@@ -23,7 +23,7 @@ public:
     runtime::context c;
     runtime::engine engine;
     std::uint64_t now = 1;
-    std::uint32_t filled = 0;       // entries told to the wait queue
+    std::uint32_t filled = 0;  // entries told to the wait queue
     std::uint32_t idle_told = 0;
     bool refuse_links = false;
 
@@ -95,7 +95,8 @@ public:
                     break;
                 }
                 for (std::size_t k = 0; k < n; ++k)
-                    if (!e.other->closed) e.other->in.insert(e.other->in.end(), slices[k].data, slices[k].data + slices[k].size);
+                    if (!e.other->closed)
+                        e.other->in.insert(e.other->in.end(), slices[k].data, slices[k].data + slices[k].size);
                 e.session->written(c);
                 moved = true;
             }
@@ -198,7 +199,8 @@ struct program {
     }
     std::int32_t rts = 0;
     std::int32_t send(std::string_view s) {
-        return finish(runtime::send_data(u.engine, u.c, id, s.data(), static_cast<std::int32_t>(s.size()), &rts, nullptr));
+        return finish(
+            runtime::send_data(u.engine, u.c, id, s.data(), static_cast<std::int32_t>(s.size()), &rts, nullptr));
     }
     struct got {
         std::int32_t code = -1, data = -1, length = -1, status = -1, rts = -1;
@@ -207,8 +209,8 @@ struct program {
     got receive(std::int32_t length = 32767) {
         got g;
         std::string buffer(static_cast<std::size_t>(length), '\0');
-        g.code = finish(runtime::receive(u.engine, u.c, id, {buffer.data(), length, &g.data, &g.length, &g.status, &g.rts},
-                                         nullptr));
+        g.code = finish(runtime::receive(u.engine, u.c, id,
+                                         {buffer.data(), length, &g.data, &g.length, &g.status, &g.rts}, nullptr));
         if (g.length > 0) g.text = buffer.substr(0, static_cast<std::size_t>(g.length));
         return g;
     }

@@ -69,7 +69,8 @@ def check(program, scratch):
     assert told["callback", "cmaccp", "CM_OK"] == 4, told
     # Each asynchronous Receive that had to wait is told once.
     waited = calls["cmrcv", "CM_OPERATION_INCOMPLETE"]
-    assert waited == sum(n for (whom, call, _), n in told.items() if (whom, call) == ("callback", "cmrcv")), (waited, told)
+    told_receives = sum(n for (whom, call, _), n in told.items() if (whom, call) == ("callback", "cmrcv"))
+    assert waited == told_receives, (waited, told)
     assert " SEND -> RESET" in text and "INITIALIZE -> SEND" in text
     assert 'destination="inproc/TRACED"' in text and 'sym_dest_name="WITHPASS"' in text
     for hidden in ("hushhush", "topsecre", "question", "answer"):

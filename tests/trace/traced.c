@@ -1,5 +1,6 @@
 /*
- * What the trace is tested with: secrets, names, blocking conversations on several threads, and completions by callback, sink
+ * What the trace is tested with: secrets, names, blocking conversations on several threads, and completions by
+ * callback, sink
  * and cmwait. Knows nothing of the trace.
  */
 #include <pthread.h>
@@ -45,7 +46,7 @@ static void secrets(void) {
     cmdeal(id, &rc); /* 25: it was never allocated */
 }
 
-static void *customer(void *unused) {
+static void* customer(void* unused) {
     unsigned char id[CM_CID_SIZE];
     char text[100];
     CM_INT32 rc, size = sizeof text, length = 8, data, got, status, rts;
@@ -80,7 +81,7 @@ static pthread_cond_t over_more = PTHREAD_COND_INITIALIZER;
 static int over;
 
 /* Answers each turn; the next call, until one has to wait. */
-static void go_on(struct served *s, CM_INT32 rc) {
+static void go_on(struct served* s, CM_INT32 rc) {
     while (rc == CM_OK) {
         if (s->receiving && s->status == CM_SEND_RECEIVED) {
             s->receiving = 0;
@@ -102,8 +103,8 @@ static void go_on(struct served *s, CM_INT32 rc) {
     }
 }
 
-static void COLLOQUY_CALL heard(void *unused, const clq_completion *c) {
-    struct served *s = (struct served *)c->id_memory;
+static void COLLOQUY_CALL heard(void* unused, const clq_completion* c) {
+    struct served* s = (struct served*)c->id_memory;
     CM_INT32 mode = CM_NON_BLOCKING, rc;
     (void)unused;
     if (s->accepting && c->return_code == CM_OK) {
@@ -128,14 +129,14 @@ static int times_asked(int more) {
 }
 
 /* Refuses the first time it is asked. */
-static int COLLOQUY_CALL reluctant(void *unused, const clq_completion *c) {
+static int COLLOQUY_CALL reluctant(void* unused, const clq_completion* c) {
     (void)unused;
     (void)c;
     return times_asked(1) == 1;
 }
 
 /* Serves one conversation with blocking calls. */
-static void serve(const unsigned char *id) {
+static void serve(const unsigned char* id) {
     char text[100];
     CM_INT32 rc, size = sizeof text, length = 6, data, got, status, rts;
     for (;;) {
