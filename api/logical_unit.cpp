@@ -591,11 +591,11 @@ void logical_unit::wake(runtime::spot<>& where) noexcept { where.notify(waiter_)
 void logical_unit::wait_queue_filled(std::uint32_t count) noexcept { gate_.post(count, waiter_); }
 void logical_unit::wait_queue_idle() noexcept {
     (void)gate_.poke_all(waiter_);
-    // One who waits by driving is inside the system's wait.
-    if (caller_driven()) {
-        transport::drive& d = *drives_.front();
-        (void)d.ring();
-    }
+    finished_elsewhere();
+}
+// One who waits by driving is inside the system's wait. Work that is posted before it falls asleep keeps it awake.
+void logical_unit::finished_elsewhere() noexcept {
+    if (caller_driven()) (void)drives_.front()->ring();
 }
 bool logical_unit::wait_queue_watched() noexcept { return waiters_.fetch_or_acq_rel(0) != 0; }
 void logical_unit::operation_outstanding() noexcept {

@@ -113,6 +113,7 @@ private:
     void wake(runtime::spot<>& where) noexcept override;
     void wait_queue_filled(std::uint32_t count) noexcept override;
     void wait_queue_idle() noexcept override;
+    void finished_elsewhere() noexcept override;
     bool wait_queue_watched() noexcept override;
     void operation_outstanding() noexcept override;
     runtime::notify channel_of(void* a) noexcept override;

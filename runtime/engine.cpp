@@ -370,6 +370,7 @@ void engine::complete(context& c, conversation& v, return_code code) noexcept {
     switch (channel) {
         case notify::caller:
             if ((seen & state_word<>::bit(flag::waited)) != 0) host_.wake(v.parking);
+            else if (!c.driving) host_.finished_elsewhere();
             return;
         case notify::wait_queue:
             // An older entry of the slot may still be in the queue: it will serve.
@@ -438,6 +439,7 @@ void engine::flush(context& c) noexcept {
         finished_.enqueue_bulk(c.completions.data(), n, c.hint);
         c.completed = 0;
         host_.wait_queue_filled(n);
+        if (!c.driving) host_.finished_elsewhere();
     }
     // After the entries are in the queue, so that a cmwait that follows the event never blocks.
     for (std::uint32_t i = 0; i < c.signals; ++i) host_.signal(c.signalled[i]);

@@ -54,6 +54,9 @@ public:
     virtual void wake(spot<>& where) noexcept = 0;
     // `count` entries were put in the wait queue.
     virtual void wait_queue_filled(std::uint32_t count) noexcept = 0;
+    // The same, or the operation of a blocked caller who is not parked has finished, and the one who did it does not drive. A
+    // caller who drives waits in the system's wait, where a permit or a flag does not wake it.
+    virtual void finished_elsewhere() noexcept {}
     // An operation waits whose deadline is set: look at conversation::deadline when it has come.
     virtual void deadline_set(context&, conversation&) noexcept {}
     // Nothing is outstanding any more: whoever waits must look.
