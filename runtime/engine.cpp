@@ -369,8 +369,7 @@ void engine::complete(context& c, conversation& v, return_code code) noexcept {
     // From here on the slot may be collected and live another life; only its fixed parts are touched.
     switch (channel) {
         case notify::caller:
-            if ((seen & state_word<>::bit(flag::waited)) != 0) host_.wake(v.parking);
-            else if (!c.driving) host_.finished_elsewhere();
+            tell_caller(c, v, seen);
             return;
         case notify::wait_queue:
             // An older entry of the slot may still be in the queue: it will serve.
@@ -405,14 +404,9 @@ void engine::complete_cancelled(context& c, conversation& v) noexcept {
     retire(c, v);
 }
 
-bool engine::discard(context& c, conversation& v) noexcept {
-    if (v.op.channel == notify::caller) {
-        leave_done(c, v);
-        return false;
-    }
+void engine::discard(conversation& v) noexcept {
     settle_waitable(v);
     v.op.kind = verb::none;
-    return true;
 }
 
 void engine::finish_again(context& c, conversation& v) noexcept {
@@ -420,12 +414,18 @@ void engine::finish_again(context& c, conversation& v) noexcept {
     leave_done(c, v);
 }
 
+// It may be parked, or drive and wait in the system's wait, or have done the one before it does the other.
+void engine::tell_caller(context& c, conversation& v, std::uint64_t seen) noexcept {
+    if ((seen & state_word<>::bit(flag::waited)) != 0) host_.wake(v.parking);
+    if (!c.driving) host_.finished_elsewhere();
+}
+
 void engine::leave_done(context& c, conversation& v) noexcept {
     const bool blocks = v.op.channel == notify::caller;
     std::uint64_t seen = 0;
     while (!v.word.leave(phase::done, v.state, seen)) flow{*this, c, v}.absorb();
     // Its caller may have come meanwhile, found it owned, and gone to sleep.
-    if (blocks && (seen & state_word<>::bit(flag::waited)) != 0) host_.wake(v.parking);
+    if (blocks) tell_caller(c, v, seen);
 }
 
 void engine::settle_waitable(conversation& v) noexcept {

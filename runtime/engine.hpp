@@ -54,7 +54,7 @@ public:
     virtual void wake(spot<>& where) noexcept = 0;
     // `count` entries were put in the wait queue.
     virtual void wait_queue_filled(std::uint32_t count) noexcept = 0;
-    // The same, or the operation of a blocked caller who is not parked has finished, and the one who did it does not drive. A
+    // The same, or the operation of a blocked caller has finished, and the one who did it does not drive. A
     // caller who drives waits in the system's wait, where a permit or a flag does not wake it.
     virtual void finished_elsewhere() noexcept {}
     // An operation waits whose deadline is set: look at conversation::deadline when it has come.
@@ -202,10 +202,8 @@ public:
     // The same as complete() with 17, but where nobody is there to be told the slot is given back and no record
     // remains.
     void complete_cancelled(context& c, conversation& v) noexcept;
-    // The owner forgets the uncollected result of an operation. False: a blocked caller is about to collect it; the
-    // slot is
-    // left as it was.
-    [[nodiscard]] bool discard(context& c, conversation& v) noexcept;
+    // The owner forgets a result that cmwait has not collected.
+    void discard(conversation& v) noexcept;
 
     // The owner of a finished operation leaves it as it is, after the conversation was ended under it.
     void finish_again(context& c, conversation& v) noexcept;
@@ -228,6 +226,7 @@ public:
 
 private:
     void look(context& c, conversation& v, std::uint64_t generation) noexcept;
+    void tell_caller(context& c, conversation& v, std::uint64_t seen) noexcept;
     void list_posting(context& c, std::uint32_t index) noexcept;
     void carry_on(context& c, conversation& v) noexcept;
     void settle_waitable(conversation& v) noexcept;

@@ -446,8 +446,9 @@ static outcome cancel_with(engine& e, context& c, conversation_id id, std::uint3
             case state_word<>::take_result::done: {
                 // Finished and not collected: the result is discarded with the conversation.
                 if (!v->word.collect(id.generation())) break;
-                if (v->op.channel == notify::posted || tell_always) {
-                    // Its completion is about to be told and still will be, once; the conversation ends with it.
+                if (v->op.channel != notify::wait_queue || tell_always) {
+                    // It is about to be told, or its caller about to return, and still will be, once; the conversation ends
+                    // with it.
                     flow f{e, c, *v};
                     (void)f.purge();
                     f.abend(sense);
@@ -455,7 +456,7 @@ static outcome cancel_with(engine& e, context& c, conversation_id id, std::uint3
                     e.finish_again(c, *v);
                     return just(rc::ok);
                 }
-                if (!e.discard(c, *v)) break;
+                e.discard(*v);
                 return end_abnormally(e, c, *v, sense);
             }
             case state_word<>::take_result::owned: break;  // a verb or a delivery is at work; it lets go soon
