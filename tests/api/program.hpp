@@ -253,10 +253,12 @@ struct pending_receive {
     CM_INT32 wanted = 32767;
     received r;
 
+    // The code is the caller's alone: as soon as the operation is issued another thread may collect it and issue the next.
     CM_INT32 issue(const talk& t) {
         r = {};
-        cmrcv(t.id.data(), buffer.data(), &wanted, &r.data, &r.length, &r.status, &r.rts, &r.code);
-        return r.code;
+        CM_INT32 rc = -1;
+        cmrcv(t.id.data(), buffer.data(), &wanted, &r.data, &r.length, &r.status, &r.rts, &rc);
+        return rc;
     }
     [[nodiscard]] std::string_view text() const { return {buffer.data(), static_cast<std::size_t>(r.length)}; }
 };
