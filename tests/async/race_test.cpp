@@ -25,7 +25,6 @@ unsigned long number(const char* name, unsigned long otherwise) {
 struct place {
     std::mutex mutex;
     talk near, far;
-    unsigned life = 0;
 };
 
 }  // namespace
@@ -44,72 +43,44 @@ TEST_SUITE("async") {
             static std::array<place, places> at;
             for (place& p : at) {
                 const ends two;
+                REQUIRE(two.near.set(cmspm, CM_NON_BLOCKING) == CM_OK);
                 p.near = two.near;
                 p.far = two.far;
-                ++p.life;
             }
             std::atomic<bool> over{false};
             std::atomic<unsigned long> issued{0}, at_once{0}, told{0}, refused{0}, renewed{0}, strange{0};
             const event events[3] = {event{false}, event{true}, event{false}};
             static std::atomic<unsigned long> told_by_callback;
             told_by_callback = 0;
-            std::array<std::vector<std::unique_ptr<small_receive>>, 2> memory;  // outlives what is outstanding
-            std::vector<std::thread> threads;
-            const auto start = [&](auto&& body) {
-                threads.emplace_back([&, body, n = threads.size()] {
-                    std::mt19937_64 random{seed * 100 + n};
-                    while (!over) body(random);
-                });
+            std::array<std::vector<std::unique_ptr<small_receive>>, 4> memory;  // outlives what is outstanding
+            // Gives the place at `p` a new pair of conversations.
+            const auto renew = [&](place& p) {
+                talk a, b;
+                a.prepare("inproc/TP");
+                if (a.allocate() != CM_OK || a.flush() != CM_OK || a.set(cmspm, CM_NON_BLOCKING) != CM_OK) {
+                    (void)a.cancel();
+                    return;
+                }
+                CM_INT32 rc = b.accept();
+                if (rc == CM_OPERATION_INCOMPLETE) ++issued;
+                while (rc == CM_OPERATION_INCOMPLETE && b.state() != CM_RECEIVE_STATE) std::this_thread::yield();
+                if (rc != CM_OK && rc != CM_OPERATION_INCOMPLETE) ++strange;
+                // An accept that waited is busy until the collector has taken its record.
+                for (rc = b.set(cmspm, CM_NON_BLOCKING); rc == CM_PROGRAM_STATE_CHECK; rc = b.set(cmspm, CM_NON_BLOCKING)) {
+                    if (over && wait_any().code == CM_OK) ++told;  // the collector may have gone
+                    std::this_thread::yield();
+                }
+                {
+                    const std::lock_guard held{p.mutex};
+                    std::swap(p.near, a);
+                    std::swap(p.far, b);
+                }
+                ++renewed;
+                // Two may renew one place: what is replaced has ended, or ends now.
+                (void)a.cancel();
+                (void)b.cancel();
             };
-            const auto look = [&](std::mt19937_64& random, bool far) {
-                place& p = at[random() % places];
-                const std::lock_guard held{p.mutex};
-                return far ? p.far : p.near;
-            };
-            // Two receivers. The memory of a Receive that answered 35 is not used again: a late write would be seen.
-            // seen.
-            for (int n = 0; n < 2; ++n)
-                start([&, &mine = memory[static_cast<std::size_t>(n)]](std::mt19937_64& random) {
-                    if (mine.empty() || mine.back()->code == CM_OPERATION_INCOMPLETE)
-                        mine.push_back(std::make_unique<small_receive>());
-                    const talk t = look(random, true);
-                    const CM_INT32 rc = mine.back()->issue(t);
-                    if (rc == CM_OPERATION_INCOMPLETE)
-                        ++issued;
-                    else if (rc == CM_OK)
-                        ++at_once;
-                    else {
-                        ++refused;
-                        std::this_thread::yield();
-                    }
-                });
-            start([&](std::mt19937_64& random) {
-                talk t = look(random, false);
-                const CM_INT32 rc = t.send("x") == CM_OK ? t.flush() : CM_OK;
-                if (rc == CM_OPERATION_INCOMPLETE) ++strange;
-            });
-            start([&](std::mt19937_64& random) {
-                talk t = look(random, true);
-                void* handle = random() % 4 == 0 ? nullptr : events[random() % 3].handle;
-                (void)set_event(t, handle);
-                void* found = nullptr;
-                if (extract_event(t, found) == CM_OK && found != nullptr && found != events[0].handle &&
-                    found != events[1].handle && found != events[2].handle)
-                    ++strange;
-                if (random() % 4 == 0)
-                    (void)set_callback(
-                        &t, [](void*, const clq_completion*) { ++told_by_callback; }, nullptr);
-                for (const event& e : events) (void)e.signalled();
-            });
-            start([&](std::mt19937_64& random) {
-                const bool only_looks = random() % 3 == 0;
-                const completion c = only_looks ? check_any() : wait_any();
-                if (c.code == CM_OK && c.result == CM_OPERATION_INCOMPLETE) ++strange;
-                if (c.code == CM_OK) told += only_looks ? 0U : 1U;
-                else std::this_thread::yield();
-            });
-            // One cancels and puts new conversations in the place of the old.
-            start([&](std::mt19937_64& random) {
+            const auto act = [&](std::mt19937_64& random, std::vector<std::unique_ptr<small_receive>>& mine) {
                 place& p = at[random() % places];
                 talk near, far;
                 {
@@ -117,36 +88,65 @@ TEST_SUITE("async") {
                     near = p.near;
                     far = p.far;
                 }
-                switch (random() % 4) {
-                    case 0: (void)far.cancel(); break;
-                    case 1: (void)near.cancel(); break;
-                    case 2: (void)far.send_error(); break;
-                    default:
-                        (void)far.set(cmsdt, CM_DEALLOCATE_ABEND);
-                        (void)far.deallocate();
-                        break;
+                const auto roll = random() % 1000;
+                if (roll < 450) {
+                    // The memory of a Receive that answered 35 is not used again: a late write would be seen.
+                    if (mine.empty() || mine.back()->code == CM_OPERATION_INCOMPLETE)
+                        mine.push_back(std::make_unique<small_receive>());
+                    switch (mine.back()->issue(far)) {
+                        case CM_OPERATION_INCOMPLETE: ++issued; break;
+                        case CM_OK: ++at_once; break;
+                        default: ++refused;
+                    }
+                } else if (roll < 850) {
+                    CM_INT32 rc = near.send("x");
+                    if (rc == CM_OK) rc = near.flush();
+                    if (rc == CM_OPERATION_INCOMPLETE) ++issued;
+                } else if (roll < 900) {
+                    (void)set_event(far, random() % 4 == 0 ? nullptr : events[random() % 3].handle);
+                } else if (roll < 940) {
+                    void* found = nullptr;
+                    if (extract_event(far, found) == CM_OK && found != nullptr && found != events[0].handle &&
+                        found != events[1].handle && found != events[2].handle)
+                        ++strange;
+                } else if (roll < 950) {
+                    (void)set_callback(
+                        &far, [](void*, const clq_completion*) { ++told_by_callback; }, nullptr);
+                } else if (roll < 960) {
+                    (void)events[random() % 3].signalled();
+                } else if (roll < 980) {
+                    const completion c = check_any();
+                    if (c.code == CM_OK && c.result == CM_OPERATION_INCOMPLETE) ++strange;
+                } else if (roll < 985) {
+                    (void)far.send_error();
+                } else if (roll < 990) {
+                    (void)far.cancel();
+                } else if (roll < 993) {
+                    (void)near.cancel();
+                } else if (roll < 996) {
+                    (void)far.set(cmsdt, CM_DEALLOCATE_ABEND);
+                    (void)far.deallocate();
+                } else {
+                    (void)far.cancel();
+                    (void)near.cancel();
+                    renew(p);
                 }
-                if (random() % 2 == 0) return;
-                (void)far.cancel();
-                (void)near.cancel();
-                talk a, b;
-                a.prepare("inproc/TP");
-                if (a.allocate() != CM_OK || a.flush() != CM_OK) {
-                    (void)a.cancel();
-                    return;
-                }
-                CM_INT32 rc = b.accept();
-                while (rc == CM_OPERATION_INCOMPLETE && b.state() != CM_RECEIVE_STATE) std::this_thread::yield();
-                if (rc != CM_OK && rc != CM_OPERATION_INCOMPLETE) ++strange;
-                // An accept that waited is busy until the collector has taken its record.
-                for (rc = b.set(cmspm, CM_NON_BLOCKING); rc == CM_PROGRAM_STATE_CHECK; rc = b.set(cmspm, CM_NON_BLOCKING))
-                    if (over && wait_any().code == CM_OK) ++told;  // the collector may have gone
-                const std::lock_guard held{p.mutex};
-                p.near = a;
-                p.far = b;
-                ++p.life;
-                ++renewed;
-            });
+            };
+            std::vector<std::thread> threads;
+            for (std::size_t n = 0; n < memory.size(); ++n)
+                threads.emplace_back([&, n] {
+                    std::mt19937_64 random{seed * 100 + n};
+                    while (!over) act(random, memory[n]);
+                });
+            for (int n = 0; n < 2; ++n)
+                threads.emplace_back([&] {
+                    while (!over) {
+                        const completion c = wait_any();
+                        if (c.code == CM_OK && c.result == CM_OPERATION_INCOMPLETE) ++strange;
+                        if (c.code == CM_OK) ++told;
+                        else std::this_thread::yield();
+                    }
+                });
             // The time is how long it races, not what it checks.
             const auto until =
                 std::chrono::steady_clock::now() + std::chrono::seconds(number("COLLOQUY_RACE_SECONDS", 2)) / 2;
