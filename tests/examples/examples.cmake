@@ -1,3 +1,10 @@
+# What the documentation quotes from examples stands there.
+if(Python3_Interpreter_FOUND)
+    add_test(NAME quotes COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/examples/quotes.py
+        ${PROJECT_SOURCE_DIR}/docs/async.md ${PROJECT_SOURCE_DIR}/docs/embedding.md)
+    set_tests_properties(quotes PROPERTIES LABELS tidy TIMEOUT 60)
+endif()
+
 # The servers of examples/embed_*, each driven by a client from another process over TCP.
 if(NOT COLLOQUY_BUILD_EXAMPLES OR NOT TARGET example_embed_epoll OR NOT Python3_Interpreter_FOUND)
     return()
