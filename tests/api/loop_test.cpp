@@ -85,6 +85,14 @@ struct idle_pair {
         cmrcv(theirs.data(), text.data(), &size, &data, &got, &status, &rts, &rc);
         REQUIRE(rc == CM_OPERATION_INCOMPLETE);
     }
+    // The Receive's buffer and the callback's counts go with the pair.
+    ~idle_pair() {
+        cmcanc(theirs.data(), &rc);
+        cmcanc(ours.data(), &rc);
+        clq_set_callback(nullptr, nullptr, nullptr, &rc);
+    }
+    idle_pair(const idle_pair&) = delete;
+    idle_pair& operator=(const idle_pair&) = delete;
 };
 
 }  // namespace

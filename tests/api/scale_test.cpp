@@ -28,7 +28,8 @@ public:
 
     void run(const std::string& where, int conversations) {
         conversations_ += conversations;
-        for (int i = 0; i < 8; ++i) accept_one();
+        wanted_ += 8;
+        accept_more();
         for (int i = 0; i < conversations; ++i) {
             end& e = add();
             e.number = i;
@@ -44,6 +45,7 @@ public:
             REQUIRE(c.code == CM_OK);
             REQUIRE(known_.contains(c.id));
             go_on_after(*known_[c.id], c.result);
+            accept_more();
             most_open_ = std::max(most_open_, running_unit::conversations_open());
         }
     }
@@ -64,6 +66,10 @@ private:
     };
 
     end& add() { return *ends_.emplace_back(std::make_unique<end>()); }
+    // One Accept for each that was served; not at once, or a queue full of attaches would be served by recursion.
+    void accept_more() {
+        for (; wanted_ != 0; --wanted_) accept_one();
+    }
     void accept_one() {
         end& e = add();
         CM_INT32 rc = -1;
@@ -90,7 +96,7 @@ private:
                 case step::accepting:
                     REQUIRE(code == CM_OK);
                     REQUIRE(e.t.set(cmspm, CM_NON_BLOCKING) == CM_OK);
-                    if (++accepted_ + 8 <= conversations_) accept_one();
+                    if (++accepted_ + 8 <= conversations_) ++wanted_;
                     e.doing = step::serving;
                     code = receive(e);
                     break;
@@ -135,6 +141,7 @@ private:
     const int rounds_;
     int conversations_ = 0;
     int accepted_ = 0;
+    int wanted_ = 0;
     unsigned long long most_open_ = 0;
     std::vector<std::unique_ptr<end>> ends_;
     std::unordered_map<id_bytes, end*, id_hash> known_;
