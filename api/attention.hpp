@@ -1,8 +1,7 @@
 // attention: whom a conversation's completions are told, beside or instead of the wait queue.
 //
 // Counted, because the thread that tells may be at work while the program collects the result and ends the
-// conversation: a wake
-// object outlives its senders. The conversation holds one reference, each telling another.
+// conversation: a wake object outlives its senders. The conversation holds one reference, each telling another.
 #pragma once
 
 #include <cstdint>

@@ -143,8 +143,7 @@ void logical_unit::leave(runtime::context& c) noexcept {
         // Finished operations wait: the program is working through a batch, and its answers leave together.
         look_again_soon();
         // A standby that drives sleeps in the system's wait. Read-modify-write, as in write_dirty: either we ring, or
-        // it
-        // finds what we have put off.
+        // it finds what we have put off.
         if (put_off_.exchange_acq_rel(1) == 0 && caller_driven()) (void)drives_.front()->ring();
     } else {
         write_dirty(c);

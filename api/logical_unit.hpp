@@ -2,12 +2,10 @@
 // wait.
 //
 // Who drives. With reactors, each has a thread. Without, whoever waits inside a call drives; when nobody does for a
-// moment the
-// standby thread takes over, and steps aside as soon as a caller wants the drive again.
-// Output. A call writes what it caused before it returns, unless finished operations wait to be collected: then the
-// program is
-// in the middle of a batch, and the output goes out in one write when the program next waits, or a moment later by
-// the standby.
+// moment the standby thread takes over, and steps aside as soon as a caller wants the drive again. Output. A call
+// writes what it caused before it returns, unless finished operations wait to be collected: then the program is in the
+// middle of a batch, and the output goes out in one write when the program next waits, or a moment later by the
+// standby.
 #pragma once
 
 #include <cstdint>
@@ -73,8 +71,7 @@ public:
     // No new conversations; waits for the open ones. True: all have ended in time.
     bool drain(std::uint64_t timeout_ns) noexcept;
     // leave(), and if the outcome says so, waits until the operation is finished: its code. Past `deadline_ns` the
-    // operation
-    // is cancelled and the answer is operation_incomplete.
+    // operation is cancelled and the answer is operation_incomplete.
     runtime::return_code finish(runtime::context& c, const runtime::outcome& o,
                                 std::uint64_t deadline_ns = transport::no_deadline) noexcept;
 

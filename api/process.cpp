@@ -35,8 +35,7 @@ std::string& error_text() noexcept {
 void at_exit() { (void)stop_process_unit(exit_drain_ns); }
 
 // The child of a fork has none of our threads and must not share our connections: it starts afresh if it calls at
-// all, and
-// every id it remembers is unknown.
+// all, and every id it remembers is unknown.
 void in_child() {
     process_state& s = state();
     logical_unit* const u = s.unit.exchange_acq_rel(nullptr);  // release[process-unit] acquire[process-unit]

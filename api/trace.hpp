@@ -1,14 +1,11 @@
 // trace: a line for every call and every completion, for people who want to see what a program does.
 //
 // COLLOQUY_TRACE names the file, which is appended to; COLLOQUY_TRACE_DATA how many bytes of sent and received data a
-// line
-// shows, none by default. Both are read when the library is loaded. Off, a call costs one relaxed load.
+// line shows, none by default. Both are read when the library is loaded. Off, a call costs one relaxed load.
 //   seconds thread call conversation parameters -> code | state before -> after | outputs | duration
 // Passwords and user IDs are never written, only their lengths. Lines are bounded and each is one write, so that
-// those of
-// several threads and processes do not mix. Nothing here fails a call: a file that cannot be written is reported once
-// on
-// standard error, and the trace ends.
+// those of several threads and processes do not mix. Nothing here fails a call: a file that cannot be written is
+// reported once on standard error, and the trace ends.
 #pragma once
 
 #include <cstddef>
@@ -34,8 +31,8 @@ inline runtime::atom<std::uint32_t> switched_on;
 struct record;
 
 // One call, from its construction to its destruction. Names must be literals. Pointers are read as the call itself
-// reads
-// them: inputs at once, outputs at the end, and not when the call answered 35 and may be somebody else's by then.
+// reads them: inputs at once, outputs at the end, and not when the call answered 35 and may be somebody else's by
+// then.
 class call {
 public:
     call(const char* name, const void* conversation_id_bytes, const std::int32_t* return_code) noexcept {
@@ -109,8 +106,7 @@ private:
 };
 
 // A completion is about to be told, so that its outputs may be read. `v`: its slot, held by the one who tells; null
-// when it
-// is not known whose it is.
+// when it is not known whose it is.
 void tell_slowly(const char* whom, const runtime::conversation* v) noexcept;
 inline void tell(const char* whom, const runtime::conversation* v) noexcept {
     if (on()) tell_slowly(whom, v);

@@ -60,27 +60,21 @@ typedef int(COLLOQUY_CALL* CLQ_FARPROC)(void);
 
 /*
  * Specify_Windows_Handle: completions of non-blocking calls are posted to this window of the process as the
- * registered message
- * "WinAsyncCPIC" (or "WinAsyncCPI-C", see COLLOQUY_COMPLETION_MESSAGE), wParam the return code, lParam the pointer to
- * the
- * conversation ID that was passed to the call. The window is the only by-value parameter of CPI-C. NULL: no longer.
- * On Linux a window is made by colloquy/window.h. A conversation with an event, sink or callback does not use it.
- * A call whose message is posted is finished: cmwait must not be called for it. A window that is destroyed with calls
- * outstanding
- * leaves them to cmwait; a full message queue is tried again until it takes the message.
- * Any thread. 0 done; 24 no window; 20 LOCAL.
+ * registered message "WinAsyncCPIC" (or "WinAsyncCPI-C", see COLLOQUY_COMPLETION_MESSAGE), wParam the return code,
+ * lParam the pointer to the conversation ID that was passed to the call. The window is the only by-value parameter of
+ * CPI-C. NULL: no longer. On Linux a window is made by colloquy/window.h. A conversation with an event, sink or
+ * callback does not use it. A call whose message is posted is finished: cmwait must not be called for it. A window
+ * that is destroyed with calls outstanding leaves them to cmwait; a full message queue is tried again until it takes
+ * the message. Any thread. 0 done; 24 no window; 20 LOCAL.
  */
 CM_ENTRY xchwnd(void CM_PTR hwndNotify, CM_RETURN_CODE CM_PTR return_code);
 
 /*
  * WinCPICSetEvent: completions of this conversation's non-blocking calls signal the event, after the result is there
- * for cmwait
- * to collect. Any number of conversations may share one. The library never resets it: with a manual-reset event reset
- * before
- * the call is issued. A new handle replaces the old one; NULL, behind the pointer or as the pointer, removes it. The
- * handle stays the
- * program's; it may be closed while it is set.
- * Any thread. 0 done; 24 no such conversation or event; 37 a call on the conversation is incomplete.
+ * for cmwait to collect. Any number of conversations may share one. The library never resets it: with a manual-reset
+ * event reset before the call is issued. A new handle replaces the old one; NULL, behind the pointer or as the
+ * pointer, removes it. The handle stays the program's; it may be closed while it is set. Any thread. 0 done; 24 no
+ * such conversation or event; 37 a call on the conversation is incomplete.
  */
 extern COLLOQUY_API void COLLOQUY_CALL WinCPICSetEvent(const void CM_PTR conversation_ID,
                                                        CM_EVENT_HANDLE CM_PTR event_handle,
@@ -97,12 +91,9 @@ extern COLLOQUY_API int COLLOQUY_CALL WinCPICIsBlocking(void);
 
 /*
  * WinCPICSetBlockingHook: this thread's blocking calls call the hook again and again while they wait. It returns TRUE
- * to go on,
- * FALSE (WM_QUIT was seen) to give control back: the blocking call is cancelled and returns 20, cmwait returns 36 and
- * cancels
- * nothing. Inside the hook calls on other conversations in CM_NON_BLOCKING mode are allowed; a blocking one is
- * refused with 37.
- * Returns the previous hook, NULL when there was none.
+ * to go on, FALSE (WM_QUIT was seen) to give control back: the blocking call is cancelled and returns 20, cmwait
+ * returns 36 and cancels nothing. Inside the hook calls on other conversations in CM_NON_BLOCKING mode are allowed; a
+ * blocking one is refused with 37. Returns the previous hook, NULL when there was none.
  */
 extern COLLOQUY_API CLQ_FARPROC COLLOQUY_CALL WinCPICSetBlockingHook(CLQ_FARPROC hook);
 /* WinCPICUnhookBlockingHook: no hook. Nonzero when there was one. */

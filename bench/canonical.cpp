@@ -1,6 +1,5 @@
 // canonical: the one workload that is quoted. 64-byte request and reply through the public API, two processes,
-// loopback TCP, with
-// bare sockets doing the same beside it in the same run.
+// loopback TCP, with bare sockets doing the same beside it in the same run.
 //
 // Usage: bench_canonical [--duration SECONDS] [--rounds N] [--conversations N] [--links N] [--reactors N] [--json]
 // Rounds of all workloads are interleaved; medians are printed, and the ratio to the bare socket that is comparable.

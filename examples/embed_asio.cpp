@@ -6,8 +6,7 @@
 namespace {
 
 // Keeps one wait for the handle and one for the timer outstanding. asio has no place right before its wait, so the
-// timer is
-// set after each dispatch; a program that makes calls elsewhere in its loop calls arm() behind them.
+// timer is set after each dispatch; a program that makes calls elsewhere in its loop calls arm() behind them.
 class runtime_in_loop {
 public:
     explicit runtime_in_loop(asio::io_context& loop) : handle_{loop, clq_wait_handle()}, timer_{loop} {

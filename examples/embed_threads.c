@@ -1,7 +1,6 @@
 /*
  * embed_threads: a transaction server on the program's own threads. The first one polls and dispatches; a sink passes
- * what
- * completes to a queue, from which two workers take it. No thread of the runtime's.
+ * what completes to a queue, from which two workers take it. No thread of the runtime's.
  */
 #include <errno.h>
 #include <poll.h>

@@ -1,7 +1,6 @@
 /*
  * window_client: completions as window messages, as programs for Windows take them: a window procedure, a table of
- * pending
- * verbs, the message "WinAsyncCPIC". Talks to one of the embed_ servers.
+ * pending verbs, the message "WinAsyncCPIC". Talks to one of the embed_ servers.
  *
  * usage: example_window_client HOST:PORT
  */

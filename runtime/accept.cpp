@@ -1,10 +1,8 @@
 // Where attaches meet Accept_Conversation.
 //
 // One word counts the attaches that are queued and the accepts that wait; both are above zero never. Who comes second
-// takes
-// who came first, so each pair is made by exactly one read-modify-write. The queues behind the word hold the
-// identities: an
-// entry is enqueued right after it was counted, and a taker that does not see it yet looks again.
+// takes who came first, so each pair is made by exactly one read-modify-write. The queues behind the word hold the
+// identities: an entry is enqueued right after it was counted, and a taker that does not see it yet looks again.
 // Progress: lock-free but for that look, which lasts as long as the other thread needs for one enqueue.
 //
 // An accept that is cancelled stays counted, as stale, until a taker comes upon it or the next Accept takes over its
@@ -95,8 +93,7 @@ conversation* engine::wait_for_attach(context& c, conversation& v) noexcept {
 }
 
 // A slot for an attach, owned: that of an accept that waits (`waiter`), or a fresh one which is counted as queued and
-// must be
-// enqueued by publish_attached.
+// must be enqueued by publish_attached.
 conversation* engine::slot_for_attach(context& c, bool& waiter) noexcept {
     conversation* fresh = nullptr;
     std::uint64_t w = accept_.load_acquire();

@@ -3,8 +3,7 @@
 // When to use: everywhere a value is shared between threads. Bare operators and defaulted orders do not compile, so the
 // order is always visible where the operation is, and there are no standalone fences to reason about.
 // Primitives take the atomic as `template <template <class> class Atom>`; tests replace it by a model atomic that a
-// seeded
-// scheduler drives and that may return stale values (tests/schedule/).
+// seeded scheduler drives and that may return stale values (tests/schedule/).
 #pragma once
 
 #include <atomic>

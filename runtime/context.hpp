@@ -1,8 +1,8 @@
 // context: who is calling, carried through every call of the engine.
 //
 // One for each thread inside the runtime. It names the caller's share of sharded structures and collects the
-// completions of a
-// batch, so that the wait queue is told once. The owner flushes it (engine::flush) before it waits or returns.
+// completions of a batch, so that the wait queue is told once. The owner flushes it (engine::flush) before it waits or
+// returns.
 #pragma once
 
 #include <array>

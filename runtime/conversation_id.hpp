@@ -1,10 +1,9 @@
 // conversation_id: the eight opaque bytes a program holds.
 //
 // slot (24 bits) says where the conversation lives, generation (40 bits) which of the slot's lives it is. A
-// generation is
-// never zero, so an id is never all zero. A slot would have to be reused 2^40 times for a stale id to match again:
-// half a
-// year at 15 microseconds a life. Generations start at a salted value, so an id cannot be guessed from another run's.
+// generation is never zero, so an id is never all zero. A slot would have to be reused 2^40 times for a stale id to
+// match again: half a year at 15 microseconds a life. Generations start at a salted value, so an id cannot be guessed
+// from another run's.
 #pragma once
 
 #include <cstdint>

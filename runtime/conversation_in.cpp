@@ -11,8 +11,7 @@ namespace {
 namespace in = wire::indicator;
 
 // How a queued buffer uses the fields that are its holder's: user1 the indicators of the frame that ends in it, user2
-// these
-// marks, user3 the charge of the frames that end in it.
+// these marks, user3 the charge of the frames that end in it.
 constexpr std::uint8_t mark_frame_end = 1;
 constexpr std::uint8_t mark_error = 2;
 constexpr std::uint8_t mark_uncharged = 4;
@@ -422,8 +421,7 @@ step flow::receive() noexcept {
 }
 
 // Grants anew what the program has read. Half a window at a time, so that small records do not cost a frame each; but
-// what is
-// left to the partner must not be too little for it to go on.
+// what is left to the partner must not be too little for it to go on.
 void flow::settle_credit() noexcept {
     if (v.consumed == 0 || !reachable()) return;
     // The partner's Confirmed may be under way and frees the number for its next conversation, which must not get

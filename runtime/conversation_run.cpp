@@ -1,6 +1,5 @@
 // Operations carried on until they finish or must wait. The same code serves the verb that begins an operation and
-// whoever
-// brings what it waited for, so blocking and non-blocking calls cannot differ.
+// whoever brings what it waited for, so blocking and non-blocking calls cannot differ.
 #include <array>
 #include <cstring>
 
@@ -26,8 +25,7 @@ step flow::advance() noexcept {
 }
 
 // Send_Data, Flush, Confirm, Prepare_To_Receive, Deallocate and the first half of a Receive: errors that may be told,
-// the
-// caller's data, the last frame with its indicators, the answer.
+// the caller's data, the last frame with its indicators, the answer.
 step flow::transmit() noexcept {
     operation& op = v.op;
     const bool asks = (op.indicators & in::definite_response) != 0;

@@ -296,8 +296,7 @@ void engine::leave_idle(context& c, conversation& v) noexcept {
 }
 
 // What others see while an operation waits: the state before it. A Receive that has passed the turn is in RECEIVE
-// already, but
-// that is told with its completion.
+// already, but that is told with its completion.
 static conversation_state shown(const conversation& v) noexcept { return word_bits::state_of(v.word.load()); }
 
 return_code engine::issue(context& c, conversation& v) noexcept {

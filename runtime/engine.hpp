@@ -1,8 +1,7 @@
 // engine: one logical unit's conversations, without I/O.
 //
 // It owns the table, the buffers, the names served and the wait queue. It is given bytes and times by whoever
-// composes it
-// with a transport (api/logical_unit, the simulator) and asks of it only what `host` lists.
+// composes it with a transport (api/logical_unit, the simulator) and asks of it only what `host` lists.
 #pragma once
 
 #include <cstddef>
@@ -38,8 +37,7 @@ public:
     // Begin this link of the partner; answered by session::start or engine::link_failed, possibly before this returns.
     virtual void open_link(context& c, partner& p, std::uint32_t link) noexcept = 0;
     // The session is over for the engine: the transport closes the connection when what is queued has been written,
-    // then
-    // gives back its hold (session::release).
+    // then gives back its hold (session::release).
     virtual void session_ended(context& c, session& s) noexcept = 0;
     // --- attention: what the host hung on a conversation. The engine keeps one reference for the conversation.
     // Which channel an operation issued now reports by: wait_queue or posted.

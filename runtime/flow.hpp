@@ -3,8 +3,7 @@
 // A flow is made on the stack by whoever owns the slot (a verb, or the bringer of news) and lives until the slot is
 // left.
 // conversation_in.cpp: frames that arrive and what Receive makes of them. conversation_out.cpp: the send buffer,
-// frames that
-// leave, credit. conversation_run.cpp: operations carried on until they finish or must wait.
+// frames that leave, credit. conversation_run.cpp: operations carried on until they finish or must wait.
 #pragma once
 
 #include <cstdint>
@@ -35,8 +34,7 @@ struct flow {
 
     // --- in ----------------------------------------------------------------------------------------------------------
     // Looks at a frame in the order of arrival. A waiting Receive is filled straight from `payload`; what remains is
-    // queued
-    // (in `owned` itself when the payload lies in it). Anything but none: the partner broke the protocol.
+    // queued (in `owned` itself when the payload lies in it). Anything but none: the partner broke the protocol.
     wire::reason admit(std::uint8_t indicators, std::span<const std::byte> payload, std::uint32_t charge,
                        buffer*& owned, bool may_fill) noexcept;
     // Frames that others brought while somebody owned the slot.

@@ -38,8 +38,7 @@ struct limits {
         return inbound_bytes != 0 ? inbound_bytes : std::uint64_t{conversations} * window_bytes + window_growth_bytes;
     }
     // Cells: the reservation in cells that are at worst three quarters full, and for each slot two partly filled ones
-    // and
-    // one for a frame without data.
+    // and one for a frame without data.
     [[nodiscard]] constexpr std::uint32_t inbound_cells() const noexcept {
         const std::uint64_t cells = reservable_bytes() / 160 + std::uint64_t{conversations} * 3 + 1'024;
         return cells < 0xFFFF'FFF0ULL ? static_cast<std::uint32_t>(cells) : 0xFFFF'FFF0U;

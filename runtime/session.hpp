@@ -1,9 +1,8 @@
 // session: one link's end, without I/O. Bytes and times go in; frames, completions and a next deadline come out.
 //
 // Input side and clock: the driver of the link only. Output side: frames are pushed from any thread; gathering
-// belongs to the
-// holder of the write duty. Life: a session is created once per table slot and used again after everyone let go of it
-// (conversations that still name it, and the connection, each hold it).
+// belongs to the holder of the write duty. Life: a session is created once per table slot and used again after
+// everyone let go of it (conversations that still name it, and the connection, each hold it).
 #pragma once
 
 #include <array>
@@ -79,12 +78,10 @@ public:
     // The same for a conversation the partner begins (driver).
     void adopt_channel(conversation_id id, std::uint32_t channel) noexcept;
     // The conversation no longer answers for its channel. `acknowledged`: nothing more comes for it, so that a number
-    // of
-    // ours may be used again. Called before the frame that ends the channel is sent.
+    // of ours may be used again. Called before the frame that ends the channel is sent.
     void end_channel(std::uint32_t channel, bool acknowledged) noexcept;
     // The partner's channel: we gave the conversation up after asking to confirm its end. Nothing may be sent before
-    // the
-    // partner has answered, because a Confirmed would free the number for its next conversation.
+    // the partner has answered, because a Confirmed would free the number for its next conversation.
     void end_unanswered(std::uint32_t channel) noexcept;
     // A conversation lets go of the session.
     void leave(context& c) noexcept;
@@ -105,8 +102,7 @@ public:
     // All that gather() gave has been written.
     void written(context& c) noexcept;
     // The same for a link that carries frames and not bytes: all that is queued, oldest first. Null: nothing is left
-    // and the
-    // duty is given up. The frames are the caller's.
+    // and the duty is given up. The frames are the caller's.
     [[nodiscard]] buffer* take_frames(context& c) noexcept;
     // For the connection that closes: the duty, if nobody has it. False: the holder is about to find the session ended.
     [[nodiscard]] bool take_write_duty() noexcept { return output_.try_take_duty(); }
@@ -176,8 +172,7 @@ private:
     atom<wire::reason> why_;
     atom<wire::reason> condemned_;
     // Conversations that name this session, and whether it has ended. One word, so that a conversation is either seen
-    // by
-    // the driver of a lost link or sees that the link is lost.
+    // by the driver of a lost link or sees that the link is lost.
     static constexpr std::uint32_t bound_ended = 1U << 31;
     atom<std::uint32_t> bound_;
     atom<std::uint32_t> holds_;  // conversations and the connection

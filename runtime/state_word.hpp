@@ -51,8 +51,7 @@ constexpr conversation_state state_of(u64 w) noexcept {
     return static_cast<conversation_state>((w & state_mask) >> state_shift);
 }
 // An id of this generation names the slot's present life. Between two lives the word has a generation, too, which no
-// id was
-// given for; a forged one must not find it.
+// id was given for; a forged one must not find it.
 constexpr bool is_life(u64 w, u64 id_generation) noexcept {
     return generation(w) == id_generation && phase_of(w) != phase::vacant && phase_of(w) != phase::retired;
 }
@@ -84,8 +83,7 @@ public:
     enum class claim_result : std::uint8_t { claimed, stale, busy };
 
     // idle -> claimed. `seen` receives the word on success or refusal. A bringer of news that owns the slot at this
-    // moment is
-    // waited for: it holds it for as long as it takes to copy a frame.
+    // moment is waited for: it holds it for as long as it takes to copy a frame.
     claim_result claim(u64 generation, u64& seen) noexcept {
         u64 w = word_.load_relaxed();  // relaxed: only a guess for the CAS
         for (;;) {
@@ -118,10 +116,8 @@ public:
     }
 
     // For the collector of a finished operation: done -> claimed, or -> delivering for one who passes it on. Who owns
-    // the
-    // slot for a look only (cmchck, a canceller) puts it back as it was, so it is waited for: the collector has given
-    // up its
-    // entry in the queue already and will not come again.
+    // the slot for a look only (cmchck, a canceller) puts it back as it was, so it is waited for: the collector has
+    // given up its entry in the queue already and will not come again.
     bool collect(u64 generation, phase to = phase::claimed) noexcept {
         u64 w = word_.load_relaxed();
         for (;;) {
@@ -138,9 +134,8 @@ public:
     }
 
     // The owner leaves to idle, pending or done in `state`. False: news arrived meanwhile; the arrivals bit is
-    // cleared, the
-    // slot still owned, and the owner must look at what was brought before it tries again.
-    // `seen` receives the word that was replaced, flags included.
+    // cleared, the slot still owned, and the owner must look at what was brought before it tries again. `seen`
+    // receives the word that was replaced, flags included.
     bool leave(phase to, conversation_state state, u64& seen) noexcept {
         u64 w = word_.load_relaxed();
         for (;;) {
@@ -228,8 +223,7 @@ public:
     }
 
     // The owner ends this life: the generation moves on, so every id of it is stale from here. True: no pin is left
-    // and the
-    // caller returns the slot to the free list; otherwise the last unpin does.
+    // and the caller returns the slot to the free list; otherwise the last unpin does.
     [[nodiscard]] bool retire() noexcept {
         u64 w = word_.load_relaxed();
         for (;;) {

@@ -1,8 +1,8 @@
 // table_memory: where the fixed tables get their zeroed memory.
 //
 // The default is std::calloc, which is lazy only where the process's allocator is: one that clears what it hands out
-// would back
-// every table at start. A host with better means (mmap, VirtualAlloc) installs them before the first table is made.
+// would back every table at start. A host with better means (mmap, VirtualAlloc) installs them before the first table
+// is made.
 #pragma once
 
 #include <cstddef>

@@ -447,8 +447,8 @@ static outcome cancel_with(engine& e, context& c, conversation_id id, std::uint3
                 // Finished and not collected: the result is discarded with the conversation.
                 if (!v->word.collect(id.generation())) break;
                 if (v->op.channel != notify::wait_queue || tell_always) {
-                    // It is about to be told, or its caller about to return, and still will be, once; the conversation ends
-                    // with it.
+                    // It is about to be told, or its caller about to return, and still will be, once; the
+                    // conversation ends with it.
                     flow f{e, c, *v};
                     (void)f.purge();
                     f.abend(sense);

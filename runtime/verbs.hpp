@@ -2,8 +2,7 @@
 // operation: 37; state: 25; other parameters: 24), then the operation.
 //
 // Any thread. None of these blocks: `operation_incomplete` with `must_wait` means that the conversation is in
-// blocking mode and
-// the caller waits for engine::finished() in its own way, then engine::collect()s the code.
+// blocking mode and the caller waits for engine::finished() in its own way, then engine::collect()s the code.
 #pragma once
 
 #include <cstdint>

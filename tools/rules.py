@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Writes docs/async-rules.md: every rule of asynchronous calls, and the tests that hold it.
 
-The rules are tests/data/async-rules.tsv. A test belongs to a rule when its name begins with "async RULE:" or "RULE:", or
-names the rule in brackets: "(A3)". With --check nothing is written: exits 1 when the page is not up to date, a rule has no
-test, or a test names a rule that there is not.
+The rules are tests/data/async-rules.tsv. A test belongs to a rule when its name begins with "async RULE:" or "RULE:",
+or names the rule in brackets: "(A3)". With --check nothing is written: exits 1 when the page is not up to date, a rule
+has no test, or a test names a rule that there is not.
 """
 import re
 import sys
@@ -17,7 +17,8 @@ PART = re.compile(r'"((?:[^"\\]|\\.)*)"')
 OWN = re.compile(r"^(?:async )?((?:\d+(?:\.\d+)+)|[AX]\d+):")
 ALSO = re.compile(r"\(([AX]\d+(?:, [AX]\d+)*)\)")
 SECTIONS = {
-    "1": "The life of a non-blocking call", "2": "Who is told", "3": "Wait_For_Conversation", "4": "Accept_Conversation",
+    "1": "The life of a non-blocking call", "2": "Who is told",
+    "3": "Wait_For_Conversation", "4": "Accept_Conversation",
     "5": "Blocking hooks", "6": "Buffers and pointers", "7": "What meets what", "9": "Check_For_Completion",
     "A": "Rulings where the documents are silent or disagree", "X": "What Colloquy adds",
 }
@@ -46,7 +47,8 @@ def main() -> int:
             else:
                 findings.append(f'{source}: "{name}" names a rule that there is not: {number}')
     lines = ["# Rules of asynchronous calls, and their tests", "",
-             "Written by `tools/rules.py` from `tests/data/async-rules.tsv` and the names in `tests/async/`. Do not edit.", ""]
+             "Written by `tools/rules.py` from `tests/data/async-rules.tsv` and the names in `tests/async/`. "
+             "Do not edit.", ""]
     section = ""
     for number, (says, without) in rules.items():
         if number[0] != section:

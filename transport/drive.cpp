@@ -240,8 +240,7 @@ std::string drive::listen(const endpoint& where, address& chosen) {
 link& drive::link_of(runtime::session& s) noexcept { return *links_[s.index()].load_acquire(); }  // acquire[link]
 
 // A connection is there: it gets a session. Null: there is none to be had, and the connection is closed. No stream:
-// an end of
-// an in-process link.
+// an end of an in-process link.
 runtime::session* drive::begin(stream where, runtime::partner* p, std::uint32_t which) noexcept {
     const bool in_process = !where;
     runtime::session* s = engine_.open_session(context);
@@ -507,8 +506,7 @@ void drive::session_ended(runtime::session& s) noexcept {
 }
 
 // Closes an ended link once nobody writes to it: half-close, the partner's end, close. An abrupt close would make the
-// system
-// drop what the partner has not read yet.
+// system drop what the partner has not read yet.
 void drive::finish(link& l) noexcept {
     if (l.closed_) return;
     if (l.half_closed_) {

@@ -1,8 +1,7 @@
 // drive: one reactor and all that is driven with it: links, listeners, connection attempts, time.
 //
 // Whoever holds the drive token calls run(); what is marked "driver" is the holder's alone. Any thread may write a
-// link's
-// output for which it holds the write duty, and may leave work behind and ring().
+// link's output for which it holds the write duty, and may leave work behind and ring().
 #pragma once
 
 #include <cstdint>
@@ -99,8 +98,7 @@ public:
 
     // Writes what the link has, as the holder of its write duty: until it is empty (the duty is given up), until the
     // connection takes no more (the driver goes on), or until `most` bytes have left and `again` is set: the caller
-    // still
-    // has the duty and parks it.
+    // still has the duty and parks it.
     void write(runtime::context& c, link& l, std::size_t most, bool& again) noexcept;
     // Opens a link to `where` for the partner. The strings are copied.
     void open(runtime::partner& p, std::uint32_t which, std::vector<endpoint> where);
@@ -125,8 +123,7 @@ public:
     // Carries on all that is ready and never waits.
     void run() noexcept;
     // The same, and if there is nothing it waits: at most until `deadline_ns`. `alone`: the wait also ends when
-    // somebody
-    // else wants the drive.
+    // somebody else wants the drive.
     void wait(std::uint64_t deadline_ns, bool alone) noexcept;
     // When run() has to be called again even if nothing happens.
     [[nodiscard]] std::uint64_t next_deadline_ns() noexcept;
@@ -147,8 +144,7 @@ private:
     struct accepting;
     struct attempt;
     // One for each slot. A deadline that moved away stays in the wheel until it expires and is then looked at again,
-    // so that
-    // an operation that finishes in time costs one store.
+    // so that an operation that finishes in time costs one store.
     struct watch_node {
         struct alarm final : runtime::timer {
             watch_node* owner = nullptr;

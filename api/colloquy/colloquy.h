@@ -19,8 +19,7 @@ extern "C" {
 
 /*
  * Settings of a logical unit. Set `size` to sizeof(clq_options) and everything else to zero for defaults; what is set
- * here
- * wins over the configuration file. Copied before clq_start returns.
+ * here wins over the configuration file. Copied before clq_start returns.
  */
 typedef struct clq_options {
     size_t size;
@@ -35,14 +34,12 @@ typedef struct clq_options {
     unsigned heartbeat_ms;
     /*
      * Called first by each thread the library starts, with its role: "colloquy-stby" or "colloquy-rNN". The place for
-     * affinity and
-     * priorities; threads are born with the process's mask and with all signals blocked. May be NULL.
+     * affinity and priorities; threads are born with the process's mask and with all signals blocked. May be NULL.
      */
     void(COLLOQUY_CALL* thread_started)(void* user, const char* role);
     /*
      * Starts a thread that runs entry(argument), returns at once, 0 when it was started; entry returns when the
-     * library is
-     * stopped. NULL: the library starts threads itself.
+     * library is stopped. NULL: the library starts threads itself.
      */
     int(COLLOQUY_CALL* thread_factory)(void* user, const char* role, void (*entry)(void*), void* argument);
     void* thread_user;
@@ -64,10 +61,8 @@ COLLOQUY_API int COLLOQUY_CALL clq_stop(unsigned timeout_ms);
 
 /*
  * Ends it gently: partners are told that no new conversations are taken, and allocating answers 2 from here on; what
- * is open
- * goes on until it ends by itself, at most `timeout_ms`. 0: every conversation has ended. -1: some have not, or
- * another drain
- * is under way. Follow with clq_stop. Not from inside a callback.
+ * is open goes on until it ends by itself, at most `timeout_ms`. 0: every conversation has ended. -1: some have not,
+ * or another drain is under way. Follow with clq_stop. Not from inside a callback.
  */
 COLLOQUY_API int COLLOQUY_CALL clq_drain(unsigned timeout_ms);
 
@@ -75,10 +70,9 @@ COLLOQUY_API int COLLOQUY_CALL clq_drain(unsigned timeout_ms);
  * ---- who is told of completions ----
  *
  * A call that answered 35 completes exactly once and is told by one channel, the first of these that there is: the
- * conversation's
- * sink or callback, its event (WinCPICSetEvent), the process's sink or callback, the window (xchwnd),
- * Wait_For_Conversation. Which
- * class it is, is fixed when the call is issued; where a window or the process's sink points is read when it completes.
+ * conversation's sink or callback, its event (WinCPICSetEvent), the process's sink or callback, the window (xchwnd),
+ * Wait_For_Conversation. Which class it is, is fixed when the call is issued; where a window or the process's sink
+ * points is read when it completes.
  */
 typedef struct clq_completion {
     unsigned char conversation_ID[8]; /* invalid already when the return code says that the conversation has ended */
@@ -88,26 +82,20 @@ typedef struct clq_completion {
 
 /*
  * A sink passes completions on: to a queue, a loop, a port of the host. Called from whichever thread completed the
- * operation
- * (a thread of ours, or one of the host's inside any call), never while a drive is held, while the conversation waits
- * for it
- * to return: it must be quick, must not block and must not call CPI-C (37 if it does).
+ * operation (a thread of ours, or one of the host's inside any call), never while a drive is held, while the
+ * conversation waits for it to return: it must be quick, must not block and must not call CPI-C (37 if it does).
  * 0: taken; the conversation is free for its next call, outputs are written. Anything else: full or slow; the
  * conversation stays
  * busy, and the sink is asked again a few milliseconds later, for as long as it takes. A sink whose target is gone
- * takes
- * completions and drops them. An exception that leaves it counts as taken.
+ * takes completions and drops them. An exception that leaves it counts as taken.
  */
 typedef int(COLLOQUY_CALL* clq_sink)(void* user, const clq_completion* completion);
 
 /*
  * A callback is called on such a thread when the conversation is free again, and may issue any call, on that
- * conversation too, that
- * does not block: conversations in CM_NON_BLOCKING mode, and no Wait_For_Conversation. While it runs, completions
- * that the same
- * thread brought wait; one that blocks delays them and nothing else. clq_stop and clq_drain from inside answer -1. An
- * exception that
- * leaves it ends there.
+ * conversation too, that does not block: conversations in CM_NON_BLOCKING mode, and no Wait_For_Conversation. While it
+ * runs, completions that the same thread brought wait; one that blocks delays them and nothing else. clq_stop and
+ * clq_drain from inside answer -1. An exception that leaves it ends there.
  */
 typedef void(COLLOQUY_CALL* clq_callback)(void* user, const clq_completion* completion);
 
@@ -126,12 +114,10 @@ COLLOQUY_API void COLLOQUY_CALL clq_set_callback(const void* conversation_ID, cl
 
 /*
  * How long each later call on this conversation may take, in milliseconds; 0, the default: as long as it takes. A
- * call that
- * has not finished by then ends with 31 (CM_DEALLOCATED_ABEND_TIMER), blocking or not, and the conversation with it;
- * the partner
- * gets 31 too. Data of that call may have been delivered. With conversation_ID NULL: each later Accept_Conversation
- * of the process.
- * return_code: 0; 24 unknown conversation; 37 a call is incomplete; 20 the library could not start.
+ * call that has not finished by then ends with 31 (CM_DEALLOCATED_ABEND_TIMER), blocking or not, and the conversation
+ * with it; the partner gets 31 too. Data of that call may have been delivered. With conversation_ID NULL: each later
+ * Accept_Conversation of the process. return_code: 0; 24 unknown conversation; 37 a call is incomplete; 20 the library
+ * could not start.
  */
 COLLOQUY_API void COLLOQUY_CALL clq_set_time_limit(const void* conversation_ID, unsigned milliseconds,
                                                    CM_INT32* return_code);
@@ -140,8 +126,7 @@ COLLOQUY_API void COLLOQUY_CALL clq_set_time_limit(const void* conversation_ID, 
  * ---- inside a loop that exists ----
  *
  * Wait until the handle is readable (poll, epoll, any loop; never read from it) or until the timeout has passed, then
- * dispatch. With
- * no_threads set nothing of ours runs anywhere else. Not with a reactor pool.
+ * dispatch. With no_threads set nothing of ours runs anywhere else. Not with a reactor pool.
  */
 COLLOQUY_API int COLLOQUY_CALL clq_wait_handle(void); /* the descriptor, or -1 */
 /* Nanoseconds until clq_dispatch must be called even if the handle is silent: 0 now, -1 never. Ask before each wait. */
@@ -152,10 +137,9 @@ COLLOQUY_API int COLLOQUY_CALL clq_dispatch(void);
 
 /*
  * Sets partner and TP of a conversation in INITIALIZE from "HOST:PORT/TPNAME", "inproc/TPNAME" or a symbolic
- * destination
- * name. Never blocks: names are resolved when the link is opened. return_code: 0; 24 unknown conversation or malformed
- * destination (clq_last_error says how); 25 not in INITIALIZE; 37 an operation is outstanding; 20 the directory is
- * full.
+ * destination name. Never blocks: names are resolved when the link is opened. return_code: 0; 24 unknown conversation
+ * or malformed destination (clq_last_error says how); 25 not in INITIALIZE; 37 an operation is outstanding; 20 the
+ * directory is full.
  */
 COLLOQUY_API void COLLOQUY_CALL clq_set_destination(const void* conversation_ID, const char* destination,
                                                     CM_INT32* return_code);
@@ -173,8 +157,7 @@ COLLOQUY_API unsigned long long COLLOQUY_CALL clq_counter(const char* name);
 
 /*
  * How many conversations are in each state, indexed by CPI-C's state number (1 to 18). A look at every slot: for
- * displays, a few
- * times a second, from any thread.
+ * displays, a few times a second, from any thread.
  */
 COLLOQUY_API void COLLOQUY_CALL clq_states(unsigned long long count[19]);
 

@@ -1,6 +1,5 @@
 // Non-blocking calls: what is allowed beside an operation that is outstanding, how completions are collected and by
-// whom,
-// cancelling, several Accepts, the request-to-send note.
+// whom, cancelling, several Accepts, the request-to-send note.
 #include <doctest/doctest.h>
 
 #include <algorithm>

@@ -1,6 +1,5 @@
 // Bad parameters of every call: null pointers, lengths and values out of range, identifications of nobody. The
-// reference's
-// codes exactly, and a state that does not change.
+// reference's codes exactly, and a state that does not change.
 #include <doctest/doctest.h>
 
 #include <climits>

@@ -1,6 +1,5 @@
 // Peers that are no Colloquy, or a broken one: what comes from them ends their link, with the reason that the
-// protocol gives,
-// and nothing else. A conversation between honest ends goes on all the time.
+// protocol gives, and nothing else. A conversation between honest ends goes on all the time.
 #include <arpa/inet.h>
 #include <doctest/doctest.h>
 #include <sys/socket.h>

@@ -1,6 +1,5 @@
 // What a partner hears of a process that ends: nothing is lost when it exits, 17 when it leaves a conversation
-// behind, 27 when
-// it is killed. And what a forked child knows of its parent's conversations: nothing.
+// behind, 27 when it is killed. And what a forked child knows of its parent's conversations: nothing.
 #ifdef COLLOQUY_PROGRAMS_DIR
 #include <signal.h>
 #include <spawn.h>

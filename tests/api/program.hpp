@@ -1,6 +1,5 @@
 // program: what a test needs to be a CPI-C program: a logical unit for the length of a case, and the calls as
-// functions that
-// return their code.
+// functions that return their code.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -253,7 +252,8 @@ struct pending_receive {
     CM_INT32 wanted = 32767;
     received r;
 
-    // The code is the caller's alone: as soon as the operation is issued another thread may collect it and issue the next.
+    // The code is the caller's alone: as soon as the operation is issued another thread may collect it and issue the
+    // next.
     CM_INT32 issue(const talk& t) {
         r = {};
         CM_INT32 rc = -1;

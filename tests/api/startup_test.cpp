@@ -1,6 +1,5 @@
 // Beginning and end of the library: WinCPICStartup and WinCPICCleanup, clq_start and clq_stop, and what is said when
-// it cannot
-// be started.
+// it cannot be started.
 #include <doctest/doctest.h>
 
 #include <algorithm>

@@ -1,11 +1,10 @@
 // The state table of the interface, cell by cell, against a live partner in the same process.
 //
 // tests/data/cpic-states.tsv is the reference's own table. For each row and each state that can be reached, a
-// conversation is
-// brought into the state, the partner does what the row's outcome needs, the call is made, and its code and the state
-// after
-// it are compared with the cell: in blocking and in non-blocking mode, at the end that allocated and at the end that
-// accepted. Cells that cannot arise here are named in `out_of_reach`; a row nobody knows fails.
+// conversation is brought into the state, the partner does what the row's outcome needs, the call is made, and its
+// code and the state after it are compared with the cell: in blocking and in non-blocking mode, at the end that
+// allocated and at the end that accepted. Cells that cannot arise here are named in `out_of_reach`; a row nobody knows
+// fails.
 #include <doctest/doctest.h>
 
 #include <fstream>
@@ -301,8 +300,7 @@ std::vector<row> spread(const row& r) {
 }
 
 // Outcomes that nothing here can bring about: product failures, a link that breaks (other tests kill the partner),
-// basic
-// conversations, CPI-C 2.x.
+// basic conversations, CPI-C 2.x.
 bool out_of_reach(const row& r) {
     return r.outcome == "ps" || r.outcome == "rf" || r.outcome.starts_with("sc(") || r.outcome.starts_with("et") ||
            r.call.find("(2.x)") != std::string::npos || r.call == "Initialize_Conversation" ||

@@ -1,6 +1,5 @@
 // async: what the tests of asynchronous calls share: two ends of a conversation, counters that can be waited for,
-// windows
-// of the calling thread, and a partner in a process of its own.
+// windows of the calling thread, and a partner in a process of its own.
 #pragma once
 
 #include <atomic>

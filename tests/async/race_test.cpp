@@ -1,8 +1,7 @@
 // Threads that issue Receives, cancel, complete by sending, end, and replace events at one another, through the
 // public calls.
 // Nobody may hang, every 35 is told exactly once or belongs to a cancelled conversation, and no buffer is touched
-// after its
-// completion.
+// after its completion.
 //
 // COLLOQUY_RACE_SECONDS   how long (2)
 // COLLOQUY_SEED           of the choices
@@ -66,7 +65,8 @@ TEST_SUITE("async") {
                 while (rc == CM_OPERATION_INCOMPLETE && b.state() != CM_RECEIVE_STATE) std::this_thread::yield();
                 if (rc != CM_OK && rc != CM_OPERATION_INCOMPLETE) ++strange;
                 // An accept that waited is busy until the collector has taken its record.
-                for (rc = b.set(cmspm, CM_NON_BLOCKING); rc == CM_PROGRAM_STATE_CHECK; rc = b.set(cmspm, CM_NON_BLOCKING)) {
+                for (rc = b.set(cmspm, CM_NON_BLOCKING); rc == CM_PROGRAM_STATE_CHECK;
+                     rc = b.set(cmspm, CM_NON_BLOCKING)) {
                     if (over && wait_any().code == CM_OK) ++told;  // the collector may have gone
                     std::this_thread::yield();
                 }
@@ -143,8 +143,10 @@ TEST_SUITE("async") {
                     while (!over) {
                         const completion c = wait_any();
                         if (c.code == CM_OK && c.result == CM_OPERATION_INCOMPLETE) ++strange;
-                        if (c.code == CM_OK) ++told;
-                        else std::this_thread::yield();
+                        if (c.code == CM_OK)
+                            ++told;
+                        else
+                            std::this_thread::yield();
                     }
                 });
             // The time is how long it races, not what it checks.

@@ -1,7 +1,6 @@
 /*
  * The client of clerk_server.c, C99, blocking: requests and answers with change of direction, confirmations, and
- * lines that
- * are still in the send buffer when the program calls Deallocate and leaves.
+ * lines that are still in the send buffer when the program calls Deallocate and leaves.
  */
 #include <stdio.h>
 #include <stdlib.h>

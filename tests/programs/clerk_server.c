@@ -1,7 +1,6 @@
 /*
  * A server as a CPI-C manual would have it, C99: names its program, accepts one conversation after another with the
- * wait
- * that a named program needs, answers requests, confirms, counts lines, and ends when a partner asks it to.
+ * wait that a named program needs, answers requests, confirms, counts lines, and ends when a partner asks it to.
  *
  * Requests: "ADD a b" is answered with the sum; "LINE n" is only counted, in order; "STOP" ends the server.
  */

@@ -1,7 +1,6 @@
 /*
  * A non-blocking client whose threads all sit in Wait_For_Conversation, C99 with POSIX threads: whoever collects a
- * completion
- * carries that conversation on. Each completion must be collected by exactly one thread.
+ * completion carries that conversation on. Each completion must be collected by exactly one thread.
  */
 #define _POSIX_C_SOURCE 200809L
 #include <pthread.h>

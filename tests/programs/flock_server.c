@@ -1,8 +1,7 @@
 /*
  * A non-blocking server on one thread, C99: a few Accepts always outstanding, a Receive outstanding for each
- * conversation,
- * and one loop around Wait_For_Conversation. Echoes every record; ends when as many conversations as it was told are
- * over.
+ * conversation, and one loop around Wait_For_Conversation. Echoes every record; ends when as many conversations as it
+ * was told are over.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,8 +3,7 @@
  * blocks until a partner comes.
  *
  * Every record is an amount. The server confirms what it is asked to confirm, refuses a negative amount with
- * Send_Error and
- * a word of explanation, and ends with the conversation whose last amount is 0.
+ * Send_Error and a word of explanation, and ends with the conversation whose last amount is 0.
  */
 #include <stdio.h>
 #include <stdlib.h>

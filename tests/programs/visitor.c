@@ -1,7 +1,6 @@
 /*
  * A visitor, C99: calls a program at another logical unit and leaves in the way it is told to. For tests of what a
- * partner
- * hears of a process that ends.
+ * partner hears of a process that ends.
  *
  * usage: visitor DESTINATION finish TEXT    sends TEXT, deallocates and exits at once
  *        visitor DESTINATION leave TEXT     sends TEXT and exits without Deallocate

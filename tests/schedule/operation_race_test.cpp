@@ -2,12 +2,9 @@
 // looks.
 //
 // The model makes the same transitions in the same order as engine::issue, on_data, complete, next_posting,
-// collect_entry and
-// cancel, on plain memory that reports any access that is not ordered. Invariants: an operation that waits completes
-// exactly
-// once, or was discarded by a cancel where nobody listened; nothing is told twice; the caller's buffer is not touched
-// after
-// Cancel or the completion was heard.
+// collect_entry and cancel, on plain memory that reports any access that is not ordered. Invariants: an operation that
+// waits completes exactly once, or was discarded by a cancel where nobody listened; nothing is told twice; the
+// caller's buffer is not touched after Cancel or the completion was heard.
 #include <array>
 #include <cstdint>
 
@@ -349,8 +346,7 @@ void two_cancels_scenario(scheduler& model, mistake wrong) {
 }
 
 // A word of an accept: its canceller, an attach that comes upon its entry, and somebody who looks. The attach meets
-// the accept or
-// finds it counted as stale; it never waits for an entry that does not come.
+// the accept or finds it counted as stale; it never waits for an entry that does not come.
 template <template <class> class Atom>
 void accept_scenario(scheduler& model, bool counted_late) {
     state_word<Atom> word{};

@@ -1,7 +1,6 @@
 /*
  * What the trace is tested with: secrets, names, blocking conversations on several threads, and completions by
- * callback, sink
- * and cmwait. Knows nothing of the trace.
+ * callback, sink and cmwait. Knows nothing of the trace.
  */
 #include <pthread.h>
 #include <stdio.h>
