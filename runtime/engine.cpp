@@ -361,6 +361,7 @@ void engine::complete(context& c, conversation& v, return_code code) noexcept {
     void* const attention = v.attention;
     const std::uint32_t index = v.index;
     const bool signals = channel == notify::wait_queue && attention != nullptr && host_.hold_signal(attention);
+    if (v.state == conversation_state::reset) drop_attention(v);  // the record may never be collected
     if (v.state == conversation_state::reset) flow{*this, c, v}.close_down();
     std::uint64_t seen = 0;
     while (!v.word.leave(phase::done, v.state, seen)) flow{*this, c, v}.absorb();
@@ -408,7 +409,15 @@ void engine::discard(conversation& v) noexcept {
     v.op.kind = verb::none;
 }
 
+// Of a conversation that is over, unless it is still needed to tell so.
+void engine::drop_attention(conversation& v) noexcept {
+    if (v.attention == nullptr || v.op.channel == notify::posted) return;
+    host_.forget(v.attention);
+    v.attention = nullptr;
+}
+
 void engine::finish_again(context& c, conversation& v) noexcept {
+    drop_attention(v);
     flow{*this, c, v}.close_down();
     leave_done(c, v);
 }

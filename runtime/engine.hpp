@@ -226,6 +226,7 @@ private:
     void look(context& c, conversation& v, std::uint64_t generation) noexcept;
     void tell_caller(context& c, conversation& v, std::uint64_t seen) noexcept;
     void list_posting(context& c, std::uint32_t index) noexcept;
+    void drop_attention(conversation& v) noexcept;
     void carry_on(context& c, conversation& v) noexcept;
     void settle_waitable(conversation& v) noexcept;
     static void report_request_to_send(conversation& v) noexcept;
