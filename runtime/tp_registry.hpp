@@ -20,7 +20,7 @@ public:
     struct entry {
         std::uint32_t hash = 0;
         wire::small_text<64> name;
-        std::uint32_t queue_max = 0;   // attaches that may wait for an Accept
+        atom<std::uint32_t> queue_max;  // attaches that may wait for an Accept; may change while the name is served
         atom<status> now;
         atom<std::uint32_t> waiting;   // attaches that wait
     };
@@ -35,7 +35,7 @@ public:
         if (name.empty() || name.size() > 64 || name.find(' ') != name.npos) return add_result::bad_name;
         const lock held{busy_};
         if (entry* e = find(name); e != nullptr) {
-            e->queue_max = queue_max;
+            e->queue_max.store_relaxed(queue_max);  // relaxed: a bound, which holds from now on or a moment later
             e->now.store_release(status::serving);
             ever_.store_release(1);
             return add_result::added;
@@ -45,7 +45,7 @@ public:
         entry& e = entries_[n];
         e.hash = hash_of(name);
         (void)e.name.assign(name);
-        e.queue_max = queue_max;
+        e.queue_max.store_relaxed(queue_max);  // relaxed: published with the entry
         e.now.store_release(status::serving);
         // release[tp-entry]: the name is whole before the entry is counted.
         count_.store_release(n + 1);
