@@ -169,7 +169,8 @@ wire::reason engine::on_attach(context& c, session& s, const wire::frame_header&
     if (a.has_pip) return reject(wire::sense::pip_not_allowed);
     if (s.at() != session::stage::open || !s.attach_in_rate() ||
         s.attach_charge.load_relaxed() + charge > limits_.link_attach_bytes ||
-        queued(accept_.load_acquire()) >= limits_.accept_queue || tp->waiting.load_relaxed() >= tp->queue_max.load_relaxed())
+        queued(accept_.load_acquire()) >= limits_.accept_queue ||
+        tp->waiting.load_relaxed() >= tp->queue_max.load_relaxed())
         return reject(wire::sense::tp_not_available_retry);
     if (!inbound_.reserve(limits_.window_bytes)) return reject(wire::sense::tp_not_available_retry);
 
