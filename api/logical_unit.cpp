@@ -9,7 +9,7 @@
 #include "api/trace.hpp"
 #include "runtime/table_memory.hpp"
 #include "runtime/wire/hello.hpp"
-#include "transport/epoll_reactor.hpp"
+#include "transport/system_reactor.hpp"
 
 namespace colloquy::api {
 

@@ -1,7 +1,7 @@
 # One binary per file of bench/. A file that uses Google Benchmark is also run for a moment by ctest, so that benches
 # cannot rot; a file without a main of its own gets Google Benchmark's.
 file(GLOB bench_sources CONFIGURE_DEPENDS bench/*.cpp)
-if(bench_sources AND NOT TARGET colloquy_static)
+if(bench_sources AND (NOT TARGET colloquy_static OR NOT benchmark_FOUND OR WIN32))
     set(bench_sources "")
 endif()
 foreach(source IN LISTS bench_sources)

@@ -3,7 +3,9 @@
 # The target a file needs beside ours, which does not exist when its library is not here.
 function(colloquy_example_needs stem result)
     set(${result} "" PARENT_SCOPE)
-    if(stem STREQUAL "embed_libuv")
+    if(NOT PKG_CONFIG_FOUND AND stem MATCHES "^embed_(libuv|glib)$")
+        set(${result} PkgConfig::NONE PARENT_SCOPE)
+    elseif(stem STREQUAL "embed_libuv")
         pkg_check_modules(LIBUV QUIET IMPORTED_TARGET libuv)
         set(${result} PkgConfig::LIBUV PARENT_SCOPE)
     elseif(stem STREQUAL "embed_glib")

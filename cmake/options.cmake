@@ -59,6 +59,21 @@ else()
     add_compile_options($<IF:$<CONFIG:Debug>,-fmacro-prefix-map,-ffile-prefix-map>=${PROJECT_SOURCE_DIR}/=)
 endif()
 
+# What Windows' headers show: Windows 8 and later (waiting on addresses, overlapped name resolution), without the rarely
+# used and without macros that are called min and max.
+set(colloquy_system_definitions "")
+if(WIN32)
+    set(colloquy_system_definitions _WIN32_WINNT=0x0602 WIN32_LEAN_AND_MEAN NOMINMAX UNICODE _UNICODE)
+endif()
+if(MINGW)
+    # Programs run alone, without the compiler's libraries beside them.
+    if(PROJECT_IS_TOP_LEVEL)
+        add_link_options(-static)
+    endif()
+    # Tests in one file have more sections than the old object format counts.
+    add_compile_options(-Wa,-mbig-obj)
+endif()
+
 if(COLLOQUY_SANITIZE)
     if(COLLOQUY_SANITIZE MATCHES "thread" AND NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
         message(WARNING "The thread sanitizer is run with clang: gcc does not model ConcurrentQueue's fences")

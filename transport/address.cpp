@@ -1,19 +1,15 @@
-// address on POSIX sockets.
+// address on BSD sockets, which Windows has too.
 #include "transport/address.hpp"
 
 #include <algorithm>
 #include <charconv>
 #include <cstring>
 
-#include <arpa/inet.h>
-#include <net/if.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <sys/un.h>
+#include "transport/sockets.hpp"
 
 namespace colloquy::transport {
 
-static_assert(sizeof(sockaddr_in6) <= 120 && sizeof(sockaddr_un) <= 120 && alignof(sockaddr_in6) <= 8);
+static_assert(sizeof(sockaddr_in6) <= 120 && alignof(sockaddr_in6) <= 8);
 
 namespace {
 
@@ -51,7 +47,7 @@ bool parse_port(std::string_view text, std::uint16_t& port) noexcept {
 
 address address::from_system(const void* socket_address, std::size_t size) noexcept {
     address a;
-    sa_family_t family = AF_UNSPEC;
+    system_family family = AF_UNSPEC;
     if (size < offsetof(sockaddr, sa_family) + sizeof family) {
         return a;
     }
@@ -67,7 +63,7 @@ address address::from_system(const void* socket_address, std::size_t size) noexc
 }
 
 bool address::parse_numeric(std::string_view host, std::uint16_t port, address& out) noexcept {
-    char text[INET6_ADDRSTRLEN + IF_NAMESIZE + 2];
+    char text[INET6_ADDRSTRLEN + scope_name_bytes + 2];
     if (host.empty() || host.size() >= sizeof text) {
         return false;
     }
@@ -136,7 +132,7 @@ std::uint16_t address::port() const noexcept {
 }
 
 void address::set_port(std::uint16_t port) noexcept {
-    const in_port_t wire = htons(port);
+    const system_port wire = htons(port);
     // Both families keep the port at the same place, which the system's own code relies on too.
     static_assert(offsetof(sockaddr_in, sin_port) == offsetof(sockaddr_in6, sin6_port));
     if (size_ != 0) {

@@ -4,8 +4,9 @@
 #include "transport/faulty.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <mutex>
+
+#include "transport/system_error.hpp"
 
 namespace colloquy::transport {
 
@@ -251,7 +252,7 @@ io_status faulty_reactor::submit_write(stream where, write_op& op) noexcept {
         return io_status::failed(io_error_stale);
     }
     if (l->cut) {
-        return io_status::failed(ECONNRESET);
+        return io_status::failed(error_of_cut());
     }
     if (l->writer != nullptr) {
         return io_status::failed(io_error_bad_argument);
@@ -279,7 +280,7 @@ io_status faulty_reactor::shutdown_write(stream where) noexcept {
     if (l->writer != nullptr) {
         return io_status::failed(io_error_bad_argument);
     }
-    return l->cut ? io_status::failed(ECONNRESET) : inner_.shutdown_write(where);
+    return l->cut ? io_status::failed(error_of_cut()) : inner_.shutdown_write(where);
 }
 
 // --- reading --------------------------------------------------------------------------------------------------------
@@ -406,7 +407,7 @@ std::uint32_t faulty_reactor::look_at_lane(lane& l) noexcept {
             told = l.writer;
             l.writer = nullptr;
             l.write_parked = false;
-            status = io_status::failed(ECONNRESET);
+            status = io_status::failed(error_of_cut());
         } else if (l.write_parked) {
             l.write_parked = false;
             write_op* const op = l.writer;
@@ -430,7 +431,7 @@ std::uint32_t faulty_reactor::look_at_lane(lane& l) noexcept {
             l.reader = nullptr;
             reader->reactor_generation = 0;
             ++delivered;
-            reader->complete({0, l.cut ? ECONNRESET : 0});
+            reader->complete({0, l.cut ? error_of_cut() : 0});
         }
         return delivered;
     }

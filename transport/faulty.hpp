@@ -16,13 +16,13 @@
 namespace colloquy::transport {
 
 enum fault : std::uint32_t {
-    fault_short_read = 1u << 0,       // a read brings fewer bytes than offered room
-    fault_short_write = 1u << 1,      // a write is taken in pieces, the rest later by the driver
-    fault_delay = 1u << 2,            // readiness is held back until the next poll
-    fault_spurious_wake = 1u << 3,    // poll returns early with nothing
-    fault_stall = 1u << 4,            // a stream delivers nothing for many polls
-    fault_reset = 1u << 5,            // the connection is cut
-    fault_half_close = 1u << 6,       // the end of the stream comes early
+    fault_short_read = 1u << 0,     // a read brings fewer bytes than offered room
+    fault_short_write = 1u << 1,    // a write is taken in pieces, the rest later by the driver
+    fault_delay = 1u << 2,          // readiness is held back until the next poll
+    fault_spurious_wake = 1u << 3,  // poll returns early with nothing
+    fault_stall = 1u << 4,          // a stream delivers nothing for many polls
+    fault_reset = 1u << 5,          // the connection is cut
+    fault_half_close = 1u << 6,     // the end of the stream comes early
 };
 inline constexpr std::uint32_t faults_lossless =
     fault_short_read | fault_short_write | fault_delay | fault_spurious_wake | fault_stall;
@@ -30,10 +30,10 @@ inline constexpr std::uint32_t faults_lossless =
 struct fault_options {
     std::uint64_t seed = 1;
     std::uint32_t mask = faults_lossless;
-    std::uint32_t chance_percent = 50;    // of short reads and writes, delays and spurious wakes, each time
-    std::uint32_t stall_per_mille = 5;    // of a stall, each read
+    std::uint32_t chance_percent = 50;  // of short reads and writes, delays and spurious wakes, each time
+    std::uint32_t stall_per_mille = 5;  // of a stall, each read
     std::uint32_t stall_polls_max = 64;
-    std::uint32_t lossy_per_mille = 0;    // of a reset or half close, each read
+    std::uint32_t lossy_per_mille = 0;  // of a reset or half close, each read
 };
 
 class faulty_reactor final : public reactor {
@@ -88,7 +88,7 @@ private:
     std::unique_ptr<lane[]> lanes_;  // one per stream slot of `inner_`
     std::vector<std::unique_ptr<accept_relay>> accepts_;
     std::vector<std::unique_ptr<connect_relay>> connects_;
-    std::uint64_t random_;           // the driver's
+    std::uint64_t random_;                    // the driver's
     runtime::atom<std::uint32_t> held_back_;  // set when a lane wants to be looked at by the next poll
     bool lanes_wait_ = false;                 // the last look left lanes to look at again
 };

@@ -34,9 +34,9 @@ struct io_slice {
 
 // Our own error numbers, outside of errno's range.
 enum io_error : int {
-    io_error_stale = 100'001,           // the stream or listener has been closed
-    io_error_table_full = 100'002,      // the fixed table has no free slot
-    io_error_name_unknown = 100'003,    // the name does not exist or has no address
+    io_error_stale = 100'001,             // the stream or listener has been closed
+    io_error_table_full = 100'002,        // the fixed table has no free slot
+    io_error_name_unknown = 100'003,      // the name does not exist or has no address
     io_error_name_unavailable = 100'004,  // no answer from the name servers; may work later
     io_error_bad_argument = 100'005,
     io_error_timed_out = 100'006,  // nothing answered within the time limit
@@ -45,11 +45,11 @@ enum io_error : int {
 // What an error means for the one who decides whether to try again.
 enum class error_kind : std::uint8_t {
     none,
-    refused,       // nobody listens there
-    unreachable,   // no route, or the network is down
-    reset,         // the connection was cut
+    refused,      // nobody listens there
+    unreachable,  // no route, or the network is down
+    reset,        // the connection was cut
     timed_out,
-    exhausted,     // no descriptor, memory, port or slot left here
+    exhausted,  // no descriptor, memory, port or slot left here
     unknown_name,
     name_service,  // names cannot be resolved at the moment
     misuse,        // stale handle or bad argument: the caller's fault
@@ -198,16 +198,16 @@ protected:
 // Plain numbers of the driver, for reports; they only grow.
 struct reactor_counters {
     std::uint64_t polls = 0;
-    std::uint64_t waits = 0;               // polls that were ready to sleep
+    std::uint64_t waits = 0;  // polls that were ready to sleep
     std::uint64_t completions = 0;
     std::uint64_t reads = 0;
     std::uint64_t bytes_read = 0;
-    std::uint64_t writes_resumed = 0;      // writes that met a full socket and were finished by the driver
+    std::uint64_t writes_resumed = 0;  // writes that met a full socket and were finished by the driver
     std::uint64_t accepted = 0;
     std::uint64_t accepts_no_descriptor = 0;  // turned away because the process has no descriptor left
     std::uint64_t accepts_no_slot = 0;        // turned away because the table is full
     std::uint64_t accept_pauses = 0;
-    std::uint64_t stale_events = 0;        // events of streams closed meanwhile, dropped
+    std::uint64_t stale_events = 0;  // events of streams closed meanwhile, dropped
 };
 
 // A poll() with this timeout sleeps until something happens.

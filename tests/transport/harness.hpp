@@ -15,7 +15,7 @@
 
 #include <doctest/doctest.h>
 
-#include "transport/epoll_reactor.hpp"
+#include "transport/system_reactor.hpp"
 #include "transport/faulty.hpp"
 #include "transport/platform.hpp"
 #include "transport/reactor.hpp"

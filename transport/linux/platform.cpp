@@ -28,8 +28,7 @@ static_assert(sizeof(runtime::atom<std::uint32_t>) == sizeof(std::uint32_t));
 static_assert(alignof(runtime::atom<std::uint32_t>) == alignof(std::uint32_t));
 
 long futex(void* word, int operation, std::uint32_t value, const timespec* deadline) noexcept {
-    return ::syscall(SYS_futex, word, operation | FUTEX_PRIVATE_FLAG, value, deadline, nullptr,
-                     FUTEX_BITSET_MATCH_ANY);
+    return ::syscall(SYS_futex, word, operation | FUTEX_PRIVATE_FLAG, value, deadline, nullptr, FUTEX_BITSET_MATCH_ANY);
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 // resolver by c-ares (ares_getaddrinfo: hosts file first, then name servers).
-#include "transport/resolver.hpp"
+#include "transport/linux/resolver.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -141,9 +141,8 @@ bool resolver::start_channel(int& error) noexcept {
     wanted.timeout = static_cast<int>(options_.timeout_ms);
     wanted.tries = static_cast<int>(options_.tries);
     wanted.lookups = lookups;
-    const int status = ares_init_options(&fresh->handle, &wanted,
-                                         ARES_OPT_SOCK_STATE_CB | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES |
-                                             ARES_OPT_LOOKUPS);
+    const int status = ares_init_options(
+        &fresh->handle, &wanted, ARES_OPT_SOCK_STATE_CB | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS);
     if (status != ARES_SUCCESS) {
         fresh->handle = nullptr;
         error = error_of(status);
@@ -276,9 +275,7 @@ void resolver::on_time(std::uint64_t now) noexcept {
     }
 }
 
-std::uint64_t resolver::next_deadline_ns() const noexcept {
-    return finished_head_ != none ? 0 : deadline_ns_;
-}
+std::uint64_t resolver::next_deadline_ns() const noexcept { return finished_head_ != none ? 0 : deadline_ns_; }
 
 std::uint32_t resolver::deliver(std::uint32_t budget) noexcept {
     std::uint32_t delivered = 0;
@@ -293,9 +290,9 @@ std::uint32_t resolver::deliver(std::uint32_t budget) noexcept {
         if (op != nullptr) {
             op->reactor_generation = 0;
             ++delivered;
-            op->complete(r.error == 0 ? std::span<const address>{r.addresses, r.address_count}
-                                      : std::span<const address>{},
-                         r.error);
+            op->complete(
+                r.error == 0 ? std::span<const address>{r.addresses, r.address_count} : std::span<const address>{},
+                r.error);
         }
         release(r);
     }

@@ -1,8 +1,12 @@
-// epoll_reactor: see the header for what is shared between threads and why.
+// epoll_reactor: the reactor of Linux.
+//
+// Each socket is registered once, edge-triggered, for both directions: no epoll_ctl on the hot path. A stream's state
+// that two threads share (is a writer inside, is a write parked, has an edge come, is it closed) is one atomic word
+// that both sides read-modify-write; everything else in a slot belongs to the driver.
 //
 // Progress: submit_write and wake are lock-free. ABA and reclamation: see write_gate; slots live as long as the
 // reactor, and a descriptor is closed only when no writer is inside.
-#include "transport/epoll_reactor.hpp"
+#include "transport/system_reactor.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -19,8 +23,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "transport/linux/resolver.hpp"
 #include "transport/platform.hpp"
-#include "transport/resolver.hpp"
 #include "transport/write_gate.hpp"
 
 namespace colloquy::transport {

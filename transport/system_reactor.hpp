@@ -1,0 +1,23 @@
+// system_reactor: builds the reactor of the system this is compiled for: epoll on Linux, a completion port on Windows.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "transport/reactor.hpp"
+
+namespace colloquy::transport {
+
+struct reactor_options {
+    std::uint32_t stream_count_max = 1024;
+    std::uint32_t listener_count_max = 16;
+    std::uint32_t resolve_count_max = 64;  // names being resolved at one time
+    std::uint32_t accepts_per_poll = 64;   // bounds one listener's share of a poll
+    std::uint32_t name_timeout_ms = 2000;  // of one try of one name server, where the system lets us choose
+    std::uint32_t name_tries = 2;          // as above
+};
+
+// Builds the reactor of this system; all memory is taken here. Null, with `error`, when the system refuses.
+[[nodiscard]] std::unique_ptr<reactor> make_reactor(const reactor_options& options, int& error);
+
+}  // namespace colloquy::transport
