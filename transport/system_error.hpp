@@ -1,5 +1,5 @@
-// system_error: what the numbers of one system's errors mean; kind_of() and error_text() ask it about those that are not
-// our own.
+// system_error: what the numbers of one system's errors mean; kind_of() and error_text() ask it about those that are
+// not our own.
 #pragma once
 
 #include <string>

@@ -132,10 +132,10 @@ public:
 private:
     // 63                         32 31                     5 4                0
     // | generation                 |  unused                | flags            |
-    static constexpr std::uint64_t is_open_bit = 1u << 0;  // set and cleared by the driver
-    static constexpr std::uint64_t inside_bit = 1u << 1;   // cleared by the one inside
-    static constexpr std::uint64_t parked_bit = 1u << 2;   // whoever clears it owns the write
-    static constexpr std::uint64_t edge_bit = 1u << 3;     // room came while somebody was inside: try again
+    static constexpr std::uint64_t is_open_bit = 1u << 0;      // set and cleared by the driver
+    static constexpr std::uint64_t inside_bit = 1u << 1;       // cleared by the one inside
+    static constexpr std::uint64_t parked_bit = 1u << 2;       // whoever clears it owns the write
+    static constexpr std::uint64_t edge_bit = 1u << 3;         // room came while somebody was inside: try again
     static constexpr std::uint64_t half_closed_bit = 1u << 4;
     static constexpr int generation_shift = 32;
 

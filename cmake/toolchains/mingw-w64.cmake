@@ -22,6 +22,6 @@ if(COLLOQUY_WINE AND NOT CMAKE_CROSSCOMPILING_EMULATOR)
     if(DEFINED ENV{WINEPREFIX})
         set(colloquy_wine_prefix $ENV{WINEPREFIX})
     endif()
-    set(CMAKE_CROSSCOMPILING_EMULATOR
-        "/usr/bin/env;WINEPREFIX=${colloquy_wine_prefix};WINEDEBUG=-all;WINEDLLOVERRIDES=mscoree,mshtml=;${COLLOQUY_WINE}")
+    set(CMAKE_CROSSCOMPILING_EMULATOR /usr/bin/env
+        WINEPREFIX=${colloquy_wine_prefix} WINEDEBUG=-all WINEDLLOVERRIDES=mscoree,mshtml= ${COLLOQUY_WINE})
 endif()
