@@ -522,11 +522,12 @@ CM_ENTRY xcecsu(const void* conversation_ID, void* security_user_ID, CM_INT32* s
     cmecsu(conversation_ID, security_user_ID, security_user_ID_length, return_code);
 }
 
-CM_ENTRY cmsld(const void* conversation_ID, const void*, const CM_INT32*, CM_RETURN_CODE* return_code) {
+CM_ENTRY cmsld(const void* conversation_ID, const void* log_data, const CM_INT32* log_data_length,
+               CM_RETURN_CODE* return_code) {
     call traced{"cmsld", conversation_ID, return_code};
-    // Log data belongs to basic conversations; every conversation of this release is mapped.
-    with_conversation(conversation_ID, return_code, [](logical_unit&, runtime::context&, conversation_id) {
-        return outcome{rc::program_parameter_check, false, {}};
+    traced.in("length", log_data_length);
+    with_conversation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
+        return runtime::set_log_data(u.engine(), c, id, log_data, log_data_length == nullptr ? -1 : *log_data_length);
     });
 }
 

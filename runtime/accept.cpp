@@ -162,7 +162,7 @@ wire::reason engine::on_attach(context& c, session& s, const wire::frame_header&
     const auto now = tp == nullptr ? tp_registry::status::unused : tp->now.load_acquire();
     if (now == tp_registry::status::stopped) return reject(wire::sense::tp_not_available_no_retry);
     if (now != tp_registry::status::serving) return reject(wire::sense::tpn_not_recognized);
-    if (!a.mapped || a.full_duplex) return reject(wire::sense::conversation_type_mismatch);
+    if (a.full_duplex) return reject(wire::sense::conversation_type_mismatch);
     if (a.sync_level > 1) return reject(wire::sense::sync_level_not_supported);
     // No user is known here, so nobody's password can be right.
     if (!a.password.empty() || a.password_substitute) return reject(wire::sense::security_not_valid);

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "runtime/buffer_pool.hpp"
 #include "runtime/conversation_id.hpp"
@@ -13,6 +14,7 @@
 #include "runtime/pile.hpp"
 #include "runtime/return_code.hpp"
 #include "runtime/state_word.hpp"
+#include "runtime/wire/frame.hpp"
 #include "runtime/wire/gds.hpp"
 #include "runtime/wire/small_text.hpp"
 
@@ -82,6 +84,9 @@ struct characteristics {
     std::uint8_t error_direction : 1 = 0;          // 0 receive error, 1 send error
     std::uint8_t return_control : 1 = 0;           // 0 when session allocated, 1 immediate
     std::uint8_t security_type : 2 = 1;            // 0 none, 1 same, 2 program
+    std::uint8_t has_log_data : 1 = 0;             // the engine keeps a text for the next error report
+
+    [[nodiscard]] bool basic() const noexcept { return conversation_type == 0; }
 };
 
 // What the two ends have said to each other so far.
@@ -94,6 +99,7 @@ struct exchange {
     std::uint8_t we_ended : 1 = 0;         // our unconditional end is sent
     std::uint8_t end_conditional : 1 = 0;  // our end waits for the partner's Confirmed
     std::uint8_t attach_budget : 1 = 0;  // nobody has accepted it yet: its data is charged to the link's attach budget
+    std::uint8_t signal_owed : 1 = 0;    // Request_To_Send was called before the attach has left
     std::uint8_t errors_owed = 0;        // error reports that stand behind what is in the send buffer
     // Turns are counted, because error reports cross them: the partner may have ended one and begun another before it
     // hears.
@@ -128,7 +134,9 @@ struct alignas(64) conversation {
     std::uint32_t allowance = 0;      // part of it the partner may still use
     std::uint32_t consumed = 0;       // part of it that is free again and not yet granted anew
     std::uint32_t attach_charge = 0;  // drawn on the link's attach budget
-    wire::record_reader reader;
+    wire::record_reader reader;       // of a mapped conversation: where in a record the next byte stands
+    wire::record_tracker heard;       // the same of a basic one
+    wire::record_tracker spoken;      // where the program stands in the logical records it sends
     characteristics chosen;
     exchange said;
     std::uint8_t unread_uncharged = 0;                     // queued frames that cost the partner no credit
@@ -158,6 +166,14 @@ struct particulars {
     wire::small_text<10> user_id;
     wire::small_text<10> password;
     bool service_tp;  // the first byte of tp_name is raw
+};
+
+// What a program wants logged with its next error report. Touched by few, so it stands apart.
+struct log_data {
+    std::uint16_t size;
+    char text[wire::log_data_size_max];
+
+    [[nodiscard]] std::string_view view() const noexcept { return {text, size}; }
 };
 
 // A slot is given its first values by engine::open, so fresh zero pages are as good as constructed ones.

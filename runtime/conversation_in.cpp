@@ -1,7 +1,10 @@
 // Frames that arrive, and what Receive makes of them.
+#include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "runtime/flow.hpp"
+#include "runtime/wire/ebcdic.hpp"
 #include "runtime/wire/fmh7.hpp"
 
 namespace colloquy::runtime {
@@ -55,6 +58,8 @@ wire::reason flow::admit(std::uint8_t indicators, std::span<const std::byte> pay
     if ((indicators & in::definite_response) != 0 && !error) {
         if (v.said.answer_owed || v.chosen.sync_level == 0) return wire::reason::protocol;
     }
+
+    if (error) log_error(payload);
 
     if (v.said.purge_turns != 0 && !(error && ends)) {
         // We refused what the partner was sending: all of it is dropped until it has given up every turn it had then.
@@ -123,6 +128,16 @@ void flow::ended_by_partner() noexcept {
     v.link->end_channel(channel, true);
     if (!ours) answer(true);
     v.channel = 0;
+}
+
+// What the partner wants known about its error goes to the log of this end, whether or not a program hears of it.
+void flow::log_error(std::span<const std::byte> payload) noexcept {
+    const wire::decoded_error error = wire::decode_error(payload);
+    if (!error.report.log_follows || error.log.message.empty()) return;
+    std::array<std::byte, wire::log_data_size_max> text;
+    const auto message = error.log.message.first(std::min(error.log.message.size(), text.size()));
+    wire::to_ascii(message, text.data());
+    e.world().error_log(v.id(), true, error.report.sense, {reinterpret_cast<const char*>(text.data()), message.size()});
 }
 
 void flow::absorb() noexcept {
@@ -234,6 +249,8 @@ return_code flow::take_error() noexcept {
         return return_code::resource_failure_no_retry;
     }
     drop_sending();
+    v.reader = {};
+    v.heard = v.spoken = {};
     if ((indicators & in::purging) != 0) yield_turn();
     v.said.end_conditional = 0;
     v.state = conversation_state::receive;
@@ -267,55 +284,86 @@ bool flow::purge() noexcept {
         pop();
     }
     v.reader = {};
+    v.heard = {};
     v.said.answer_owed = 0;
     return ended;
 }
 
+namespace {
+
+enum data_received : std::int32_t { no_data = 0, data = 1, complete_data = 2, incomplete_data = 3 };
+
+struct piece {
+    std::size_t consumed = 0;
+    std::span<const std::byte> data;
+    bool end = false;
+    bool fault = false;
+};
+
+// The next piece of the current record, at most `room` bytes of data: of a basic conversation's the lengths are part.
+piece next_piece(conversation& v, std::span<const std::byte> bytes, std::size_t room) noexcept {
+    if (v.chosen.basic()) {
+        const wire::tracker_step s = v.heard.feed(bytes.first(std::min(room, bytes.size())));
+        return {s.consumed, bytes.first(s.consumed), s.end, s.fault != wire::record_fault::none};
+    }
+    const wire::record_step s = v.reader.feed(bytes, room);
+    return {s.consumed, s.data, s.end, s.fault != wire::record_fault::none};
+}
+
+}  // namespace
+
 // True: the Receive is finished, with `result`. `used`: the frame's indicators were delivered with it.
 bool flow::fill_from(std::span<const std::byte>& bytes, std::uint8_t indicators, bool frame_ends, bool& used,
                      step& result) noexcept {
-    constexpr std::int32_t no_data = 0, complete = 2, incomplete = 3;
     operation& op = v.op;
+    const bool basic = v.chosen.basic();
+    const bool any_data = fills_buffer();  // whatever there is, without regard to records
+    const auto broken = [&] {
+        abend(wire::sense::deallocate_abend_svc);
+        v.state = conversation_state::reset;
+        result = step::done(return_code::resource_failure_no_retry);
+        used = true;
+        bytes = {};
+        return true;
+    };
     while (!bytes.empty()) {
         const std::size_t room = op.length - op.received;
-        const wire::record_step s = v.reader.feed(bytes, room);
-        bytes = bytes.subspan(s.consumed);
-        if (s.fault != wire::record_fault::none) {
-            abend(wire::sense::deallocate_abend_svc);
-            result = step::done(return_code::resource_failure_no_retry);
-            v.state = conversation_state::reset;
-            used = true;
-            bytes = {};
+        if (basic && room == 0) {
+            result = received(any_data ? data : incomplete_data, 0, false);
             return true;
         }
-        if (!s.data.empty()) {
-            std::memcpy(op.buffer + op.received, s.data.data(), s.data.size());
-            op.received += static_cast<std::uint32_t>(s.data.size());
+        const piece p = next_piece(v, bytes, room);
+        bytes = bytes.subspan(p.consumed);
+        if (p.fault) return broken();
+        if (!p.data.empty()) {
+            std::memcpy(op.buffer + op.received, p.data.data(), p.data.size());
+            op.received += static_cast<std::uint32_t>(p.data.size());
         }
-        if (s.end) {
-            // The status travelled with the record's end, so it is told with it; with a length of 0 it is data or
-            // status.
-            const bool with = bytes.empty() && frame_ends && op.length != 0;
+        // The status that travelled with the end of the data is told with it; with a length of 0 it is data or status.
+        const bool with = bytes.empty() && frame_ends && op.length != 0;
+        if (any_data) {
+            if (op.received != op.length) continue;
+            if (with && (indicators & status_bits) != 0 && !between_records()) return broken();
             used = with;
-            result = received(complete, indicators, with);
+            result = received(data, indicators, with);
             return true;
         }
-        if (op.received == op.length && v.reader.remaining() != 0) {
-            result = received(incomplete, 0, false);
+        if (p.end) {
+            used = with;
+            result = received(complete_data, indicators, with);
             return true;
         }
-        if (s.consumed == 0) break;
+        if (op.received == op.length && (basic || v.reader.remaining() != 0)) {
+            result = received(incomplete_data, 0, false);
+            return true;
+        }
+        if (p.consumed == 0) break;
     }
     if (bytes.empty() && frame_ends && (indicators & status_bits) != 0) {
+        // A record cut by the end of the turn: nothing that a well-behaved partner sends.
+        if (!between_records() || (op.received != 0 && !any_data)) return broken();
         used = true;
-        if (op.received != 0 || !v.reader.at_boundary()) {
-            // A mapped record cut by the end of the turn: nothing that a well-behaved partner sends.
-            abend(wire::sense::deallocate_abend_svc);
-            v.state = conversation_state::reset;
-            result = step::done(return_code::resource_failure_no_retry);
-            return true;
-        }
-        result = received(no_data, indicators, true);
+        result = received(op.received != 0 ? data : no_data, indicators, true);
         return true;
     }
     return false;
@@ -357,8 +405,28 @@ step flow::received(std::int32_t data, std::uint8_t indicators, bool with_status
 // Receive_Immediate takes a record only when it can take it whole or fill the buffer: half a record copied could not be
 // given back.
 bool flow::enough_queued() const noexcept {
-    wire::record_reader probe = v.reader;
+    const auto status = [](const buffer* b) {
+        return (b->user2 & mark_error) != 0 || ((b->user2 & mark_frame_end) != 0 && (b->user1 & status_bits) != 0);
+    };
     std::size_t room = v.op.length;
+    if (v.chosen.basic()) {
+        wire::record_tracker probe = v.heard;
+        for (const buffer* b = v.received; b != nullptr; b = b->next) {
+            std::span<const std::byte> bytes = content(b);
+            if ((b->user2 & mark_error) == 0 && !bytes.empty()) {
+                if (fills_buffer() || room == 0) return true;
+                while (!bytes.empty()) {
+                    const wire::tracker_step s = probe.feed(bytes.first(std::min(room, bytes.size())));
+                    bytes = bytes.subspan(s.consumed);
+                    room -= s.consumed;
+                    if (s.end || s.fault != wire::record_fault::none || room == 0) return true;
+                }
+            }
+            if (status(b)) return true;
+        }
+        return false;
+    }
+    wire::record_reader probe = v.reader;
     for (const buffer* b = v.received; b != nullptr; b = b->next) {
         if ((b->user2 & mark_error) != 0) return true;
         std::span<const std::byte> bytes = content(b);
@@ -370,13 +438,15 @@ bool flow::enough_queued() const noexcept {
             if (room == 0 && probe.remaining() != 0) return true;
             if (s.consumed == 0) break;
         }
-        if ((b->user2 & mark_frame_end) != 0 && (b->user1 & status_bits) != 0) return true;
+        if (status(b)) return true;
     }
     return false;
 }
 
 step flow::receive() noexcept {
     operation& op = v.op;
+    // The part of a record that has come, or of a buffer that is not full, when no more of it will.
+    const auto partly = [&] { return received(fills_buffer() ? data : incomplete_data, 0, false); };
     if (op.filled) return step::done(op.result);
     if (op.immediate && !enough_queued()) {
         if (v.fate != return_code::ok) {
@@ -392,7 +462,7 @@ step flow::receive() noexcept {
     while (v.received != nullptr) {
         buffer* const b = v.received;
         if ((b->user2 & mark_error) != 0) {
-            if (op.received != 0) return received(3, 0, false);  // what came before the cut
+            if (op.received != 0) return partly();  // what came before the cut
             return step::done(take_error());
         }
         std::span<const std::byte> bytes = content(b);
@@ -409,13 +479,11 @@ step flow::receive() noexcept {
         }
     }
     settle_credit();
-    if (v.fate != return_code::ok) {
+    const bool lost = v.fate != return_code::ok || v.word.has(flag::link_lost);
+    if (op.received != 0 && fills_buffer() && (lost || op.immediate)) return partly();
+    if (lost) {
         v.state = conversation_state::reset;
-        return step::done(v.fate);
-    }
-    if (v.word.has(flag::link_lost)) {
-        v.state = conversation_state::reset;
-        return step::done(loss());
+        return step::done(v.fate != return_code::ok ? v.fate : loss());
     }
     return step::wait();
 }

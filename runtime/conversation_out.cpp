@@ -62,7 +62,9 @@ flow::sent flow::append(std::span<const std::byte> data) noexcept {
     if (!reachable()) return sent::all;  // nobody will read it; the next call that may say so does
     if (v.said.errors_owed != 0)
         if (const sent s = settle_errors(); s != sent::all) return s;
-    const std::size_t size = wire::mapped_record_size(data.size());
+    const bool basic = v.chosen.basic();
+    if (basic && data.empty()) return sent::all;
+    const std::size_t size = basic ? data.size() : wire::mapped_record_size(data.size());
     const std::size_t have = v.sending == nullptr ? 0 : v.sending->size() - header;
     if (have + size > wire::frame_payload_max) {
         // The buffer is full: it leaves first.
@@ -77,6 +79,11 @@ flow::sent flow::append(std::span<const std::byte> data) noexcept {
         if (!grow(size)) return sent::no_memory;
     }
     std::byte* out = v.sending->bytes() + v.sending->end;
+    if (basic) {
+        std::memcpy(out, data.data(), data.size());
+        v.sending->end += static_cast<std::uint32_t>(size);
+        return sent::all;
+    }
     std::size_t at = 0;
     bool first = true;
     do {
@@ -153,6 +160,7 @@ flow::sent flow::emit(std::uint8_t indicators) noexcept {
                             {static_cast<std::uint16_t>(part), wire::frame_type::data, begin, v.channel});
         v.send_credit -= wire::frame_charge(part);
         v.link->send(c, b);
+        if (v.said.signal_owed) signal();
     }
     buffer* b = v.sending;
     v.sending = nullptr;
@@ -178,25 +186,37 @@ flow::sent flow::emit(std::uint8_t indicators) noexcept {
         v.channel = 0;
     }
     link.send(c, b);
+    if (v.said.signal_owed) signal();
     return sent::all;
 }
 
 flow::sent flow::emit_error(std::uint32_t sense, bool purging, bool end) noexcept {
     if (!reachable()) return sent::all;
-    const std::uint32_t charge = wire::frame_charge(wire::fmh7_size);
+    const bool by_program = sense == wire::sense::program_error || sense == wire::sense::program_error_trunc ||
+                            sense == wire::sense::deallocate_abend;
+    const std::string_view text = by_program && v.chosen.has_log_data ? e.log_of(v).view() : std::string_view{};
+    const std::size_t size = wire::fmh7_size + (text.empty() ? 0 : wire::error_log_overhead + text.size());
+    const std::uint32_t charge = wire::frame_charge(static_cast<std::uint32_t>(size));
     const bool charged = !purging && !end;
     if (charged) {
         take_granted();
         if (v.send_credit < charge) return sent::waits;
     }
-    buffer* b = e.control(c, wire::fmh7_size);
+    buffer* b = e.control(c, size);
     if (b == nullptr) return sent::no_memory;
     if (charged) v.send_credit -= charge;
-    wire::encode_fmh7(b->bytes() + b->end, {sense, false});
-    b->end += wire::fmh7_size;
+    std::byte* const out = b->bytes() + b->end;
+    wire::encode_fmh7(out, {sense, !text.empty()});
+    if (!text.empty()) {
+        (void)wire::encode_error_log({out + wire::fmh7_size, size - wire::fmh7_size}, {}, text);
+        e.world().error_log(v.id(), false, sense, text);
+        v.chosen.has_log_data = 0;
+    }
+    b->end += static_cast<std::uint32_t>(size);
     const auto indicators =
         static_cast<std::uint8_t>(in::fm_header | (purging ? in::purging : 0) | (end ? in::conditional_end : 0));
-    wire::encode_header(b->bytes() + b->begin, {wire::fmh7_size, wire::frame_type::data, indicators, v.channel});
+    wire::encode_header(b->bytes() + b->begin,
+                        {static_cast<std::uint16_t>(size), wire::frame_type::data, indicators, v.channel});
     session& link = *v.link;
     if (end) {
         v.said.we_ended = 1;
@@ -212,6 +232,15 @@ void flow::answer(bool end) noexcept {
     if (b == nullptr) return;
     wire::encode_header(b->bytes() + b->begin,
                         {0, wire::frame_type::response, end ? in::conditional_end : std::uint8_t{0}, v.channel});
+    v.link->send(c, b);
+}
+
+void flow::signal() noexcept {
+    v.said.signal_owed = v.said.attach_waiting;
+    if (v.said.signal_owed || !reachable()) return;
+    buffer* b = e.control(c, 0);
+    if (b == nullptr) return;
+    wire::encode_header(b->bytes() + b->begin, {0, wire::frame_type::signal, 0, v.channel});
     v.link->send(c, b);
 }
 

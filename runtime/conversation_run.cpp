@@ -119,11 +119,14 @@ step flow::send_error() noexcept {
             return step::done(return_code::deallocated_normal);
         }
     }
-    switch (emit_error(wire::sense::program_error, purging, false)) {
+    // Only a sender can stand inside a record that it has begun.
+    const bool cuts = had_turn && !v.spoken.at_boundary();
+    switch (emit_error(cuts ? wire::sense::program_error_trunc : wire::sense::program_error, purging, false)) {
         case sent::waits: return step::wait();
         case sent::no_memory: return starve();
         case sent::all: break;
     }
+    v.spoken = {};
     if (!had_turn) {
         v.said.purge_turns = v.said.peer_turns;  // until the partner has given them up
         v.said.has_turn = 1;

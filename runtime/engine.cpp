@@ -35,6 +35,7 @@ engine::engine(const limits& bounds, std::string_view lu_name, std::uint64_t sal
       salt_{(salt & conversation_id::generation_mask) | 1},
       slots_{bounds.conversations},
       particulars_{bounds.conversations},
+      log_data_{bounds.conversations},
       free_slots_{bounds.conversations, shards},
       inbound_{
           {bounds.inbound_cells(), bounds.inbound_blocks(), bounds.inbound_bulks()}, bounds.reservable_bytes(), shards},
@@ -68,6 +69,7 @@ conversation* engine::open(context& c, conversation_state state) noexcept {
     v.received = v.received_last = v.sending = nullptr;
     v.window = v.allowance = v.consumed = v.attach_charge = 0;
     v.reader = {};
+    v.heard = v.spoken = {};
     v.chosen = {};
     v.said = {};
     v.tp_index = 0;
@@ -368,9 +370,7 @@ void engine::complete(context& c, conversation& v, return_code code) noexcept {
     counters_.add(counter::completions, 1, c.hint);
     // From here on the slot may be collected and live another life; only its fixed parts are touched.
     switch (channel) {
-        case notify::caller:
-            tell_caller(c, v, seen);
-            return;
+        case notify::caller: tell_caller(c, v, seen); return;
         case notify::wait_queue:
             // An older entry of the slot may still be in the queue: it will serve.
             if (v.word.raise_listed(flag::queued)) c.completions[c.completed++] = index;

@@ -48,6 +48,9 @@ public:
     virtual void signal(void*) noexcept {}
     // The conversation's own reference is given back.
     virtual void forget(void*) noexcept {}
+    // A text that came with an error report, or goes with one, for the log of this logical unit. EBCDIC was undone.
+    virtual void error_log(conversation_id, bool /*received*/, std::uint32_t /*sense*/,
+                           std::string_view /*text*/) noexcept {}
     // Wake the thread parked here.
     virtual void wake(spot<>& where) noexcept = 0;
     // `count` entries were put in the wait queue.
@@ -98,6 +101,7 @@ public:
     // For displays and for the end: any slot, alive or not.
     [[nodiscard]] conversation& at(std::uint32_t slot) noexcept { return slots_[slot]; }
     [[nodiscard]] particulars& details(const conversation& v) noexcept { return particulars_[v.index]; }
+    [[nodiscard]] log_data& log_of(const conversation& v) noexcept { return log_data_[v.index]; }
     void unpin(context& c, conversation& v) noexcept;
     // No conversation begins any more.
     void close() noexcept { closed_.store_relaxed(1); }
@@ -241,6 +245,7 @@ private:
 
     lazy_array<conversation, 64> slots_;
     lazy_array<particulars> particulars_;
+    lazy_array<log_data> log_data_;
     index_pool<> free_slots_;
     buffer_pool<> inbound_;
     buffer_pool<> outbound_;

@@ -52,15 +52,17 @@ struct flow {
 
     // --- out ---------------------------------------------------------------------------------------------------------
     enum class sent : std::uint8_t { all, waits, no_memory };
-    // Adds a mapped record to the send buffer.
+    // Adds to the send buffer: a record of a mapped conversation, the bytes as they are of a basic one.
     sent append(std::span<const std::byte> data) noexcept;
     // Everything in the send buffer leaves, the last frame with these indicators; nothing if there is neither.
     sent emit(std::uint8_t indicators) noexcept;
+    // The program's log data, if it gave any, goes with it and is used up.
     sent emit_error(std::uint32_t sense, bool purging, bool end) noexcept;
     // Reports that had to wait behind the send buffer.
     sent settle_errors() noexcept;
     static constexpr std::uint32_t part_min = 256;  // less credit than for this is not spent on part of a record
     void answer(bool end) noexcept;                 // +RSP
+    void signal() noexcept;                         // the partner is asked for the turn
     void drop_sending() noexcept;
     [[nodiscard]] bool reachable() const noexcept;  // the partner still listens
     return_code loss() const noexcept;
@@ -82,6 +84,11 @@ private:
                    step& result) noexcept;
     step received(std::int32_t data, std::uint8_t indicators, bool with_status) noexcept;
     [[nodiscard]] bool enough_queued() const noexcept;
+    [[nodiscard]] bool fills_buffer() const noexcept { return v.chosen.basic() && v.chosen.fill == 1; }
+    [[nodiscard]] bool between_records() const noexcept {
+        return v.chosen.basic() ? v.heard.at_boundary() : v.reader.at_boundary();
+    }
+    void log_error(std::span<const std::byte> payload) noexcept;
     bool enqueue(std::uint8_t indicators, std::span<const std::byte> payload, std::uint32_t charge, buffer*& owned,
                  bool uncharged) noexcept;
     void pop() noexcept;

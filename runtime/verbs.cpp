@@ -96,8 +96,20 @@ struct claimed {
         const rc code = e.issue(c, v);
         return {code, code == rc::operation_incomplete && blocks, id};
     }
+    // In SEND, and a basic conversation's last logical record is complete.
+    [[nodiscard]] bool may_end_turn() const { return in_send() && v.spoken.at_boundary(); }
     [[nodiscard]] bool in_send() const { return v.state == state::send || v.state == state::send_pending; }
 };
+
+// Walks the logical records of `data`. False: one of them has an impossible length.
+bool follow(wire::record_tracker& records, std::span<const std::byte> data) noexcept {
+    while (!data.empty()) {
+        const wire::tracker_step s = records.feed(data);
+        if (s.fault != wire::record_fault::none) return false;
+        data = data.subspan(s.consumed);
+    }
+    return true;
+}
 
 // Confirmation is asked for by this type (0 by sync level, 1 flush, 2 confirm) at this sync level.
 bool asks(std::uint8_t type, std::uint8_t sync_level) noexcept { return type == 2 || (type == 0 && sync_level == 1); }
@@ -182,6 +194,15 @@ outcome send_data(engine& e, context& c, conversation_id id, const void* data, s
     if (length < 0 || length > data_length_max || request_to_send_received == nullptr ||
         (data == nullptr && length > 0))
         return k.leave(rc::program_parameter_check);
+    if (v->chosen.basic()) {
+        // Every length that begins in this data is looked at before any of it is taken.
+        wire::record_tracker records = v->spoken;
+        if (!follow(records, {static_cast<const std::byte*>(data), static_cast<std::size_t>(length)}))
+            return k.leave(rc::program_parameter_check);
+        const bool may_cut = v->chosen.send_type < 2 || (v->chosen.send_type == 4 && v->chosen.deallocate_type == 3);
+        if (!may_cut && !records.at_boundary()) return k.leave(rc::program_state_check);
+        v->spoken = records;
+    }
     k.begin(verb::send_data, id_memory);
     operation& op = v->op;
     op.appended = false;
@@ -213,7 +234,7 @@ outcome receive(engine& e, context& c, conversation_id id, const receive_request
     if (v == nullptr) return just(refused);
     claimed k{e, c, *v};
     const bool immediate = v->chosen.receive_type == 1;
-    if (v->state != state::receive && (immediate || !k.in_send())) return k.leave(rc::program_state_check);
+    if (v->state != state::receive && (immediate || !k.may_end_turn())) return k.leave(rc::program_state_check);
     if (r.requested_length < 0 || r.requested_length > data_length_max || r.data_received == nullptr ||
         r.received_length == nullptr || r.status_received == nullptr || r.request_to_send_received == nullptr ||
         (r.buffer == nullptr && r.requested_length > 0))
@@ -241,7 +262,7 @@ outcome confirm(engine& e, context& c, conversation_id id, std::int32_t* request
     conversation* v = claim(e, id, refused);
     if (v == nullptr) return just(refused);
     claimed k{e, c, *v};
-    if (!k.in_send()) return k.leave(rc::program_state_check);
+    if (!k.may_end_turn()) return k.leave(rc::program_state_check);
     if (v->chosen.sync_level == 0 || request_to_send_received == nullptr) return k.leave(rc::program_parameter_check);
     k.begin(verb::confirm, id_memory);
     v->op.indicators = in::definite_response;
@@ -298,7 +319,7 @@ outcome prepare_to_receive(engine& e, context& c, conversation_id id, void* id_m
     conversation* v = claim(e, id, refused);
     if (v == nullptr) return just(refused);
     claimed k{e, c, *v};
-    if (!k.in_send()) return k.leave(rc::program_state_check);
+    if (!k.may_end_turn()) return k.leave(rc::program_state_check);
     k.begin(verb::prepare_to_receive, id_memory);
     plan_prepare_to_receive(*v);
     return k.run();
@@ -334,7 +355,7 @@ outcome deallocate(engine& e, context& c, conversation_id id, void* id_memory) n
         return just(rc::program_state_check);
     }
     if (abend) return end_abnormally(e, c, *v, wire::sense::deallocate_abend);
-    if (!k.in_send()) return k.leave(rc::program_state_check);
+    if (!k.may_end_turn()) return k.leave(rc::program_state_check);
     k.begin(verb::deallocate, id_memory);
     plan_deallocate(*v);
     return k.run();
@@ -386,11 +407,8 @@ outcome request_to_send(engine& e, context& c, conversation_id id) noexcept {
     rc code = rc::ok;
     if (v->state == state::initialize || v->state == state::reset) {
         code = rc::program_state_check;
-    } else if (flow f{e, c, *v}; f.reachable() && !v->said.attach_waiting) {
-        if (buffer* b = e.control(c, 0); b != nullptr) {
-            wire::encode_header(b->bytes() + b->begin, {0, wire::frame_type::signal, 0, v->channel});
-            v->link->send(c, b);
-        }
+    } else {
+        flow{e, c, *v}.signal();
     }
     leave_beside(e, c, *v, beside);
     return just(code);
@@ -588,8 +606,11 @@ outcome set(engine& e, context& c, conversation_id id, characteristic which, std
     } else {
         switch (which) {
             case characteristic::conversation_type:
-                // Basic conversations are not carried yet; a program that asks for one is told so at once.
-                if (within(1) && value == 0) code = rc::product_specific_error;
+                if (!within(1)) break;
+                if (value == 1 && (k.fill == 1 || k.has_log_data))
+                    code = rc::program_parameter_check;
+                else
+                    k.conversation_type = u & 1;
                 break;
             case characteristic::sync_level:
                 if (!within(1)) break;
@@ -628,6 +649,26 @@ outcome set(engine& e, context& c, conversation_id id, characteristic which, std
             case characteristic::send_type:
                 if (within(4) && needs_confirm(value == 2)) k.send_type = u & 7;
                 break;
+        }
+    }
+    leave_beside(e, c, *v, beside);
+    return just(code);
+}
+
+outcome set_log_data(engine& e, context& c, conversation_id id, const void* text, std::int32_t length) noexcept {
+    rc refused{};
+    bool beside = false;
+    conversation* v = claim_beside_receive(e, c, id, beside, refused);
+    if (v == nullptr) return just(refused);
+    rc code = rc::program_parameter_check;
+    if (v->chosen.basic() && v->state != state::reset && length >= 0 &&
+        length <= static_cast<std::int32_t>(wire::log_data_size_max) && (text != nullptr || length == 0)) {
+        code = rc::ok;
+        v->chosen.has_log_data = length > 0;
+        if (length > 0) {
+            log_data& log = e.log_of(*v);
+            log.size = static_cast<std::uint16_t>(length);
+            std::memcpy(log.text, text, log.size);
         }
     }
     leave_beside(e, c, *v, beside);

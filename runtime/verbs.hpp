@@ -88,6 +88,9 @@ enum class characteristic : std::uint8_t {
 };
 outcome set(engine& e, context& c, conversation_id id, characteristic which, std::int32_t value) noexcept;
 
+// For the next error report of a basic conversation; 24 on a mapped one. 0 takes it back.
+outcome set_log_data(engine& e, context& c, conversation_id id, const void* text, std::int32_t length) noexcept;
+
 enum class name_of : std::uint8_t { partner_lu, mode, tp, user_id, password };
 // Lengths are checked here, against CPI-C's bounds.
 outcome set_name(engine& e, context& c, conversation_id id, name_of which, const void* text,

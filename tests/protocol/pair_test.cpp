@@ -384,4 +384,15 @@ TEST_SUITE("pair") {
         t.p.settle();
         CHECK(t.b.state() == -24);
     }
+
+    TEST_CASE("request to send: called before the attach has left, it follows the attach") {
+        talking t;
+        CHECK(t.a.request_to_send() == 0);
+        t.accept();
+        t.p.settle();
+        std::int32_t told = -1;
+        const auto o = runtime::test_request_to_send_received(t.b.u.engine, t.b.u.c, t.b.id, &told);
+        CHECK(o.code == runtime::return_code::ok);
+        CHECK(told == 1);
+    }
 }

@@ -78,6 +78,16 @@ public:
     void wait_queue_idle() noexcept override { ++idle_told; }
     bool wait_queue_watched() noexcept override { return watched; }
     void operation_outstanding() noexcept override {}
+    struct logged {
+        bool received;
+        std::uint32_t sense;
+        std::string text;
+    };
+    std::vector<logged> log;
+    void error_log(runtime::conversation_id, bool received, std::uint32_t sense,
+                   std::string_view text) noexcept override {
+        log.push_back({received, sense, std::string{text}});
+    }
     bool watched = false;
     wire::reason last_reason = wire::reason::none;
 
@@ -190,6 +200,9 @@ struct program {
     }
     std::int32_t set(runtime::characteristic which, std::int32_t v) {
         return static_cast<std::int32_t>(runtime::set(u.engine, u.c, id, which, v).code);
+    }
+    std::int32_t log_data(std::string_view s) {
+        return finish(runtime::set_log_data(u.engine, u.c, id, s.data(), static_cast<std::int32_t>(s.size())));
     }
     std::int32_t allocate() { return finish(runtime::allocate(u.engine, u.c, id, &find, &u.engine, nullptr)); }
     std::int32_t accept() {
