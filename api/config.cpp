@@ -655,23 +655,6 @@ configuration_result load_configuration(const std::string& path, const environme
     return parse_configuration(text, path, variables);
 }
 
-std::vector<std::string> configuration_places(const environment& variables) {
-    if (const auto path = variables("COLLOQUY_CONFIG")) {
-        return {*path};
-    }
-    std::vector<std::string> places{"colloquy.toml"};
-    const auto xdg = variables("XDG_CONFIG_HOME");
-    const auto home = variables("HOME");
-    // A relative XDG_CONFIG_HOME is to be ignored, says its specification.
-    if (xdg && std::filesystem::path{*xdg}.is_absolute()) {
-        places.push_back(*xdg + "/colloquy/colloquy.toml");
-    } else if (home) {
-        places.push_back(*home + "/.config/colloquy/colloquy.toml");
-    }
-    places.emplace_back("/etc/colloquy.toml");
-    return places;
-}
-
 configuration_result find_configuration(const environment& variables) {
     const bool demanded = variables("COLLOQUY_CONFIG").has_value();
     for (const std::string& place : configuration_places(variables)) {

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "api/export.h"
 #include "api/side_information.hpp"
 #include "runtime/limits.hpp"
 #include "transport/address.hpp"
@@ -48,10 +49,10 @@ struct configuration {
     std::uint32_t reactors = 0;        // threads of a reactor pool; 0 is caller-driven
     bool threads = true;               // may we start threads at all
     // How threads are started, for programs that want to; see clq_options. Not part of the file.
-    void (*thread_started)(void* user, const char* role) = nullptr;
-    int (*thread_factory)(void* user, const char* role, void (*entry)(void*), void* argument) = nullptr;
+    void(COLLOQUY_CALL* thread_started)(void* user, const char* role) = nullptr;
+    int(COLLOQUY_CALL* thread_factory)(void* user, const char* role, void (*entry)(void*), void* argument) = nullptr;
     void* thread_user = nullptr;
-    bool standby = true;               // may the standby thread drive while nobody else does; false without threads
+    bool standby = true;  // may the standby thread drive while nobody else does; false without threads
 };
 
 struct configuration_result {
@@ -76,7 +77,8 @@ using environment = std::function<std::optional<std::string>(const std::string& 
                                                       const environment& variables = process_environment);
 
 // Where a configuration is looked for, first hit wins: COLLOQUY_CONFIG alone when it is set (the file must exist then),
-// else ./colloquy.toml, $XDG_CONFIG_HOME/colloquy/colloquy.toml (~/.config/...) and /etc/colloquy.toml.
+// else ./colloquy.toml, $XDG_CONFIG_HOME/colloquy/colloquy.toml (~/.config/...) and /etc/colloquy.toml; on Windows
+// .\colloquy.toml, %APPDATA%\colloquy\colloquy.toml and %ProgramData%\colloquy\colloquy.toml.
 [[nodiscard]] std::vector<std::string> configuration_places(const environment& variables);
 
 // Loads the first that exists; the defaults when none does.

@@ -47,8 +47,11 @@ extern "C" {
 #define CM_PTR *
 #define CM_ENTRY extern COLLOQUY_API void COLLOQUY_CALL
 
-/* Exactly 32 bits. It is `long` where Windows programs expect that, and `int` elsewhere, where long may have 64. */
-#if defined(_WIN32)
+/*
+ * Exactly 32 bits. It is `long` where Windows programs expect that, and `int` elsewhere, where long may have 64. The
+ * library itself has one type on every system; the two look the same from outside.
+ */
+#if defined(_WIN32) && !defined(COLLOQUY_BUILDING)
 typedef signed long int CM_INT32;
 #else
 typedef signed int CM_INT32;
@@ -284,7 +287,11 @@ typedef CM_RETURN_CODE CM_RETCODE;
 #define CM_JOIN_TRANSACTION 12
 
 /* sync_level */
+#if defined(_WIN32)
+#define CM_NONE 0x00000000 /* as wingdi.h spells a macro of this name, so that the two do not collide */
+#else
 #define CM_NONE 0
+#endif
 #define CM_CONFIRM 1
 #define CM_SYNC_POINT 2
 #define CM_SYNC_POINT_NO_CONFIRM 3

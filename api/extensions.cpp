@@ -204,9 +204,9 @@ void COLLOQUY_CALL clq_set_time_limit(const void* conversation_ID, unsigned mill
     u->leave(c);
 }
 
-int COLLOQUY_CALL clq_wait_handle(void) {
+clq_host_handle COLLOQUY_CALL clq_wait_handle(void) {
     api::logical_unit* const u = api::process_unit();
-    return u == nullptr ? -1 : u->wait_handle();
+    return u == nullptr ? CLQ_NO_HANDLE : u->wait_handle();
 }
 
 long long COLLOQUY_CALL clq_next_timeout_ns(void) {

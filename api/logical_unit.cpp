@@ -770,11 +770,15 @@ void logical_unit::look_around(runtime::context& c) noexcept {
 
 // ---- a host's loop --------------------------------------------------------------------------------------------------
 
-int logical_unit::wait_handle() noexcept {
-    if (!caller_driven()) return -1;
+clq_host_handle logical_unit::wait_handle() noexcept {
+    if (!caller_driven()) return CLQ_NO_HANDLE;
     transport::drive& d = *drives_.front();
     handle_given_.store_release(1);
-    return static_cast<int>(d.io().wait_handle());
+#if defined(_WIN32)
+    return reinterpret_cast<clq_host_handle>(d.io().wait_handle());
+#else
+    return static_cast<clq_host_handle>(d.io().wait_handle());
+#endif
 }
 
 long long logical_unit::next_timeout_ns() noexcept {

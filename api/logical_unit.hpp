@@ -48,7 +48,7 @@ public:
     // The calling thread's blocking hook. Inside of it blocking calls are refused.
     struct thread_state {
         runtime::context context;
-        int (*hook)() = nullptr;
+        int(COLLOQUY_CALL* hook)() = nullptr;
         bool in_hook = false;
         bool in_sink = false;
         std::uint32_t telling = 0;  // inside sinks and callbacks
@@ -64,7 +64,7 @@ public:
     [[nodiscard]] bool set_window(void* window) noexcept;
 
     // --- inside a host's loop ---
-    [[nodiscard]] int wait_handle() noexcept;
+    [[nodiscard]] clq_host_handle wait_handle() noexcept;
     [[nodiscard]] long long next_timeout_ns() noexcept;
     int dispatch() noexcept;
 

@@ -1,10 +1,9 @@
 #include "api/process.hpp"
 
-#include <pthread.h>
-
-#include <cstdlib>
 #include <mutex>
 #include <vector>
+
+#include "api/process_end.hpp"
 
 namespace colloquy::api {
 
@@ -52,12 +51,12 @@ logical_unit* start_locked(process_state& s, const configuration& wanted) {
     }
     if (!s.hooked) {
         s.hooked = true;
-        std::atexit(at_exit);
-        (void)::pthread_atfork([] { state().mutex.lock(); }, [] { state().mutex.unlock(); },
-                               [] {
-                                   in_child();
-                                   state().mutex.unlock();
-                               });
+        at_process_end(&at_exit);
+        at_fork([] { state().mutex.lock(); }, [] { state().mutex.unlock(); },
+                [] {
+                    in_child();
+                    state().mutex.unlock();
+                });
     }
     logical_unit* const u = made.get();
     s.kept.push_back(std::move(made));
@@ -119,6 +118,8 @@ bool start_process_unit(const configuration& wanted) noexcept {
 }
 
 bool stop_process_unit(std::uint64_t timeout_ns) noexcept {
+    // Too late for everything but to let the process go.
+    if (process_ending()) return false;
     process_state& s = state();
     if (logical_unit::this_thread().telling != 0 || logical_unit::this_thread().in_hook) {
         set_last_error("a sink, callback or blocking hook cannot stop the logical unit that waits for it to return");
@@ -137,6 +138,7 @@ bool stop_process_unit(std::uint64_t timeout_ns) noexcept {
 bool drain_process_unit(std::uint64_t timeout_ns) noexcept {
     logical_unit* const u = running_unit();
     if (u == nullptr) return true;
+    if (process_ending()) return false;
     if (logical_unit::this_thread().telling != 0 || logical_unit::this_thread().in_hook) {
         set_last_error("a sink, callback or blocking hook cannot drain the logical unit that waits for it to return");
         return false;

@@ -4,10 +4,10 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <ctime>
 #include <new>
 
 #include "api/logical_unit.hpp"
@@ -130,12 +130,15 @@ bool start() noexcept {
     started_ns = transport::now_ns();
     switched_on.store_relaxed(1);  // nobody calls before the library is loaded
     line_of_text line;
-    const std::time_t now = std::time(nullptr);
-    std::tm parts{};
-    std::array<char, 64> date{};
-    if (::gmtime_r(&now, &parts) != nullptr)
-        (void)std::strftime(date.data(), date.size(), "%Y-%m-%d %H:%M:%S UTC", &parts);
-    line.format("# colloquy trace of process %u, begun %s", process_number(), date.data());
+    // By the calendar of C++, whose conversion is safe for threads everywhere.
+    const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+    const auto today = std::chrono::floor<std::chrono::days>(now);
+    const std::chrono::year_month_day date{today};
+    const std::chrono::hh_mm_ss time{now - today};
+    line.format("# colloquy trace of process %u, begun %04d-%02u-%02u %02d:%02d:%02d UTC", process_number(),
+                static_cast<int>(date.year()), static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                static_cast<int>(time.hours().count()), static_cast<int>(time.minutes().count()),
+                static_cast<int>(time.seconds().count()));
     write(line);
     return true;
 }

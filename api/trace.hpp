@@ -117,7 +117,7 @@ inline void refused(const char* whom, const runtime::conversation& v) noexcept {
     if (on()) refused_slowly(whom, v);
 }
 
-// What a system supplies (api/linux/trace_file.cpp).
+// What a system supplies (api/linux/, api/windows/).
 // The descriptor, or -1 with the reason in `error`. Readable by its owner alone: data may stand in it.
 [[nodiscard]] int open_file(const char* path, int& error) noexcept;
 // One write, whole or not at all as far as the system lets us. 0, or the error.

@@ -1,6 +1,7 @@
 // The Windows extensions that are not tied to a system's own objects.
 #include "api/wincpic.h"
 
+#include <bit>
 #include <cstring>
 #include <mutex>
 #include <new>
@@ -8,6 +9,7 @@
 
 #include "api/attention.hpp"
 #include "api/process.hpp"
+#include "api/process_end.hpp"
 #include "api/system_objects.hpp"
 #include "api/trace.hpp"
 #include "runtime/verbs.hpp"
@@ -61,6 +63,8 @@ int COLLOQUY_CALL WinCPICStartup(unsigned short wVersionRequired, LPWCPICDATA lp
 
 int COLLOQUY_CALL WinCPICCleanup(void) {
     api::trace::call traced{"WinCPICCleanup", nullptr, nullptr};
+    // Called from a DllMain while the process ends: nothing can be waited for, and the system takes back the rest.
+    if (api::process_ending()) return traced.result(1);
     registrations& r = registered();
     const std::lock_guard held{r.mutex};
     if (r.count == 0) return traced.result(0);
@@ -131,10 +135,11 @@ void COLLOQUY_CALL WinCPICExtractEvent(const void* conversation_ID, CM_EVENT_HAN
 
 int COLLOQUY_CALL WinCPICIsBlocking(void) { return api::logical_unit::this_thread().in_hook ? 1 : 0; }
 
+// The hook answers a BOOL, whatever FARPROC says: the upper half of what it returns is nothing to go by.
 CLQ_FARPROC COLLOQUY_CALL WinCPICSetBlockingHook(CLQ_FARPROC hook) {
     auto& t = api::logical_unit::this_thread();
-    const CLQ_FARPROC before = t.hook;
-    t.hook = hook;
+    const auto before = std::bit_cast<CLQ_FARPROC>(t.hook);
+    t.hook = std::bit_cast<int(COLLOQUY_CALL*)()>(hook);
     return before;
 }
 

@@ -2,10 +2,15 @@
  * wincpic.h: CPI-C with the Windows extensions, on every system.
  *
  * Includes no system header. The few Windows types it needs are written out (WORD is unsigned short, BOOL is int,
- * HANDLE is void *), so that it agrees with windows.h whether that comes before, after or never.
+ * HANDLE is void *), so that it agrees with windows.h whether that comes before, after or never: an HWND, HANDLE * or
+ * FARPROC passes without a cast.
  */
 #ifndef COLLOQUY_WINCPIC_H
 #define COLLOQUY_WINCPIC_H
+
+#if defined(_WIN32)
+#include <stddef.h> /* ptrdiff_t is what FARPROC returns */
+#endif
 
 #include "cpic.h"
 
@@ -55,8 +60,12 @@ extern COLLOQUY_API int COLLOQUY_CALL WinCPICStartup(unsigned short wVersionRequ
  */
 extern COLLOQUY_API int COLLOQUY_CALL WinCPICCleanup(void);
 
-/* A blocking hook. */
+/* A blocking hook: a BOOL function without parameters. On Windows the type is that of FARPROC. */
+#if defined(_WIN32)
+typedef ptrdiff_t(COLLOQUY_CALL* CLQ_FARPROC)(void);
+#else
 typedef int(COLLOQUY_CALL* CLQ_FARPROC)(void);
+#endif
 
 /*
  * Specify_Windows_Handle: completions of non-blocking calls are posted to this window of the process as the

@@ -55,7 +55,7 @@ COLLOQUY_API int COLLOQUY_CALL clq_start(const clq_options* options);
  * Ends it: no new conversations, then what was flushed is written, at most `timeout_ms`, then every link is closed.
  * Outstanding operations complete with 17; those that are cmwait's to collect stay collectable. 0: everything was
  * written in time. A program that just exits gets the same with
- * two seconds. Not from inside a callback.
+ * two seconds (on Windows if it exits by exit() or by returning from main: docs/windows.md). Not from inside a callback.
  */
 COLLOQUY_API int COLLOQUY_CALL clq_stop(unsigned timeout_ms);
 
@@ -125,10 +125,19 @@ COLLOQUY_API void COLLOQUY_CALL clq_set_time_limit(const void* conversation_ID, 
 /*
  * ---- inside a loop that exists ----
  *
- * Wait until the handle is readable (poll, epoll, any loop; never read from it) or until the timeout has passed, then
- * dispatch. With no_threads set nothing of ours runs anywhere else. Not with a reactor pool.
+ * Wait until the handle is ready or until the timeout has passed, then dispatch. On Linux it is a descriptor, ready when
+ * it is readable (poll, epoll, any loop; never read from it); on Windows the HANDLE of an object for
+ * WaitForMultipleObjects and its kin (never reset or close it). It is the library's, and the same for as long as the
+ * logical unit lives. With no_threads set nothing of ours runs anywhere else. Not with a reactor pool.
  */
-COLLOQUY_API int COLLOQUY_CALL clq_wait_handle(void); /* the descriptor, or -1 */
+#if defined(_WIN32)
+typedef void* clq_host_handle;
+#define CLQ_NO_HANDLE NULL
+#else
+typedef int clq_host_handle;
+#define CLQ_NO_HANDLE (-1)
+#endif
+COLLOQUY_API clq_host_handle COLLOQUY_CALL clq_wait_handle(void); /* CLQ_NO_HANDLE: there is none */
 /* Nanoseconds until clq_dispatch must be called even if the handle is silent: 0 now, -1 never. Ask before each wait. */
 COLLOQUY_API long long COLLOQUY_CALL clq_next_timeout_ns(void);
 /* Carries on all that is ready and runs sinks and callbacks; never blocks. Returns how many completions were told, or
