@@ -55,7 +55,8 @@ COLLOQUY_API int COLLOQUY_CALL clq_start(const clq_options* options);
  * Ends it: no new conversations, then what was flushed is written, at most `timeout_ms`, then every link is closed.
  * Outstanding operations complete with 17; those that are cmwait's to collect stay collectable. 0: everything was
  * written in time. A program that just exits gets the same with
- * two seconds (on Windows if it exits by exit() or by returning from main: docs/windows.md). Not from inside a callback.
+ * two seconds (on Windows if it exits by exit() or by returning from main: docs/windows.md). Not from inside a
+ * callback.
  */
 COLLOQUY_API int COLLOQUY_CALL clq_stop(unsigned timeout_ms);
 
@@ -125,8 +126,8 @@ COLLOQUY_API void COLLOQUY_CALL clq_set_time_limit(const void* conversation_ID, 
 /*
  * ---- inside a loop that exists ----
  *
- * Wait until the handle is ready or until the timeout has passed, then dispatch. On Linux it is a descriptor, ready when
- * it is readable (poll, epoll, any loop; never read from it); on Windows the HANDLE of an object for
+ * Wait until the handle is ready or until the timeout has passed, then dispatch. On Linux it is a descriptor, ready
+ * when it is readable (poll, epoll, any loop; never read from it); on Windows the HANDLE of an object for
  * WaitForMultipleObjects and its kin (never reset or close it). It is the library's, and the same for as long as the
  * logical unit lives. With no_threads set nothing of ours runs anywhere else. Not with a reactor pool.
  */
