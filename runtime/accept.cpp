@@ -150,9 +150,9 @@ wire::reason engine::on_attach(context& c, session& s, const wire::frame_header&
     counters_.add(counter::attaches_received, 1, c.hint);
     const std::uint32_t charge = wire::frame_charge(h.length);
     if (charge > limits_.window_bytes) return wire::reason::credit_overrun;
-    const std::uint32_t grant = wire::load_u32(payload.data());
+    std::uint32_t grant = 0;
     wire::attach a;
-    const wire::attach_result parsed = wire::decode_attach(payload.subspan(wire::attach_grant_size), a);
+    const wire::attach_result parsed = wire::decode_attach_section(payload, grant, a);
     const auto reject = [&](std::uint32_t sense) {
         reject_attach(c, s, h.channel, sense);
         return wire::reason::none;
@@ -191,7 +191,12 @@ wire::reason engine::on_attach(context& c, session& s, const wire::frame_header&
     v->chosen.security_type = a.user_id.empty() ? 0 : 1;
     v->said.peer_turns = 1;
     v->tp_index = tps_.index_of(*tp);
-    if (!a.user_id.empty()) (void)details(*v).user_id.assign(a.user_id.view());
+    // The names are touched only where the attach brought some.
+    v->said.named = !a.user_id.empty() || !a.mode_name.empty();
+    if (v->said.named) {
+        details(*v).mode_name = a.mode_name;
+        details(*v).user_id = a.user_id;
+    }
     v->state = conversation_state::receive;
     s.adopt_channel(v->id(), h.channel);
     if (!waiter) {
@@ -200,7 +205,7 @@ wire::reason engine::on_attach(context& c, session& s, const wire::frame_header&
     }
     // The whole frame is charged; what follows the attach is the conversation's first data.
     buffer* none = nullptr;
-    const std::span<const std::byte> rest = payload.subspan(wire::attach_grant_size + parsed.size);
+    const std::span<const std::byte> rest = payload.subspan(parsed.size);
     v->allowance -= charge;
     wire::reason why = wire::reason::none;
     flow f{*this, c, *v};

@@ -86,6 +86,8 @@ struct characteristics {
     std::uint8_t security_type : 2 = 1;            // 0 none, 1 same, 2 program
     std::uint8_t has_log_data : 1 = 0;             // the engine keeps a text for the next error report
 
+    std::uint8_t full_duplex : 1 = 0;  // 0 half duplex
+
     [[nodiscard]] bool basic() const noexcept { return conversation_type == 0; }
 };
 
@@ -99,6 +101,7 @@ struct exchange {
     std::uint8_t we_ended : 1 = 0;         // our unconditional end is sent
     std::uint8_t end_conditional : 1 = 0;  // our end waits for the partner's Confirmed
     std::uint8_t attach_budget : 1 = 0;  // nobody has accepted it yet: its data is charged to the link's attach budget
+    std::uint8_t named : 1 = 0;          // accepted, and the attach brought a mode name or a user
     std::uint8_t signal_owed : 1 = 0;    // Request_To_Send was called before the attach has left
     std::uint8_t errors_owed = 0;        // error reports that stand behind what is in the send buffer
     // Turns are counted, because error reports cross them: the partner may have ended one and begun another before it

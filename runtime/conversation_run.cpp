@@ -196,6 +196,8 @@ step flow::allocate() noexcept {
     a.mapped = v.chosen.conversation_type == 1;
     a.sync_level = v.chosen.sync_level;
     (void)a.tp_name.assign(d.tp_name.view());
+    (void)a.mode_name.assign(d.mode_name.view());
+    a.full_duplex = v.chosen.full_duplex;
     a.service_tp = !d.tp_name.empty() && static_cast<unsigned char>(d.tp_name.view()[0]) < 0x40 && d.service_tp;
     if (v.chosen.security_type == 2) {
         (void)a.user_id.assign(d.user_id.view());

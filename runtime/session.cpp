@@ -189,6 +189,7 @@ void session::send_link_frame(context& c, wire::frame_type type, std::span<const
 
 void session::send_hello(context& c) noexcept {
     wire::hello h;
+    h.flags = wire::hello_flag::expedited | wire::hello_flag::full_duplex;
     h.channels_max = engine_.bounds().link_conversations;
     h.attach_credit = engine_.bounds().window_bytes;
     h.heartbeat_ms = engine_.bounds().heartbeat_ms;

@@ -52,6 +52,9 @@ public:
     [[nodiscard]] wire::link_side side() const noexcept { return side_; }
     // Stable from the time the session is open until it is recycled.
     [[nodiscard]] std::string_view peer_name() const noexcept { return peer_.lu_name.view(); }
+    [[nodiscard]] bool peer_can(std::uint16_t hello_flags) const noexcept {
+        return (peer_.flags & hello_flags) == hello_flags;
+    }
     [[nodiscard]] std::uint32_t peer_attach_credit() const noexcept { return peer_.attach_credit; }
     [[nodiscard]] return_code loss_code() const noexcept { return loss_code_.load_acquire(); }
     [[nodiscard]] wire::reason ended_because() const noexcept { return why_.load_acquire(); }

@@ -793,9 +793,11 @@ outcome extract_name(engine& e, context& c, conversation_id id, name_of which, v
             s = accepted && v->link != nullptr ? v->link->peer_name() : d.partner_lu_name.view();
             break;
         case name_of::tp: s = accepted ? e.tps().at(v->tp_index).name.view() : d.tp_name.view(); break;
-        case name_of::mode: s = accepted ? std::string_view{} : d.mode_name.view(); break;
+        case name_of::mode:
+            if (!accepted || v->said.named) s = d.mode_name.view();
+            break;
         case name_of::user_id:
-            if (!accepted || v->chosen.security_type != 0) s = d.user_id.view();
+            if (!accepted || v->said.named) s = d.user_id.view();
             break;
         case name_of::password: break;
     }

@@ -311,4 +311,28 @@ attach_result decode_attach(std::span<const std::byte> in, attach& out) noexcept
     return {0, static_cast<std::uint32_t>(total)};
 }
 
+std::size_t encode_attach_section(std::span<std::byte> out, std::uint32_t grant, const attach& a) noexcept {
+    const std::size_t before = attach_prefix_size + a.mode_name.size();
+    if (out.size() < before) return 0;
+    const std::size_t n = encode_attach(out.subspan(before), a);
+    if (n == 0) return 0;
+    store_u32(out.data(), grant);
+    out[attach_prefix_size - 1] = static_cast<std::byte>(a.mode_name.size());
+    to_ebcdic(a.mode_name.view(), out.data() + attach_prefix_size);
+    return before + n;
+}
+
+attach_result decode_attach_section(std::span<const std::byte> in, std::uint32_t& grant, attach& out) noexcept {
+    if (in.size() < attach_prefix_size) return {sense::fmh_length, 0};
+    grant = load_u32(in.data());
+    const auto mode = static_cast<std::size_t>(in[attach_prefix_size - 1]);
+    if (mode > mode_name_size_max || mode > in.size() - attach_prefix_size) return {sense::parameter_length, 0};
+    attach_result result = decode_attach(in.subspan(attach_prefix_size + mode), out);
+    if (result.sense != 0) return result;
+    out.mode_name.set_size(mode);
+    to_ascii(in.subspan(attach_prefix_size, mode), out.mode_name.data());
+    result.size += static_cast<std::uint32_t>(attach_prefix_size + mode);
+    return result;
+}
+
 }  // namespace colloquy::wire

@@ -25,6 +25,7 @@ struct attach {
     bool has_attach_sequence = false;
     persistent_verification persistent = persistent_verification::none;
     bool service_tp = false;  // the first byte of tp_name is a raw 00-3F, the rest is text as usual
+    small_text<8> mode_name;  // stands before the header, in the attach section
     small_text<64> tp_name;
     small_text<10> user_id;  // trailing blanks are not kept
     small_text<10> password;
@@ -40,7 +41,8 @@ struct attach {
 };
 
 inline constexpr std::size_t fmh5_size_max = 255;
-inline constexpr std::size_t attach_section_size_max = attach_grant_size + fmh5_size_max;
+inline constexpr std::size_t mode_name_size_max = 8;
+inline constexpr std::size_t attach_section_size_max = attach_prefix_size + mode_name_size_max + fmh5_size_max;
 
 // Bytes written; 0 when the TP name is empty, a field says what the format cannot carry, or `out` is too small.
 [[nodiscard]] std::size_t encode_attach(std::span<std::byte> out, const attach& a) noexcept;
@@ -54,14 +56,13 @@ struct attach_result {
 // Whether PIP, sync point, full duplex or the TP itself is wanted is for the caller to decide.
 [[nodiscard]] attach_result decode_attach(std::span<const std::byte> in, attach& out) noexcept;
 
-// The attach section of a beginning frame: the grant for the reply direction, then the header.
-[[nodiscard]] inline std::size_t encode_attach_section(std::span<std::byte> out, std::uint32_t grant,
-                                                       const attach& a) noexcept {
-    if (out.size() < attach_grant_size) return 0;
-    const std::size_t n = encode_attach(out.subspan(attach_grant_size), a);
-    if (n == 0) return 0;
-    store_u32(out.data(), grant);
-    return attach_grant_size + n;
-}
+// The attach section of a beginning frame: the grant for the reply direction, the mode name, then the header. Bytes
+// written, or 0.
+[[nodiscard]] std::size_t encode_attach_section(std::span<std::byte> out, std::uint32_t grant,
+                                                const attach& a) noexcept;
+
+// `size` counts the whole section. A mode name that does not fit is answered like any parameter of a wrong length.
+[[nodiscard]] attach_result decode_attach_section(std::span<const std::byte> in, std::uint32_t& grant,
+                                                  attach& out) noexcept;
 
 }  // namespace colloquy::wire

@@ -24,6 +24,8 @@ enum class frame_type : std::uint8_t {
     response = 0x11,
     signal = 0x12,
     credit = 0x13,
+    expedited = 0x14,       // a program's expedited data
+    expedited_read = 0x15,  // it was taken: another may follow
 };
 
 namespace indicator {
@@ -113,8 +115,9 @@ enum class frame_fault : std::uint8_t { none, type, channel, indicators, length 
     return "?";
 }
 
-inline constexpr std::size_t attach_grant_size = 4;        // u32 before the FMH-5 of a beginning frame
+inline constexpr std::size_t attach_prefix_size = 5;       // grant and length of the mode name, before the FMH-5
 inline constexpr std::size_t fmh5_size_min = 11;           // fixed part, length of the TP name, one character
+inline constexpr std::size_t expedited_size_max = 86;
 inline constexpr std::size_t fmh7_size = 7;
 inline constexpr std::size_t log_data_size_max = 512;
 inline constexpr std::size_t product_set_size_max = 255;
@@ -153,6 +156,8 @@ constexpr std::array<frame_rule, 32> make_frame_rules() noexcept {
     set(frame_type::response, 0, 0, indicator::conditional_end, false);
     set(frame_type::signal, 0, 0, 0, false);
     set(frame_type::credit, 4, 4, 0, false);
+    set(frame_type::expedited, 1, expedited_size_max, 0, false);
+    set(frame_type::expedited_read, 0, 0, 0, false);
     return rules;
 }
 inline constexpr std::array<frame_rule, 32> frame_rules = make_frame_rules();
@@ -174,7 +179,7 @@ constexpr std::array<length_range, 256> make_data_lengths() noexcept {
                          all(in::definite_response | in::fm_header);
         std::size_t low = bits == 0 ? 1 : 0;
         std::size_t high = frame_payload_max;
-        if (all(in::begin)) low = attach_grant_size + fmh5_size_min;
+        if (all(in::begin)) low = attach_prefix_size + fmh5_size_min;
         if (all(in::fm_header)) {
             low = fmh7_size;
             high = error_payload_size_max;

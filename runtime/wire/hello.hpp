@@ -17,12 +17,17 @@ inline constexpr std::uint8_t protocol_major = 1;
 inline constexpr std::uint8_t protocol_minor = 0;
 inline constexpr std::size_t lu_name_size_max = 17;
 
+namespace hello_flag {
+inline constexpr std::uint16_t expedited = 0x0001;    // takes expedited data
+inline constexpr std::uint16_t full_duplex = 0x0002;  // takes full-duplex conversations
+}  // namespace hello_flag
+
 using instance_id = std::array<std::byte, 8>;
 
 struct hello {
     std::uint8_t major = protocol_major;
     std::uint8_t minor = protocol_minor;
-    std::uint16_t flags = 0;          // none is defined; unknown ones are ignored
+    std::uint16_t flags = 0;          // what the sender can do beyond the least; unknown ones are ignored
     std::uint32_t channels_max = 0;   // conversations the receiver of this hello may have open on the link
     std::uint32_t attach_credit = 0;  // charge a conversation begun by the receiver may use before its first grant
     std::uint32_t heartbeat_ms = 0;   // the sender wants to hear something this often; 0 is off

@@ -320,7 +320,7 @@ TEST_SUITE("api") {
             // Shorter ones do not pass as the beginning of a conversation.
             if (v.bytes.size() < wire::fmh5_size_min) continue;
             CAPTURE(v.name);
-            s.send(wire::frame_type::data, in::begin, channel, joined(u32(4'096), v.bytes));
+            s.send(wire::frame_type::data, in::begin, channel, joined(joined(u32(4'096), bytes(1)), v.bytes));
             const frame f = s.expect(wire::frame_type::data);
             CHECK(f.header.channel == channel);
             CHECK(f.header.has(in::fm_header | in::conditional_end));

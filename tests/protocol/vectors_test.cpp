@@ -269,13 +269,14 @@ TEST_SUITE("protocol") {
             if (h.has(wire::indicator::begin)) {
                 CHECK(wire::load_u32(payload.data()) == 65536);
                 wire::attach attach;
-                const wire::attach_result result = wire::decode_attach(payload.subspan(4), attach);
+                std::uint32_t grant = 0;
+                const wire::attach_result result = wire::decode_attach_section(payload, grant, attach);
                 REQUIRE(result.sense == 0);
                 CHECK(attach.tp_name == "ECHO");
                 std::byte again[wire::attach_section_size_max];
                 const std::size_t n = wire::encode_attach_section(again, 65536, attach);
-                CHECK(hex_of(std::span{again}.first(n)) == hex_of(payload.first(4 + result.size)));
-                payload = payload.subspan(4 + result.size);
+                CHECK(hex_of(std::span{again}.first(n)) == hex_of(payload.first(result.size)));
+                payload = payload.subspan(result.size);
                 ++seen;
             }
             if (payload.empty()) continue;

@@ -42,11 +42,14 @@ bool allowed_length(unsigned type, unsigned bits, std::size_t n) {
             return n == 4;
         case 0x11:
         case 0x12:
+        case 0x15:
             return n == 0;
+        case 0x14:
+            return n >= 1 && n <= 86;
         default:
             break;
     }
-    if (bits & 0x80) return n >= 15;
+    if (bits & 0x80) return n >= 16;
     if (bits & 0x08) return n >= 7 && n <= 782;
     return n > 0 || bits != 0;
 }
@@ -76,11 +79,11 @@ TEST_SUITE("unit") {
     }
 
     TEST_CASE("wire_frame: the check agrees with the rules for every type, indicator and length class") {
-        constexpr std::array<std::size_t, 22> lengths{0,  1,  2,  3,   4,   5,   6,   7,    8,    9,    14,
-                                                      15, 29, 30, 258, 259, 782, 783, 1024, 1025, 9999, 65535};
+        constexpr std::array<std::size_t, 25> lengths{0,  1,  2,  3,  4,   5,   6,   7,   8,    9,    14,   15,   16,
+                                                      29, 30, 86, 87, 258, 259, 782, 783, 1024, 1025, 9999, 65535};
         for (unsigned type = 0; type < 256; ++type) {
             const bool on_link = type >= 1 && type <= 6;
-            const bool known = on_link || (type >= 0x10 && type <= 0x13);
+            const bool known = on_link || (type >= 0x10 && type <= 0x15);
             for (unsigned bits = 0; bits < 256; ++bits) {
                 for (const std::size_t n : lengths) {
                     for (const std::uint32_t channel : {0U, 1U, 2U, 3U, 0xFFFFFFFFU}) {

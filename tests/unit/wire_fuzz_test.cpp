@@ -260,7 +260,8 @@ TEST_SUITE("unit") {
                          if (h.has(wire::indicator::fm_header)) return wire::decode_error(p).valid;
                          if (!h.has(wire::indicator::begin)) return true;
                          wire::attach a;
-                         return wire::decode_attach(p.subspan(wire::attach_grant_size), a).sense == 0;
+                         std::uint32_t grant = 0;
+                         return wire::decode_attach_section(p, grant, a).sense == 0;
                      }
                      case wire::frame_type::credit:
                          return wire::decode_credit(p.data()) != 0;
