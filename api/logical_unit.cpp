@@ -617,9 +617,40 @@ bool logical_unit::hold_signal(void* a) noexcept {
 }
 void logical_unit::signal(void* a) noexcept {
     auto& told = *static_cast<attention*>(a);
-    trace::tell("event", nullptr);
-    told.event.signal();
-    told.release();
+    if (told.first == nullptr) {
+        trace::tell("event", nullptr);
+        told.event.signal();
+        told.release();
+        return;
+    }
+    {
+        const std::lock_guard held{attention_mutex_};
+        // Packets of one conversation keep their order: nothing overtakes one that was refused.
+        if (told.unrung == 0 && told.first->ring()) {
+            told.release();
+            return;
+        }
+        if (told.unrung++ == 0) {
+            told.next_unrung = unrung_;
+            unrung_ = &told;
+        }
+        count_refused();
+    }
+    ask_again_soon();
+}
+
+// With the mutex held.
+void logical_unit::count_refused() noexcept {
+    std::size_t n = refused_.size();
+    for (const attention* a = unrung_; a != nullptr; a = a->next_unrung) ++n;
+    refused_count_.store_release(static_cast<std::uint32_t>(n));
+}
+
+void logical_unit::ask_again_soon() noexcept {
+    if (host_driven())
+        loop_by(transport::now_ns() + tick_ns);
+    else
+        look_again_soon();
 }
 void logical_unit::forget(void* a) noexcept { static_cast<attention*>(a)->release(); }
 void logical_unit::deadline_set(runtime::context&, runtime::conversation& v) noexcept { drives_.front()->watch(v); }
@@ -658,17 +689,13 @@ void logical_unit::tell(runtime::context& c) noexcept {
             const std::lock_guard held{attention_mutex_};
             try {
                 refused_.push_back(p.what.id);
-                refused_count_.store_release(static_cast<std::uint32_t>(refused_.size()));
+                count_refused();
             } catch (const std::bad_alloc&) {
                 engine_->post_again(c, p.what.id);  // no memory to remember it: asked again at once
             }
         }
     --t.telling;
-    if (refused_count_.load_relaxed() == 0) return;
-    if (host_driven())
-        loop_by(transport::now_ns() + tick_ns);
-    else
-        look_again_soon();
+    if (refused_count_.load_relaxed() != 0) ask_again_soon();
 }
 
 // False: the target does not take it now.
@@ -737,7 +764,19 @@ void logical_unit::ask_again(runtime::context& c) noexcept {
     {
         const std::lock_guard held{attention_mutex_};
         again.swap(refused_);
-        refused_count_.store_release(0);
+        attention** at = &unrung_;
+        while (attention* const a = *at) {
+            while (a->unrung != 0 && a->first->ring()) {
+                if (--a->unrung != 0) a->release();  // the last reference goes when it is off the list
+            }
+            if (a->unrung != 0) {
+                at = &a->next_unrung;
+                continue;
+            }
+            *at = a->next_unrung;
+            a->release();
+        }
+        count_refused();
     }
     for (const runtime::conversation_id id : again) engine_->post_again(c, id);
 }

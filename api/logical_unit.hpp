@@ -123,6 +123,8 @@ private:
     void tell(runtime::context& c) noexcept;
     [[nodiscard]] bool tell_one(runtime::context& c, runtime::engine::posting& p) noexcept;
     void ask_again(runtime::context& c) noexcept;
+    void count_refused() noexcept;
+    void ask_again_soon() noexcept;
     void settle_default_channel() noexcept;
     [[nodiscard]] bool nothing_to_wait_for() noexcept;
     // Calls the hook once. False: it wants control back.
@@ -183,8 +185,9 @@ private:
     attention* default_attention_ = nullptr;
     void* window_ = nullptr;
     std::vector<runtime::conversation_id> refused_;
-    runtime::atom<std::uint32_t> refused_count_;
-    runtime::atom<std::uint32_t> told_;  // completions told by sinks, callbacks and windows
+    attention* unrung_ = nullptr;                 // whose bells have refused
+    runtime::atom<std::uint32_t> refused_count_;  // of both
+    runtime::atom<std::uint32_t> told_;           // completions told by sinks, callbacks and windows
     runtime::atom<std::uint32_t> draining_;
     runtime::atom<std::uint32_t> handle_given_;
     runtime::atom<std::uint64_t> loop_deadline_;  // how long the host's loop sleeps at most; 0: it is awake

@@ -4,7 +4,6 @@
 #include <bit>
 #include <cstring>
 #include <mutex>
-#include <new>
 #include <utility>
 
 #include "api/attention.hpp"
@@ -12,7 +11,6 @@
 #include "api/process_end.hpp"
 #include "api/system_objects.hpp"
 #include "api/trace.hpp"
-#include "runtime/verbs.hpp"
 
 namespace {
 
@@ -89,27 +87,12 @@ void COLLOQUY_CALL WinCPICSetEvent(const void* conversation_ID, CM_EVENT_HANDLE*
     api::logical_unit* const u = api::running_unit();
     if (u == nullptr || conversation_ID == nullptr) return;
     void* const handle = event_handle == nullptr ? nullptr : *event_handle;
-    void* next = nullptr;
+    api::event_reference event;
     if (handle != nullptr) {
-        api::event_reference event = api::event_reference::of(handle);
+        event = api::event_reference::of(handle);
         if (!event) return;
-        auto* a = new (std::nothrow) api::attention;
-        if (a == nullptr) {
-            *return_code = CM_PRODUCT_SPECIFIC_ERROR;
-            return;
-        }
-        a->what = api::attention::kind::event;
-        a->event = std::move(event);
-        a->event_handle = handle;
-        next = a;
     }
-    runtime::context& c = u->enter();
-    const auto id = runtime::conversation_id::from_bytes(conversation_ID);
-    // Afterwards `next` is what hung there before; refused, it is still ours.
-    const runtime::outcome o = runtime::set_attention(u->engine(), c, id, next);
-    if (next != nullptr) static_cast<api::attention*>(next)->release();
-    u->leave(c);
-    *return_code = static_cast<CM_INT32>(o.code);
+    *return_code = api::set_event(*u, runtime::conversation_id::from_bytes(conversation_ID), std::move(event), handle);
 }
 
 void COLLOQUY_CALL WinCPICExtractEvent(const void* conversation_ID, CM_EVENT_HANDLE* event_handle,
@@ -119,18 +102,9 @@ void COLLOQUY_CALL WinCPICExtractEvent(const void* conversation_ID, CM_EVENT_HAN
     *return_code = CM_PROGRAM_PARAMETER_CHECK;
     api::logical_unit* const u = api::running_unit();
     if (u == nullptr || conversation_ID == nullptr || event_handle == nullptr) return;
-    runtime::context& c = u->enter();
     void* found = nullptr;
-    const runtime::outcome o = runtime::extract_attention(
-        u->engine(), c, runtime::conversation_id::from_bytes(conversation_ID),
-        [](void* out, void* attention) {
-            const auto* a = static_cast<const api::attention*>(attention);
-            if (a != nullptr && a->what == api::attention::kind::event) *static_cast<void**>(out) = a->event_handle;
-        },
-        &found);
-    u->leave(c);
-    if (o.code == runtime::return_code::ok) *event_handle = found;
-    *return_code = static_cast<CM_INT32>(o.code);
+    *return_code = api::event_of(*u, runtime::conversation_id::from_bytes(conversation_ID), found);
+    if (*return_code == CM_OK) *event_handle = found;
 }
 
 int COLLOQUY_CALL WinCPICIsBlocking(void) { return api::logical_unit::this_thread().in_hook ? 1 : 0; }

@@ -67,7 +67,10 @@ endif()
 if(COLLOQUY_CHECK_HEADERS)
     file(GLOB headers CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}
         runtime/*.hpp runtime/wire/*.hpp transport/*.hpp transport/${system}/*.hpp
-        api/*.hpp api/*.h api/colloquy/*.hpp api/colloquy/*.h api/sna/*.h)
+        api/*.hpp api/${system}/*.hpp api/*.h api/colloquy/*.hpp api/colloquy/*.h api/sna/*.h)
+    if(NOT WIN32)
+        list(FILTER headers EXCLUDE REGEX "completion_port\\.h$")
+    endif()
     set(header_units "")
     foreach(header IN LISTS headers)
         string(MAKE_C_IDENTIFIER ${header} unit)
