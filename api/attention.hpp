@@ -54,7 +54,7 @@ private:
     runtime::atom<std::uint32_t> references_{1};
 };
 
-// Replaces the conversation's event, or its bell, and leaves the other as it is; with neither left it has no attention.
+// Replaces the conversation's event, or its bell, and leaves the other as it is; with neither it has no attention.
 // A sink or callback that was there is gone. The code of the call: 0, 20, 24, 37. Two threads that do so at once for one
 // conversation may undo each other.
 [[nodiscard]] CM_INT32 set_event(logical_unit& u, runtime::conversation_id id, event_reference event,

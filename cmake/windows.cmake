@@ -2,8 +2,8 @@
 # the names that existing programs load, which pass every call on to colloquy.dll, so that a process has one engine
 # whichever of them it loads.
 
-# Appends "name;bytes" pairs to `result` for all entry points that a header declares: `bytes` is what the call takes from
-# the stack of a 32-bit processor, which is part of its name there.
+# Appends "name;bytes" pairs to `result` for all entry points that a header declares: `bytes` is what the call takes
+# from the stack of a 32-bit processor, which is part of its name there.
 function(colloquy_entry_points header result)
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${header})
     file(READ ${header} text)

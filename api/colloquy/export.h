@@ -1,7 +1,8 @@
 /*
  * COLLOQUY_API marks what the shared library shows; everything else is hidden.
  * COLLOQUY_BUILDING is defined while the library itself is compiled, COLLOQUY_STATIC by users of the static library.
- * Both matter only on Windows, where a list of names that is made from the headers says what the DLL exports. C89, so that the C headers can use it.
+ * Both matter only on Windows, where a list of names that is made from the headers says what the DLL exports. C89, so
+ * that the C headers can use it.
  */
 #ifndef COLLOQUY_EXPORT_H
 #define COLLOQUY_EXPORT_H

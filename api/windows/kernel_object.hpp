@@ -7,8 +7,8 @@
 
 namespace colloquy::api {
 
-// A handle to the same object with this access, to be closed by the caller. Null when the value is no handle, or that of
-// an object of another type, or the program itself has no such access. Any value may be passed. Any thread.
+// A handle to the same object with this access, to be closed by the caller. Null when the value is no handle, or that
+// of an object of another type, or the program itself has no such access. Any value may be passed. Any thread.
 [[nodiscard]] HANDLE own_handle(HANDLE given, std::wstring_view type, DWORD access) noexcept;
 
 }  // namespace colloquy::api
