@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 
+#include "api/entry.hpp"
 #include "api/process.hpp"
 #include "api/trace.hpp"
 #include "runtime/verbs.hpp"
@@ -11,58 +12,27 @@
 namespace {
 
 using namespace colloquy;
+using api::answer;
 using api::logical_unit;
+using api::with_conversation;
+using api::with_operation;
 using api::trace::call;
 using runtime::conversation_id;
 using runtime::outcome;
 using rc = runtime::return_code;
-
-void answer(CM_INT32* return_code, rc code) noexcept { *return_code = static_cast<CM_INT32>(code); }
-
-// Runs `verb(unit, context, id)` for a call that names a conversation.
-template <class Verb>
-void with_conversation(const void* conversation_id_bytes, CM_INT32* return_code, Verb&& verb) noexcept {
-    if (return_code == nullptr) return;
-    logical_unit* const u = api::running_unit();
-    if (conversation_id_bytes == nullptr || u == nullptr) {
-        answer(return_code, rc::program_parameter_check);
-        return;
-    }
-    if (logical_unit::this_thread().in_sink) {
-        // The sink's conversation waits for it to return; a call from inside could wait for ever.
-        answer(return_code, rc::operation_not_accepted);
-        return;
-    }
-    runtime::context& c = u->enter();
-    const outcome o = verb(*u, c, conversation_id::from_bytes(conversation_id_bytes));
-    answer(return_code, u->finish(c, o));
-}
-
-// For the calls that may block: inside a blocking hook they are refused on conversations in blocking mode.
-template <class Verb>
-void with_operation(const void* conversation_id_bytes, CM_INT32* return_code, Verb&& verb) noexcept {
-    with_conversation(conversation_id_bytes, return_code,
-                      [&](logical_unit& u, runtime::context& c, conversation_id id) {
-                          if (logical_unit::this_thread().in_hook) {
-                              std::int32_t mode = 0;
-                              const outcome known =
-                                  runtime::extract(u.engine(), c, id, runtime::characteristic::processing_mode, mode);
-                              if (known.code != rc::ok) return known;
-                              if (mode == CM_BLOCKING) return outcome{rc::operation_not_accepted, false, {}};
-                          }
-                          return verb(u, c, id);
-                      });
-}
 
 template <class Value>
 void set_value(const char* name, const void* id, runtime::characteristic which, const Value* value,
                CM_INT32* return_code) noexcept {
     call traced{name, id, return_code};
     traced.in("value", value);
-    with_conversation(id, return_code, [&](logical_unit& u, runtime::context& c, conversation_id i) {
-        if (value == nullptr) return outcome{rc::program_parameter_check, false, {}};
-        return runtime::set(u.engine(), c, i, which, *value);
-    });
+    with_conversation(
+        id, return_code,
+        [&](logical_unit& u, runtime::context& c, conversation_id i) {
+            if (value == nullptr) return outcome{rc::program_parameter_check, false, {}};
+            return runtime::set(u.engine(), c, i, which, *value);
+        },
+        name);
 }
 
 void set_name(const char* name, const void* id, runtime::name_of which, const void* text, const CM_INT32* length,
@@ -70,36 +40,45 @@ void set_name(const char* name, const void* id, runtime::name_of which, const vo
     call traced{name, id, return_code};
     traced.in("length", length);
     if (which != runtime::name_of::user_id && which != runtime::name_of::password) traced.text("name", text, length);
-    with_conversation(id, return_code, [&](logical_unit& u, runtime::context& c, conversation_id i) {
-        if (length == nullptr) return outcome{rc::program_parameter_check, false, {}};
-        return runtime::set_name(u.engine(), c, i, which, text, *length);
-    });
+    with_conversation(
+        id, return_code,
+        [&](logical_unit& u, runtime::context& c, conversation_id i) {
+            if (length == nullptr) return outcome{rc::program_parameter_check, false, {}};
+            return runtime::set_name(u.engine(), c, i, which, text, *length);
+        },
+        name);
 }
 
 void extract_value(const char* name, const void* id, runtime::characteristic which, CM_INT32* value,
                    CM_INT32* return_code) noexcept {
     call traced{name, id, return_code};
     traced.out("value", value);
-    with_conversation(id, return_code, [&](logical_unit& u, runtime::context& c, conversation_id i) {
-        if (value == nullptr) return outcome{rc::program_parameter_check, false, {}};
-        std::int32_t v = 0;
-        const outcome o = runtime::extract(u.engine(), c, i, which, v);
-        if (o.code == rc::ok) *value = v;
-        return o;
-    });
+    with_conversation(
+        id, return_code,
+        [&](logical_unit& u, runtime::context& c, conversation_id i) {
+            if (value == nullptr) return outcome{rc::program_parameter_check, false, {}};
+            std::int32_t v = 0;
+            const outcome o = runtime::extract(u.engine(), c, i, which, v);
+            if (o.code == rc::ok) *value = v;
+            return o;
+        },
+        name);
 }
 
 void extract_name(const char* name, const void* id, runtime::name_of which, void* text, std::int32_t capacity,
                   CM_INT32* length, CM_INT32* return_code) noexcept {
     call traced{name, id, return_code};
     traced.out("length", length);
-    with_conversation(id, return_code, [&](logical_unit& u, runtime::context& c, conversation_id i) {
-        if (text == nullptr || length == nullptr) return outcome{rc::program_parameter_check, false, {}};
-        std::int32_t n = 0;
-        const outcome o = runtime::extract_name(u.engine(), c, i, which, text, capacity, n);
-        if (o.code == rc::ok) *length = n;
-        return o;
-    });
+    with_conversation(
+        id, return_code,
+        [&](logical_unit& u, runtime::context& c, conversation_id i) {
+            if (text == nullptr || length == nullptr) return outcome{rc::program_parameter_check, false, {}};
+            std::int32_t n = 0;
+            const outcome o = runtime::extract_name(u.engine(), c, i, which, text, capacity, n);
+            if (o.code == rc::ok) *length = n;
+            return o;
+        },
+        name);
 }
 
 // The caller's memory for its id is told back by cmwait's channels, so it is kept as it was given.
@@ -206,8 +185,10 @@ CM_ENTRY cmallc(const void* conversation_ID, CM_RETURN_CODE* return_code) {
     });
     if (return_code != nullptr && (*return_code == CM_ALLOCATE_FAILURE_NO_RETRY ||
                                    *return_code == CM_ALLOCATE_FAILURE_RETRY || *return_code == CM_PARAMETER_ERROR))
-        if (logical_unit* const u = api::running_unit(); u != nullptr)
+        if (logical_unit* const u = api::running_unit(); u != nullptr) {
             api::set_last_error(u->why_no_link({name, static_cast<std::size_t>(size)}));
+            api::secondary::add_detail(api::last_error());
+        }
 }
 
 CM_ENTRY cmsend(const void* conversation_ID, const void* buffer, const CM_INT32* send_length,
@@ -329,6 +310,7 @@ CM_ENTRY cmwait(void* conversation_ID, CM_CONVERSATION_RETURN_CODE* conversation
     const rc code = u->wait_for_conversation(got);
     if (code == rc::ok) {
         got.id.to_bytes(conversation_ID);
+        if (api::secondary::worth_keeping(got.code)) api::secondary::keep(nullptr, got.id, got.code);
         *conversation_return_code = static_cast<CM_INT32>(got.code);
     }
     answer(return_code, code);
@@ -516,6 +498,10 @@ CM_ENTRY cmecsu(const void* conversation_ID, void* security_user_ID, CM_INT32* s
                 CM_RETURN_CODE* return_code) {
     extract_name("cmecsu", conversation_ID, runtime::name_of::user_id, security_user_ID, CM_UID_SIZE,
                  security_user_ID_length, return_code);
+}
+CM_ENTRY cmesui(const void* conversation_ID, void* security_user_ID, CM_INT32* security_user_ID_length,
+                CM_RETURN_CODE* return_code) {
+    cmecsu(conversation_ID, security_user_ID, security_user_ID_length, return_code);
 }
 CM_ENTRY xcecsu(const void* conversation_ID, void* security_user_ID, CM_INT32* security_user_ID_length,
                 CM_RETURN_CODE* return_code) {

@@ -124,7 +124,20 @@ typedef unsigned char SECURITY_USER_ID[CM_UID_SIZE];
 
 #ifdef XOPEN_COMPATIBLE
 typedef unsigned char CONVERSATION_ID[CM_CID_SIZE];
-typedef CM_RETURN_CODE CM_RETCODE;
+typedef CM_INT32 CM_RETCODE;
+typedef CM_INT32 CONVERSATION_SECURITY_TYPE;
+typedef CM_INT32 CONVERSATION_TYPE;
+typedef CM_INT32 DATA_RECEIVED;
+typedef CM_INT32 DEALLOCATE_TYPE;
+typedef CM_INT32 ERROR_DIRECTION;
+typedef CM_INT32 PREPARE_TO_RECEIVE_TYPE;
+typedef CM_INT32 PROCESSING_MODE;
+typedef CM_INT32 RECEIVE_TYPE;
+typedef CM_INT32 REQUEST_TO_SEND_RECEIVED;
+typedef CM_INT32 RETURN_CONTROL;
+typedef CM_INT32 SEND_TYPE;
+typedef CM_INT32 STATUS_RECEIVED;
+typedef CM_INT32 SYNC_LEVEL;
 #endif
 
 /* ---- Return codes ---- */
@@ -310,6 +323,10 @@ typedef CM_RETURN_CODE CM_RETCODE;
 /* TP_name_type */
 #define XC_APPLICATION_TP 0
 #define XC_SNA_SERVICE_TP 1
+
+/* the type of End_TP */
+#define XC_SOFT 0
+#define XC_HARD 1
 
 /* send_receive_mode */
 #define CM_HALF_DUPLEX 0
@@ -852,8 +869,10 @@ CM_ENTRY cmecst(const void CM_PTR conversation_ID, XC_CONVERSATION_SECURITY_TYPE
 CM_ENTRY xcecst(const void CM_PTR conversation_ID, XC_CONVERSATION_SECURITY_TYPE CM_PTR conversation_security_type,
                 CM_RETURN_CODE CM_PTR return_code);
 
-/* Extract_Conversation_Security_User_ID: security_user_ID has room for 10 bytes; its length out, 0..10. Two entry
- * points, one call. There is no way to extract a password. */
+/* Extract_Security_User_ID: security_user_ID has room for 10 bytes; its length out, 0..10. Three entry points, one
+ * call. There is no way to extract a password. */
+CM_ENTRY cmesui(const void CM_PTR conversation_ID, void CM_PTR security_user_ID,
+                CM_INT32 CM_PTR security_user_ID_length, CM_RETURN_CODE CM_PTR return_code);
 CM_ENTRY cmecsu(const void CM_PTR conversation_ID, void CM_PTR security_user_ID,
                 CM_INT32 CM_PTR security_user_ID_length, CM_RETURN_CODE CM_PTR return_code);
 CM_ENTRY xcecsu(const void CM_PTR conversation_ID, void CM_PTR security_user_ID,
@@ -897,6 +916,195 @@ CM_ENTRY xcmesi(const CM_INT32 CM_PTR entry_number, const void CM_PTR sym_dest_n
  */
 CM_ENTRY xcmdsi(const void CM_PTR key_lock, const void CM_PTR sym_dest_name, CM_RETURN_CODE CM_PTR return_code);
 
+/*
+ * Extract_Conversation_Context: what an accepted conversation was accepted for: 32 bytes that no other accepted
+ * conversation has, here or elsewhere. Conversations that the program initializes by itself share one context. Never
+ * waits.
+ * context_ID         out, room for 32 bytes; printable.
+ * context_ID_length  out, 32.
+ * 0   done
+ * 20  LOCAL
+ * 24  no such conversation, NULL pointer
+ * 25  INITIALIZE or INITIALIZE_INCOMING
+ */
+CM_ENTRY cmectx(const void CM_PTR conversation_ID, void CM_PTR context_ID,
+                CM_CONTEXT_ID_LENGTH CM_PTR context_ID_length, CM_RETURN_CODE CM_PTR return_code);
+
+/*
+ * Extract_Secondary_Information: one line of text on the last call of this thread that returned neither 0 nor 35, if it
+ * was this call on this conversation; also on a result that Wait_For_Conversation has just collected, whatever the
+ * call. Ask before the next call that may fail. Never waits.
+ * conversation_ID   in; may have ended by now. Not looked at for calls that name no conversation.
+ * call_ID           in, CM_ and the entry point in capitals, but not CM_CMESI.
+ * buffer            out, requested_length bytes; printable, no NUL.
+ * requested_length  in, 1..32767 bytes.
+ * data_received     out, CM_COMPLETE_DATA_RECEIVED; CM_INCOMPLETE_DATA_RECEIVED: ask again for the rest.
+ * received_length   out, bytes.
+ * 0   done
+ * 24  NULL pointer; length or call_ID out of range; a conversation that nothing is known of
+ * 45  nothing to tell
+ */
+CM_ENTRY cmesi(const void CM_PTR conversation_ID, const CM_CALL_ID CM_PTR call_ID, void CM_PTR buffer,
+               const CM_INT32 CM_PTR requested_length, CM_DATA_RECEIVED_TYPE CM_PTR data_received,
+               CM_INT32 CM_PTR received_length, CM_RETURN_CODE CM_PTR return_code);
+
+/* ---- Calls about no conversation that need no configuration. None waits. ---- */
+
+/* Extract_Maximum_Buffer_Size: the most bytes that Send_Data and Receive take at once, 32767. 0 done; 24 NULL. */
+CM_ENTRY cmembs(CM_INT32 CM_PTR maximum_buffer_size, CM_RETURN_CODE CM_PTR return_code);
+
+/*
+ * Convert_Incoming, Convert_Outgoing: from EBCDIC, and to EBCDIC (code page 037 and Latin-1, one to one, so that any
+ * byte comes back as it was). Only for text of the program: names and log data are converted by the library. Length
+ * bytes of basic records must not be converted.
+ * string         in and out, string_length bytes, converted in place.
+ * string_length  in, 1..32767 bytes.
+ * 0   done
+ * 24  NULL pointer; length out of range
+ */
+CM_ENTRY cmcnvi(void CM_PTR string, const CM_INT32 CM_PTR string_length, CM_RETURN_CODE CM_PTR return_code);
+CM_ENTRY cmcnvo(void CM_PTR string, const CM_INT32 CM_PTR string_length, CM_RETURN_CODE CM_PTR return_code);
+
+/* ---- Transaction programs. ----
+ * A TP_ID is 8 opaque bytes that stand for an instance of a program: for a group of conversations that belong together
+ * and can be ended together. A program that never asks has one instance: itself. Each accepted conversation is an
+ * instance of its own, to which conversations can be added. None of these calls waits. */
+
+/*
+ * Start_TP: begins an instance.
+ * local_LU_alias  in, 8 bytes: blanks, NULs, or the name of the logical unit that was configured, padded with blanks.
+ * TP_name         in, what it is called; does not serve the name (Specify_Local_TP_Name does).
+ * TP_name_length  in, 1..64 bytes.
+ * TP_ID           out, 8 bytes.
+ * 0   done
+ * 20  LOCAL; also more than 4096 instances are begun
+ * 24  NULL pointer; length out of range; another logical unit
+ */
+CM_ENTRY xcstp(const void CM_PTR local_LU_alias, const void CM_PTR TP_name, const CM_INT32 CM_PTR TP_name_length,
+               void CM_PTR TP_ID, CM_RETURN_CODE CM_PTR return_code);
+
+/*
+ * End_TP: ends an instance and every conversation that belongs to it.
+ * TP_ID  in, 8 bytes; of Start_TP, or of an accepted conversation.
+ * type   in, XC_SOFT: as Deallocate with CM_DEALLOCATE_ABEND, and only if no call on them is incomplete; XC_HARD: as
+ *        Cancel_Conversation.
+ * 0   done
+ * 20  LOCAL
+ * 24  NULL pointer; another type; an instance that has ended, never was, or is the program itself
+ * 37  XC_SOFT, and a call on one of the conversations is incomplete; nothing changed
+ */
+CM_ENTRY xcendt(const void CM_PTR TP_ID, const CM_END_TYPE CM_PTR type, CM_RETURN_CODE CM_PTR return_code);
+
+/* Extract_TP_ID: the instance that a conversation belongs to: TP_ID out, 8 bytes. 0 done; 20 LOCAL; 24 no such
+ * conversation, NULL pointer. */
+CM_ENTRY xceti(const void CM_PTR conversation_ID, void CM_PTR TP_ID, CM_RETURN_CODE CM_PTR return_code);
+
+/* Initialize_Conversation_For_TP: Initialize_Conversation, and the conversation belongs to the instance TP_ID (in, 8
+ * bytes). Also 24 for an instance that is not there. */
+CM_ENTRY xcinct(void CM_PTR conversation_ID, const void CM_PTR sym_dest_name, const void CM_PTR TP_ID,
+                CM_RETURN_CODE CM_PTR return_code);
+
+/* ---- Calls of CPI-C 2.x that this library does not support. ----
+ * For OSI TP, sync point, map names and queues of a conversation. They are declared so that programs that mention them
+ * compile and link. All return 48 CM_CALL_NOT_SUPPORTED, or 24 for a NULL pointer; none changes anything. */
+
+/* Deferred_Deallocate */
+CM_ENTRY cmdfde(const void CM_PTR conversation_ID, CM_RETURN_CODE CM_PTR return_code);
+/* Prepare */
+CM_ENTRY cmprep(const void CM_PTR conversation_ID, CM_RETURN_CODE CM_PTR return_code);
+/* Include_Partner_In_Transaction */
+CM_ENTRY cmincl(const void CM_PTR conversation_ID, CM_RETURN_CODE CM_PTR return_code);
+/* Set_Allocate_Confirm */
+CM_ENTRY cmsac(const void CM_PTR conversation_ID, const CM_ALLOCATE_CONFIRM_TYPE CM_PTR allocate_confirm,
+               CM_RETURN_CODE CM_PTR return_code);
+/* Set_Begin_Transaction */
+CM_ENTRY cmsbt(const void CM_PTR conversation_ID, const CM_BEGIN_TRANSACTION CM_PTR begin_transaction,
+               CM_RETURN_CODE CM_PTR return_code);
+/* Set_Confirmation_Urgency */
+CM_ENTRY cmscu(const void CM_PTR conversation_ID, const CM_CONFIRMATION_URGENCY CM_PTR confirmation_urgency,
+               CM_RETURN_CODE CM_PTR return_code);
+/* Set_Join_Transaction */
+CM_ENTRY cmsjt(const void CM_PTR conversation_ID, const CM_JOIN_TRANSACTION_TYPE CM_PTR join_transaction,
+               CM_RETURN_CODE CM_PTR return_code);
+/* Set_Prepare_Data_Permitted */
+CM_ENTRY cmspdp(const void CM_PTR conversation_ID, const CM_PREPARE_DATA_PERMITTED_TYPE CM_PTR prepare_data_permitted,
+                CM_RETURN_CODE CM_PTR return_code);
+/* Set_Transaction_Control */
+CM_ENTRY cmstc(const void CM_PTR conversation_ID, const CM_TRANSACTION_CONTROL CM_PTR transaction_control,
+               CM_RETURN_CODE CM_PTR return_code);
+/* Extract_Transaction_Control */
+CM_ENTRY cmetc(const void CM_PTR conversation_ID, CM_TRANSACTION_CONTROL CM_PTR transaction_control,
+               CM_RETURN_CODE CM_PTR return_code);
+/* Set_AE_Qualifier */
+CM_ENTRY cmsaeq(const void CM_PTR conversation_ID, const void CM_PTR AE_qualifier,
+                const CM_INT32 CM_PTR AE_qualifier_length,
+                const CM_AE_QUAL_OR_AP_TITLE_FORMAT CM_PTR AE_qualifier_format, CM_RETURN_CODE CM_PTR return_code);
+/* Extract_AE_Qualifier */
+CM_ENTRY cmeaeq(const void CM_PTR conversation_ID, void CM_PTR AE_qualifier, CM_INT32 CM_PTR AE_qualifier_length,
+                CM_AE_QUAL_OR_AP_TITLE_FORMAT CM_PTR AE_qualifier_format, CM_RETURN_CODE CM_PTR return_code);
+/* Set_AP_Title */
+CM_ENTRY cmsapt(const void CM_PTR conversation_ID, const void CM_PTR AP_title, const CM_INT32 CM_PTR AP_title_length,
+                const CM_AE_QUAL_OR_AP_TITLE_FORMAT CM_PTR AP_title_format, CM_RETURN_CODE CM_PTR return_code);
+/* Extract_AP_Title */
+CM_ENTRY cmeapt(const void CM_PTR conversation_ID, void CM_PTR AP_title, CM_INT32 CM_PTR AP_title_length,
+                CM_AE_QUAL_OR_AP_TITLE_FORMAT CM_PTR AP_title_format, CM_RETURN_CODE CM_PTR return_code);
+/* Set_Application_Context_Name */
+CM_ENTRY cmsacn(const void CM_PTR conversation_ID, const void CM_PTR application_context_name,
+                const CM_INT32 CM_PTR application_context_name_length, CM_RETURN_CODE CM_PTR return_code);
+/* Extract_Application_Context_Name */
+CM_ENTRY cmeacn(const void CM_PTR conversation_ID, void CM_PTR application_context_name,
+                CM_INT32 CM_PTR application_context_name_length, CM_RETURN_CODE CM_PTR return_code);
+/* Set_Partner_ID */
+CM_ENTRY cmspid(const void CM_PTR conversation_ID, const CM_PARTNER_ID_TYPE CM_PTR partner_ID_type,
+                const void CM_PTR partner_ID, const CM_INT32 CM_PTR partner_ID_length,
+                const CM_PARTNER_ID_SCOPE CM_PTR partner_ID_scope, const CM_DIRECTORY_SYNTAX CM_PTR directory_syntax,
+                const CM_DIRECTORY_ENCODING CM_PTR directory_encoding, CM_RETURN_CODE CM_PTR return_code);
+/* Extract_Partner_ID */
+CM_ENTRY cmepid(const void CM_PTR conversation_ID, CM_PARTNER_ID_TYPE CM_PTR partner_ID_type, void CM_PTR partner_ID,
+                const CM_INT32 CM_PTR requested_length, CM_INT32 CM_PTR partner_ID_length,
+                CM_PARTNER_ID_SCOPE CM_PTR partner_ID_scope, CM_DIRECTORY_SYNTAX CM_PTR directory_syntax,
+                CM_DIRECTORY_ENCODING CM_PTR directory_encoding, CM_RETURN_CODE CM_PTR return_code);
+/* Set_Initialization_Data */
+CM_ENTRY cmsid(const void CM_PTR conversation_ID, const void CM_PTR initialization_data,
+               const CM_INT32 CM_PTR initialization_data_length, CM_RETURN_CODE CM_PTR return_code);
+/* Extract_Initialization_Data */
+CM_ENTRY cmeid(const void CM_PTR conversation_ID, void CM_PTR initialization_data,
+               const CM_INT32 CM_PTR requested_length, CM_INT32 CM_PTR initialization_data_length,
+               CM_RETURN_CODE CM_PTR return_code);
+/* Set_Mapped_Initialization_Data */
+CM_ENTRY cmsmid(const void CM_PTR conversation_ID, const void CM_PTR map_name,
+                const CM_MAP_NAME_LENGTH CM_PTR map_name_length, const void CM_PTR initialization_data,
+                const CM_INT32 CM_PTR initialization_data_length, CM_RETURN_CODE CM_PTR return_code);
+/* Extract_Mapped_Initialization_Data */
+CM_ENTRY cmemid(const void CM_PTR conversation_ID, void CM_PTR map_name, CM_MAP_NAME_LENGTH CM_PTR map_name_length,
+                void CM_PTR initialization_data, const CM_INT32 CM_PTR requested_length,
+                CM_INT32 CM_PTR initialization_data_length, CM_RETURN_CODE CM_PTR return_code);
+/* Send_Mapped_Data */
+CM_ENTRY cmsndm(const void CM_PTR conversation_ID, const void CM_PTR map_name,
+                const CM_MAP_NAME_LENGTH CM_PTR map_name_length, const void CM_PTR buffer,
+                const CM_INT32 CM_PTR send_length,
+                CM_CONTROL_INFORMATION_RECEIVED CM_PTR control_information_received,
+                CM_RETURN_CODE CM_PTR return_code);
+/* Receive_Mapped_Data */
+CM_ENTRY cmrcvm(const void CM_PTR conversation_ID, void CM_PTR map_name, CM_MAP_NAME_LENGTH CM_PTR map_name_length,
+                void CM_PTR buffer, const CM_INT32 CM_PTR requested_length,
+                CM_DATA_RECEIVED_TYPE CM_PTR data_received, CM_INT32 CM_PTR received_length,
+                CM_STATUS_RECEIVED CM_PTR status_received,
+                CM_CONTROL_INFORMATION_RECEIVED CM_PTR control_information_received,
+                CM_RETURN_CODE CM_PTR return_code);
+/* Set_Queue_Processing_Mode */
+CM_ENTRY cmsqpm(const void CM_PTR conversation_ID, const CM_CONVERSATION_QUEUE CM_PTR conversation_queue,
+                const CM_PROCESSING_MODE CM_PTR processing_mode, const void CM_PTR user_field, CM_OOID CM_PTR OOID,
+                CM_RETURN_CODE CM_PTR return_code);
+/* Set_Queue_Callback_Function */
+CM_ENTRY cmsqcf(const void CM_PTR conversation_ID, const CM_CONVERSATION_QUEUE CM_PTR conversation_queue,
+                void CM_PTR callback_function, const void CM_PTR user_field, CM_RETURN_CODE CM_PTR return_code);
+/* Wait_For_Completion */
+CM_ENTRY cmwcmp(const CM_OOID CM_PTR OOID_list, const CM_OOID_LIST_COUNT CM_PTR OOID_list_count,
+                const CM_TIMEOUT CM_PTR timeout, CM_INT32 CM_PTR completed_op_index_list,
+                CM_COMPLETED_OP_COUNT CM_PTR completed_op_count, void CM_PTR user_field_list,
+                CM_RETURN_CODE CM_PTR return_code);
+
 #ifdef __cplusplus
 }
 #endif
@@ -910,26 +1118,53 @@ CM_ENTRY xcmdsi(const void CM_PTR key_lock, const void CM_PTR sym_dest_name, CM_
 #define Check_For_Completion cmchck
 #define Confirm cmcfm
 #define Confirmed cmcfmd
+#define Convert_Incoming cmcnvi
+#define Convert_Outgoing cmcnvo
 #define Deallocate cmdeal
+#define Deferred_Deallocate cmdfde
 #define Delete_CPIC_Side_Information xcmdsi
+#define End_TP xcendt
+#define Extract_AE_Qualifier cmeaeq
+#define Extract_AP_Title cmeapt
+#define Extract_Application_Context_Name cmeacn
 #define Extract_CPIC_Side_Information xcmesi
+#define Extract_Conversation_Context cmectx
 #define Extract_Conversation_Security_Type cmecst
 #define Extract_Conversation_Security_User_ID cmecsu
 #define Extract_Conversation_State cmecs
 #define Extract_Conversation_Type cmect
+#define Extract_Initialization_Data cmeid
+#define Extract_Mapped_Initialization_Data cmemid
+#define Extract_Maximum_Buffer_Size cmembs
 #define Extract_Mode_Name cmemn
+#define Extract_Partner_ID cmepid
 #define Extract_Partner_LU_Name cmepln
+#define Extract_Secondary_Information cmesi
+#define Extract_Security_User_ID cmesui
 #define Extract_Sync_Level cmesl
+#define Extract_TP_ID xceti
 #define Extract_TP_Name cmetpn
+#define Extract_Transaction_Control cmetc
 #define Flush cmflus
+#define Include_Partner_In_Transaction cmincl
 #define Initialize_Conversation cminit
+#define Initialize_Conversation_For_TP xcinct
+#define Prepare cmprep
 #define Prepare_To_Receive cmptr
 #define Receive cmrcv
+#define Receive_Mapped_Data cmrcvm
 #define Release_Local_TP_Name cmrltp
 #define Request_To_Send cmrts
 #define Send_Data cmsend
 #define Send_Error cmserr
+#define Send_Mapped_Data cmsndm
+#define Set_AE_Qualifier cmsaeq
+#define Set_AP_Title cmsapt
+#define Set_Allocate_Confirm cmsac
+#define Set_Application_Context_Name cmsacn
+#define Set_Begin_Transaction cmsbt
 #define Set_CPIC_Side_Information xcmssi
+#define Set_Confirmation_Urgency cmscu
 #define Set_Conversation_Security_Password cmscsp
 #define Set_Conversation_Security_Type cmscst
 #define Set_Conversation_Security_User_ID cmscsu
@@ -937,18 +1172,28 @@ CM_ENTRY xcmdsi(const void CM_PTR key_lock, const void CM_PTR sym_dest_name, CM_
 #define Set_Deallocate_Type cmsdt
 #define Set_Error_Direction cmsed
 #define Set_Fill cmsf
+#define Set_Initialization_Data cmsid
+#define Set_Join_Transaction cmsjt
 #define Set_Log_Data cmsld
+#define Set_Mapped_Initialization_Data cmsmid
 #define Set_Mode_Name cmsmn
+#define Set_Partner_ID cmspid
 #define Set_Partner_LU_Name cmspln
+#define Set_Prepare_Data_Permitted cmspdp
 #define Set_Prepare_To_Receive_Type cmsptr
 #define Set_Processing_Mode cmspm
+#define Set_Queue_Callback_Function cmsqcf
+#define Set_Queue_Processing_Mode cmsqpm
 #define Set_Receive_Type cmsrt
 #define Set_Return_Control cmsrc
 #define Set_Send_Type cmsst
 #define Set_Sync_Level cmssl
 #define Set_TP_Name cmstpn
+#define Set_Transaction_Control cmstc
 #define Specify_Local_TP_Name cmsltp
+#define Start_TP xcstp
 #define Test_Request_To_Send_Received cmtrts
+#define Wait_For_Completion cmwcmp
 #define Wait_For_Conversation cmwait
 #endif
 

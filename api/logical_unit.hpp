@@ -18,6 +18,7 @@
 
 #include "api/attention.hpp"
 #include "api/config.hpp"
+#include "api/program_table.hpp"
 #include "api/side_information.hpp"
 #include "runtime/engine.hpp"
 #include "runtime/parking.hpp"
@@ -37,6 +38,7 @@ public:
 
     [[nodiscard]] runtime::engine& engine() noexcept { return *engine_; }
     [[nodiscard]] side_information& side() noexcept { return side_; }
+    [[nodiscard]] program_table& programs() noexcept { return programs_; }
     [[nodiscard]] const configuration& settings() const noexcept { return settings_; }
     [[nodiscard]] const std::vector<std::string>& listening() const noexcept { return listening_; }
 
@@ -152,6 +154,7 @@ private:
 
     const configuration settings_;
     side_information side_;
+    program_table programs_{transport::random_u64()};
     std::vector<runtime::atom<transport::link*>> links_;  // by session; owned
     std::unique_ptr<runtime::engine> engine_;
     std::vector<std::unique_ptr<transport::drive>> drives_;

@@ -108,6 +108,11 @@ extern COLLOQUY_API CLQ_FARPROC COLLOQUY_CALL WinCPICSetBlockingHook(CLQ_FARPROC
 /* WinCPICUnhookBlockingHook: no hook. Nonzero when there was one. */
 extern COLLOQUY_API int COLLOQUY_CALL WinCPICUnhookBlockingHook(void);
 
+/* Exports that programs linked for Networking Services/2 import; never documented, never called. They do nothing. */
+CM_ENTRY allocate_memory(void);
+CM_ENTRY free_cpic_memory(void);
+CM_ENTRY icmssi(void);
+
 #ifdef __cplusplus
 }
 #endif

@@ -780,6 +780,15 @@ outcome extract_state(engine& e, context& c, conversation_id id, conversation_st
     return just(rc::ok);
 }
 
+outcome extract_origin(engine& e, context& c, conversation_id id, bool& accepted) noexcept {
+    bool own = false, busy = false;
+    conversation* v = look_at(e, c, id, own, busy);
+    if (v == nullptr) return just(busy ? rc::operation_not_accepted : rc::program_parameter_check);
+    accepted = v->state != state::initialize && !v->said.originator;
+    let_go(e, c, *v, own);
+    return just(rc::ok);
+}
+
 outcome extract_name(engine& e, context& c, conversation_id id, name_of which, void* text, std::int32_t capacity,
                      std::int32_t& length) noexcept {
     bool own = false, busy = false;

@@ -101,6 +101,8 @@ outcome set_details(engine& e, context& c, conversation_id id, std::string_view 
 
 outcome extract(engine& e, context& c, conversation_id id, characteristic which, std::int32_t& value) noexcept;
 outcome extract_state(engine& e, context& c, conversation_id id, conversation_state& state) noexcept;
+// `accepted`: a partner began it.
+outcome extract_origin(engine& e, context& c, conversation_id id, bool& accepted) noexcept;
 // `capacity` is at least what CPI-C says for the name; longer names are cut.
 outcome extract_name(engine& e, context& c, conversation_id id, name_of which, void* text, std::int32_t capacity,
                      std::int32_t& length) noexcept;

@@ -58,6 +58,9 @@ std::vector<named_call> all_calls() {
         {"cmetpn", [](const void* id) { return run(cmetpn, id, to, out.data()); }},
         {"cmecsu", [](const void* id) { return run(cmecsu, id, to, out.data()); }},
         {"xcecsu", [](const void* id) { return run(xcecsu, id, to, out.data()); }},
+        {"cmesui", [](const void* id) { return run(cmesui, id, to, out.data()); }},
+        {"cmectx", [](const void* id) { return run(cmectx, id, to, out.data()); }},
+        {"xceti", [](const void* id) { return run(xceti, id, to); }},
         {"clq_set_destination",
          [](const void* id) {
              CM_INT32 rc = -1;

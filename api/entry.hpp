@@ -1,0 +1,76 @@
+// entry: what every C entry point does around its call: finds the logical unit, enters it, answers, and keeps what a
+// bad answer means for Extract_Secondary_Information.
+//
+// The name of the entry point is the name of the function that calls these, which is why it is a default argument.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+
+#include "api/cpic.h"
+#include "api/process.hpp"
+#include "api/secondary.hpp"
+#include "runtime/verbs.hpp"
+
+namespace colloquy::api {
+
+// Ends a call that is about no conversation, or about one that cannot be named.
+inline void answer(CM_INT32* return_code, runtime::return_code code,
+                   const char* entry = __builtin_FUNCTION()) noexcept {
+    if (secondary::worth_keeping(code)) [[unlikely]]
+        secondary::keep(entry, {}, code);
+    *return_code = static_cast<CM_INT32>(code);
+}
+
+// Ends a call on a conversation.
+inline void answer(CM_INT32* return_code, runtime::conversation_id id, runtime::return_code code,
+                   const char* entry) noexcept {
+    if (secondary::worth_keeping(code)) [[unlikely]]
+        secondary::keep(entry, id, code);
+    *return_code = static_cast<CM_INT32>(code);
+}
+
+// Runs `verb(unit, context, id)` for a call that names a conversation.
+template <class Verb>
+void with_conversation(const void* conversation_id_bytes, CM_INT32* return_code, Verb&& verb,
+                       const char* entry = __builtin_FUNCTION()) noexcept {
+    using rc = runtime::return_code;
+    if (return_code == nullptr) return;
+    logical_unit* const u = running_unit();
+    if (conversation_id_bytes == nullptr || u == nullptr) {
+        answer(return_code, rc::program_parameter_check, entry);
+        return;
+    }
+    const auto id = runtime::conversation_id::from_bytes(conversation_id_bytes);
+    if (logical_unit::this_thread().in_sink) {
+        // The sink's conversation waits for it to return; a call from inside could wait for ever.
+        answer(return_code, id, rc::operation_not_accepted, entry);
+        return;
+    }
+    runtime::context& c = u->enter();
+    const runtime::outcome o = verb(*u, c, id);
+    answer(return_code, id, u->finish(c, o), entry);
+}
+
+// For the calls that may block: inside a blocking hook they are refused on conversations in blocking mode.
+template <class Verb>
+void with_operation(const void* conversation_id_bytes, CM_INT32* return_code, Verb&& verb,
+                    const char* entry = __builtin_FUNCTION()) noexcept {
+    using runtime::outcome;
+    using rc = runtime::return_code;
+    with_conversation(
+        conversation_id_bytes, return_code,
+        [&](logical_unit& u, runtime::context& c, runtime::conversation_id id) {
+            if (logical_unit::this_thread().in_hook) {
+                std::int32_t mode = 0;
+                const outcome known =
+                    runtime::extract(u.engine(), c, id, runtime::characteristic::processing_mode, mode);
+                if (known.code != rc::ok) return known;
+                if (mode == CM_BLOCKING) return outcome{rc::operation_not_accepted, false, {}};
+            }
+            return verb(u, c, id);
+        },
+        entry);
+}
+
+}  // namespace colloquy::api
