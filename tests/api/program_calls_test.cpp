@@ -130,11 +130,11 @@ TEST_SUITE("api") {
         pending_receive pending;
         REQUIRE(pending.issue(busy) == CM_OPERATION_INCOMPLETE);
         far.accept(all);
+        far.hear("", CM_SEND_RECEIVED);
 
         SUBCASE("softly, only when nothing is incomplete") {
             CHECK(end_tp(tp, XC_SOFT) == CM_OPERATION_NOT_ACCEPTED);
             CHECK(idle.state() == CM_INITIALIZE_STATE);
-            far.hear("", CM_SEND_RECEIVED);
             REQUIRE(far.prepare_to_receive() == CM_OK);
             REQUIRE(all.wait_for(busy.id) == CM_OK);
             CHECK(end_tp(tp, XC_SOFT) == CM_OK);
