@@ -2,8 +2,6 @@
 // that one thread is both ends and nothing happens that the test does not bring about.
 #include <doctest/doctest.h>
 
-#include <poll.h>
-
 #include <thread>
 
 #include "tests/api/program.hpp"
@@ -15,8 +13,7 @@ namespace {
 constexpr int rounds_max = 1'000;
 
 bool readable(int milliseconds) {
-    pollfd watched{clq_wait_handle(), POLLIN, 0};
-    return poll(&watched, 1, milliseconds) > 0;
+    return wait_ready(clq_wait_handle(), milliseconds);
 }
 
 // Dispatches until the loop would sleep; how often that was.

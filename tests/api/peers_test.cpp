@@ -1,9 +1,6 @@
 // Peers that are no Colloquy, or a broken one: what comes from them ends their link, with the reason that the
 // protocol gives, and nothing else. A conversation between honest ends goes on all the time.
-#include <arpa/inet.h>
 #include <doctest/doctest.h>
-#include <sys/socket.h>
-#include <sys/time.h>
 
 #include <optional>
 #include <thread>
@@ -17,6 +14,7 @@
 #include "runtime/wire/reason.hpp"
 #include "tests/api/program.hpp"
 #include "tests/protocol/vector_file.hpp"
+#include "tests/support/sockets.hpp"
 
 namespace {
 
@@ -34,36 +32,24 @@ struct frame {
 // the run.
 class wire_end {
 public:
-    explicit wire_end(int socket) : socket_{socket} {
-        const timeval patience{20, 0};
-        (void)::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    }
-    explicit wire_end(const std::string& where) : wire_end{::socket(AF_INET, SOCK_STREAM, 0)} {
-        sockaddr_in to{};
-        to.sin_family = AF_INET;
-        to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        to.sin_port = htons(static_cast<std::uint16_t>(std::stoi(where.substr(where.rfind(':') + 1))));
-        sockaddr any{};
-        std::memcpy(&any, &to, sizeof any);
-        REQUIRE(::connect(socket_, &any, sizeof any) == 0);
-    }
+    explicit wire_end(socket_handle socket) : socket_{socket} { set_read_timeout(socket_, 20); }
+    explicit wire_end(const std::string& where) : wire_end{new_socket()} { REQUIRE(connect_to(socket_, where)); }
     ~wire_end() { close(); }
     wire_end(const wire_end&) = delete;
     wire_end& operator=(const wire_end&) = delete;
 
     void close() {
-        if (socket_ >= 0) (void)::close(socket_);
-        socket_ = -1;
+        if (socket_ != no_socket) close_socket(socket_);
+        socket_ = no_socket;
     }
     // With a reset instead of an end.
     void cut() {
-        const linger none{1, 0};
-        (void)::setsockopt(socket_, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+        reset_on_close(socket_);
         close();
     }
-    void end_writing() const { (void)::shutdown(socket_, SHUT_WR); }
+    void end_writing() const { (void)::shutdown(socket_, shut_writing); }
     // The other end may have closed already, and that is no failure.
-    void send(const void* data, std::size_t size) const { (void)::send(socket_, data, size, MSG_NOSIGNAL); }
+    void send(const void* data, std::size_t size) const { send_bytes(socket_, data, size); }
     void send(const bytes& b) const { send(b.data(), b.size()); }
     void send(std::string_view s) const { send(s.data(), s.size()); }
     void send(wire::frame_type type, std::uint8_t indicators, std::uint32_t channel, const bytes& payload = {}) const {
@@ -109,13 +95,13 @@ private:
     bool read(bytes& out) const {
         std::size_t have = 0;
         while (have < out.size()) {
-            const ssize_t n = ::recv(socket_, out.data() + have, out.size() - have, 0);
+            const long n = receive_bytes(socket_, out.data() + have, out.size() - have);
             if (n <= 0) return false;
             have += static_cast<std::size_t>(n);
         }
         return true;
     }
-    int socket_;
+    socket_handle socket_;
 };
 
 bytes hello_payload(std::string_view name = "NET.STRANGER") {
@@ -199,21 +185,11 @@ wire::reason reason_named(const std::string& name) {
 // A listener of another kind: takes one connection and answers whatever comes with `answer`.
 class other_server {
 public:
-    explicit other_server(bytes answer) : listener_{::socket(AF_INET, SOCK_STREAM, 0)} {
-        sockaddr_in at{};
-        at.sin_family = AF_INET;
-        at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        sockaddr any{};
-        std::memcpy(&any, &at, sizeof any);
-        REQUIRE(::bind(listener_, &any, sizeof any) == 0);
-        REQUIRE(::listen(listener_, 4) == 0);
-        socklen_t size = sizeof any;
-        REQUIRE(::getsockname(listener_, &any, &size) == 0);
-        std::memcpy(&at, &any, sizeof at);
-        where = "127.0.0.1:" + std::to_string(ntohs(at.sin_port));
+    explicit other_server(bytes answer) : listener_{new_socket()}, where{listen_on(listener_)} {
+        REQUIRE_FALSE(where.empty());
         thread_ = std::thread{[this, answer = std::move(answer)] {
-            const int s = ::accept(listener_, nullptr, nullptr);
-            if (s < 0) return;
+            const socket_handle s = ::accept(listener_, nullptr, nullptr);
+            if (s == no_socket) return;
             const wire_end end{s};
             (void)end.next();  // the hello
             end.send(answer);
@@ -223,17 +199,20 @@ public:
         }};
     }
     ~other_server() {
-        (void)::shutdown(listener_, SHUT_RDWR);
+        { const wire_end last{where}; }  // it may still wait for somebody to come
         thread_.join();
-        (void)::close(listener_);
+        close_socket(listener_);
     }
     other_server(const other_server&) = delete;
     other_server& operator=(const other_server&) = delete;
 
+private:
+    socket_handle listener_;
+
+public:
     std::string where;
 
 private:
-    int listener_;
     std::thread thread_;
 };
 

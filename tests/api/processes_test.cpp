@@ -1,13 +1,12 @@
 // What a partner hears of a process that ends: nothing is lost when it exits, 17 when it leaves a conversation
 // behind, 27 when it is killed. And what a forked child knows of its parent's conversations: nothing.
 #ifdef COLLOQUY_PROGRAMS_DIR
-#include <signal.h>
-#include <spawn.h>
+#ifndef _WIN32
 #include <sys/wait.h>
+#include <unistd.h>
+#endif
 
 #include "tests/api/program.hpp"
-
-extern char** environ;
 
 namespace {
 
@@ -15,29 +14,23 @@ using namespace colloquy::test;
 
 class visitor {
 public:
-    visitor(std::string destination, std::string how, std::string text) {
-        std::string program = COLLOQUY_PROGRAMS_DIR "/visitor";
-        std::array<char*, 5> arguments{program.data(), destination.data(), how.data(), text.data(), nullptr};
-        REQUIRE(::posix_spawn(&pid_, program.c_str(), nullptr, nullptr, arguments.data(), environ) == 0);
+    visitor(const std::string& destination, const std::string& how, const std::string& text)
+        : process_{run_program(COLLOQUY_PROGRAMS_DIR "/visitor", {destination, how, text})} {
+        REQUIRE(process_.handle != 0);
     }
     ~visitor() {
-        if (pid_ <= 0) return;
+        if (process_.handle == 0) return;
         kill();
         (void)wait();
     }
     visitor(const visitor&) = delete;
     visitor& operator=(const visitor&) = delete;
 
-    void kill() const { (void)::kill(pid_, SIGKILL); }
-    int wait() {
-        int status = -1;
-        (void)::waitpid(pid_, &status, 0);
-        pid_ = 0;
-        return status;
-    }
+    void kill() const { kill_process(process_); }
+    int wait() { return wait_process(process_); }
 
 private:
-    pid_t pid_ = 0;
+    process process_;
 };
 
 }  // namespace
@@ -107,6 +100,7 @@ TEST_SUITE("api") {
         CHECK(running_unit::conversations_open() == 0);
     }
 
+#ifndef _WIN32
     TEST_CASE("processes: in a forked child the parent's conversations are unknown, and the parent's go on") {
         const running_unit unit{listening_options()};
         serve_tp("TP");
@@ -143,5 +137,6 @@ TEST_SUITE("api") {
         REQUIRE(next.flush() == CM_OK);
         CHECK(all.wait_for(waiting.id) == CM_OK);
     }
+#endif
 }
 #endif

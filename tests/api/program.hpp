@@ -3,13 +3,12 @@
 #pragma once
 
 #include <doctest/doctest.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #include <array>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <mutex>
 #include <string>
@@ -17,6 +16,7 @@
 
 #include "api/colloquy/colloquy.h"
 #include "api/cpic.h"
+#include "tests/support/system.hpp"
 
 namespace colloquy::test {
 
@@ -55,11 +55,11 @@ public:
 class scratch_configuration {
 public:
     explicit scratch_configuration(std::string_view text) {
-        path_ = (std::filesystem::temp_directory_path() / "colloquy-test-XXXXXX").string();
-        const int file = ::mkstemp(path_.data());
-        REQUIRE(file >= 0);
-        REQUIRE(::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()));
-        (void)::close(file);
+        path_ = scratch_path("colloquy-test").string();
+        std::ofstream file{path_, std::ios::binary};
+        file << text;
+        file.close();
+        REQUIRE(file);
     }
     ~scratch_configuration() {
         std::error_code ignored;

@@ -17,10 +17,10 @@ class configured {
 public:
     explicit configured(const char* path) {
         REQUIRE(clq_stop(2'000) == 0);
-        REQUIRE(::setenv("COLLOQUY_CONFIG", path, 1) == 0);
+        set_variable("COLLOQUY_CONFIG", path);
     }
     ~configured() {
-        (void)::unsetenv("COLLOQUY_CONFIG");
+        set_variable("COLLOQUY_CONFIG", nullptr);
         while (WinCPICCleanup() != 0) {
         }
         (void)clq_stop(2'000);

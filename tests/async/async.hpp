@@ -172,7 +172,7 @@ public:
     void kill();
 
 private:
-    int to_ = -1, from_ = -1, pid_ = -1;
+    process process_;
 };
 
 }  // namespace colloquy::test

@@ -229,14 +229,16 @@ TEST_SUITE("async") {
         void* const closed = clq_event_create(1, 0);
         REQUIRE(clq_event_close(closed) == 0);
         int on_stack = 0;
-        for (void* bad : {closed, static_cast<void*>(&on_stack), reinterpret_cast<void*>(std::uintptr_t{42}),
+        // No small numbers: on Windows those are handles of something.
+        for (void* bad : {closed, static_cast<void*>(&on_stack), reinterpret_cast<void*>(std::uintptr_t{0x7FFF4242}),
                           reinterpret_cast<void*>(UINTPTR_MAX)})
             CHECK(set_event(two.far, bad) == CM_PROGRAM_PARAMETER_CHECK);
         const window w;
         CHECK(set_event(two.far, w.handle) == CM_PROGRAM_PARAMETER_CHECK);
         CHECK(set_window(&on_stack) == CM_PROGRAM_PARAMETER_CHECK);
         const event e{true};
-        CHECK(set_window(e.handle) == CM_PROGRAM_PARAMETER_CHECK);
+        // The system takes the short form of a window's handle, too, and an event's is a small number.
+        if (clq_window_is(e.handle) == 0) CHECK(set_window(e.handle) == CM_PROGRAM_PARAMETER_CHECK);
         talk nobody;
         CHECK(set_event(nobody, e.handle) == CM_PROGRAM_PARAMETER_CHECK);
         CM_INT32 rc = -1;

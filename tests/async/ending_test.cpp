@@ -1,6 +1,4 @@
 // The end: time limits, stop, drain, and hosts with a loop of their own (X).
-#include <poll.h>
-
 #include <thread>
 
 #include "tests/async/async.hpp"
@@ -13,7 +11,7 @@ TEST_SUITE("async") {
         o.no_threads = 1;
         const running_unit unit{o};
         ends one, two;
-        REQUIRE(clq_wait_handle() >= 0);
+        REQUIRE(clq_wait_handle() != CLQ_NO_HANDLE);
         told t;
         REQUIRE(set_callback(&one.far, &told::callback, &t) == CM_OK);
         REQUIRE(set_callback(&two.far, &told::callback, &t) == CM_OK);
@@ -36,15 +34,14 @@ TEST_SUITE("async") {
         o.no_threads = 1;
         const running_unit unit{o};
         serve_tp("TP");
-        const int handle = clq_wait_handle();
-        REQUIRE(handle >= 0);
+        const clq_host_handle handle = clq_wait_handle();
+        REQUIRE(handle != CLQ_NO_HANDLE);
         told t;
         REQUIRE(set_callback(nullptr, &told::callback, &t) == CM_OK);
         const auto run_until = [&](unsigned n) {
             while (t.times.count() < n) {
                 const long long ns = clq_next_timeout_ns();
-                pollfd p{handle, POLLIN, 0};
-                (void)::poll(&p, 1, ns < 0 ? -1 : static_cast<int>((ns + 999'999) / 1'000'000));
+                (void)wait_ready(handle, ns < 0 ? -1 : static_cast<int>((ns + 999'999) / 1'000'000));
                 REQUIRE(clq_dispatch() >= 0);
             }
         };

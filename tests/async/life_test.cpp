@@ -1,9 +1,7 @@
 // The life of a non-blocking call (sections 1, 1.1, 1.2, 1.3 of docs/async-rules.md).
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "tests/async/async.hpp"
+#include "tests/support/sockets.hpp"
 
 using namespace colloquy::test;
 
@@ -117,19 +115,14 @@ TEST_SUITE("async") {
         talk accepting;
         CHECK(accepting.accept() == CM_OPERATION_INCOMPLETE);
         // Allocate waits for the link that is opened first: for ever, where nobody greets.
-        const int deaf = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        sockaddr_in where{};
-        where.sin_family = AF_INET;
-        where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        socklen_t size = sizeof where;
-        REQUIRE(::bind(deaf, reinterpret_cast<const sockaddr*>(&where), size) == 0);
-        REQUIRE(::listen(deaf, 4) == 0);
-        REQUIRE(::getsockname(deaf, reinterpret_cast<sockaddr*>(&where), &size) == 0);
+        const socket_handle deaf = new_socket();
+        const std::string nobody_there = listen_on(deaf);
+        REQUIRE_FALSE(nobody_there.empty());
         talk waiting;
-        waiting.prepare("127.0.0.1:" + std::to_string(ntohs(where.sin_port)) + "/TP", CM_NONE, CM_NON_BLOCKING);
+        waiting.prepare(nobody_there + "/TP", CM_NONE, CM_NON_BLOCKING);
         CHECK(waiting.allocate() == CM_OPERATION_INCOMPLETE);
         CHECK(waiting.cancel() == CM_OK);
-        ::close(deaf);
+        close_socket(deaf);
         talk a;
         a.prepare(running_unit::address() + "/TP", CM_CONFIRM, CM_NON_BLOCKING);
         CM_INT32 allocated = a.allocate();

@@ -1,9 +1,5 @@
 // A partner in a process of its own: this program again, started on its hidden case.
 #include <doctest/doctest.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cstdlib>
 #include <stdexcept>
@@ -12,55 +8,22 @@
 
 namespace colloquy::test {
 
-namespace {
-
-std::string read_line(int fd) {
-    std::string line;
-    char c = 0;
-    while (::read(fd, &c, 1) == 1 && c != '\n') line += c;
-    return line;
-}
-void write_line(int fd, const std::string& text) {
-    const std::string line = text + "\n";
-    if (::write(fd, line.data(), line.size()) != static_cast<ssize_t>(line.size())) throw std::runtime_error("pipe");
-}
-
-}  // namespace
-
 partner_process::partner_process(const std::string& address) {
-    int in[2], out[2];
-    REQUIRE(::pipe2(in, 0) == 0);
-    REQUIRE(::pipe2(out, 0) == 0);
-    const std::string in_text = std::to_string(in[0]), out_text = std::to_string(out[1]);
-    pid_ = ::fork();
-    REQUIRE(pid_ >= 0);
-    if (pid_ == 0) {
-        ::close(in[1]);
-        ::close(out[0]);
-        ::setenv("COLLOQUY_HELPER_IN", in_text.c_str(), 1);
-        ::setenv("COLLOQUY_HELPER_OUT", out_text.c_str(), 1);
-        ::setenv("COLLOQUY_HELPER_ADDRESS", address.c_str(), 1);
-        const int nowhere = ::open("/dev/null", O_WRONLY);
-        ::dup2(nowhere, 1);
-        ::execl("/proc/self/exe", "helper", "--no-skip", "-tc=helper: the partner", static_cast<char*>(nullptr));
-        ::_exit(127);
-    }
-    ::close(in[0]);
-    ::close(out[1]);
-    to_ = in[1];
-    from_ = out[0];
-    // Other children must not keep our ends open.
-    (void)::fcntl(to_, F_SETFD, FD_CLOEXEC);
-    (void)::fcntl(from_, F_SETFD, FD_CLOEXEC);
+    set_variable("COLLOQUY_HELPER_ADDRESS", address.c_str());
+    process_ = run_self({"--no-skip", "-tc=helper: the partner"});
+    set_variable("COLLOQUY_HELPER_ADDRESS", nullptr);
 }
 partner_process::~partner_process() {
-    ::close(to_);
-    ::close(from_);
-    if (pid_ > 0) (void)::waitpid(pid_, nullptr, 0);
+    close_end(process_.to);
+    close_end(process_.from);
+    if (process_.handle != 0) (void)wait_process(process_);
 }
-void partner_process::tell(const std::string& command) { write_line(to_, command); }
+
+void partner_process::tell(const std::string& command) {
+    if (!write_line(process_.to, command)) throw std::runtime_error{"pipe"};
+}
 int partner_process::answer() {
-    const std::string line = read_line(from_);
+    const std::string line = read_line(process_.from);
     REQUIRE_FALSE(line.empty());
     return std::stoi(line);
 }
@@ -69,9 +32,8 @@ int partner_process::ask(const std::string& command) {
     return answer();
 }
 void partner_process::kill() {
-    (void)::kill(pid_, SIGKILL);
-    (void)::waitpid(pid_, nullptr, 0);
-    pid_ = -1;
+    kill_process(process_);
+    (void)wait_process(process_);
 }
 
 }  // namespace colloquy::test
@@ -84,7 +46,7 @@ TEST_SUITE("async" * doctest::skip()) {
         const char* const out_text = std::getenv("COLLOQUY_HELPER_OUT");
         const char* const address = std::getenv("COLLOQUY_HELPER_ADDRESS");
         if (in_text == nullptr || out_text == nullptr || address == nullptr) return;  // not for people
-        const int in = std::atoi(in_text), out = std::atoi(out_text);
+        const pipe_end in = std::atoll(in_text), out = std::atoll(out_text);
         const std::string where = std::string{address} + "/TP";
         const running_unit unit;
         talk first;
@@ -105,7 +67,7 @@ TEST_SUITE("async" * doctest::skip()) {
             } else if (command == "deallocate") {
                 code = first.deallocate();
             }
-            write_line(out, std::to_string(code));
+            if (!write_line(out, std::to_string(code))) return;
         }
     }
 }

@@ -2,9 +2,6 @@
 // completion once.
 //
 // COLLOQUY_ASYNC_CONVERSATIONS   how many (2000; up to 100000)
-#include <sys/epoll.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdlib>
 
@@ -94,25 +91,20 @@ TEST_SUITE("async") {
             });
         CHECK(wait_any().code == CM_PROGRAM_STATE_CHECK);
 
-        // Events, each shared by a share of the conversations, in one epoll.
+        // Events, each shared by a share of the conversations, waited for together.
         constexpr std::size_t event_count = 16;
         {
             std::vector<std::unique_ptr<event>> events;
-            const int epoll = ::epoll_create1(EPOLL_CLOEXEC);
+            event_set together;
             for (std::size_t i = 0; i < event_count; ++i) {
                 events.push_back(std::make_unique<event>(false));
-                epoll_event wanted{};
-                wanted.events = EPOLLIN;
-                wanted.data.u64 = i;
-                REQUIRE(::epoll_ctl(epoll, EPOLL_CTL_ADD, clq_event_descriptor(events[i]->handle), &wanted) == 0);
+                together.add(events[i]->handle);
             }
             for (std::size_t i = 0; i < n; ++i)
                 REQUIRE(set_event(all.far[i].far, events[i % event_count]->handle) == CM_OK);
             all.round("by event", [&](std::size_t left) {
                 while (left != 0) {
-                    epoll_event ready[event_count];
-                    const int count_ready = ::epoll_wait(epoll, ready, event_count, -1);
-                    for (int k = 0; k < count_ready; ++k) (void)clq_event_wait(events[ready[k].data.u64]->handle, 0);
+                    together.wait_any();
                     // The signals say that there is something, not how much.
                     for (completion c = check_any(); c.code == CM_OK; c = check_any()) {
                         c = wait_any();
@@ -123,7 +115,6 @@ TEST_SUITE("async") {
                 }
             });
             for (std::size_t i = 0; i < n; ++i) REQUIRE(set_event(all.far[i].far, nullptr) == CM_OK);
-            ::close(epoll);
         }
 
         // The default queue holds 10000 messages, so with more conversations some are posted a second time.

@@ -1,7 +1,5 @@
 // Wait_For_Conversation and Check_For_Completion (sections 3 and 9), blocking hooks (5), buffers (6), mixing (7),
 // Accept (4).
-#include <unistd.h>
-
 #include <cstdio>
 #include <set>
 
@@ -375,15 +373,8 @@ TEST_SUITE("async") {
         CHECK(c.state() == CM_RECEIVE_STATE);
     }
     TEST_CASE("async 4.2: with names by configuration alone Accept blocks: 0, or 25 after the configured wait") {
-        const std::string path = "/tmp/colloquy-async-" + std::to_string(::getpid()) + ".toml";
-        {
-            std::FILE* f = std::fopen(path.c_str(), "w");
-            REQUIRE(f != nullptr);
-            std::fputs("[timeouts]\naccept_wait_ms = 30\n[[tp]]\nname = \"TP\"\n", f);
-            std::fclose(f);
-        }
-        clq_options o{};
-        o.config_file = path.c_str();
+        const scratch_configuration file{"[timeouts]\naccept_wait_ms = 30\n[[tp]]\nname = \"TP\"\n"};
+        const clq_options o = file.options();
         {
             const running_unit unit{o};
             talk nobody;
@@ -397,7 +388,6 @@ TEST_SUITE("async") {
             CHECK(rc == CM_OK);
             CHECK(b.state() == CM_RECEIVE_STATE);
         }
-        (void)std::remove(path.c_str());
     }
     TEST_CASE("async 4.3: with no names at all Accept is 25") {
         const running_unit unit;
