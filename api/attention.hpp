@@ -55,8 +55,8 @@ private:
 };
 
 // Replaces the conversation's event, or its bell, and leaves the other as it is; with neither it has no attention.
-// A sink or callback that was there is gone. The code of the call: 0, 20, 24, 37. Two threads that do so at once for one
-// conversation may undo each other.
+// A sink or callback that was there is gone. The code of the call: 0, 20, 24, 37. Two threads that do so at once for
+// one conversation may undo each other.
 [[nodiscard]] CM_INT32 set_event(logical_unit& u, runtime::conversation_id id, event_reference event,
                                  void* handle) noexcept;
 [[nodiscard]] CM_INT32 set_bell(logical_unit& u, runtime::conversation_id id, std::shared_ptr<bell> wanted) noexcept;

@@ -12,9 +12,7 @@ namespace {
 
 constexpr int rounds_max = 1'000;
 
-bool readable(int milliseconds) {
-    return wait_ready(clq_wait_handle(), milliseconds);
-}
+bool readable(int milliseconds) { return wait_ready(clq_wait_handle(), milliseconds); }
 
 // Dispatches until the loop would sleep; how often that was.
 int until_quiet() {

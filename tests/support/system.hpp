@@ -48,8 +48,8 @@ struct process {
 };
 // Runs a program; `name` without the ending that the system wants. Handle 0: it could not.
 [[nodiscard]] process run_program(const std::string& name, const std::vector<std::string>& arguments);
-// Runs this program again with a pipe to and one from it, whose numbers it finds in the variables COLLOQUY_HELPER_IN and
-// COLLOQUY_HELPER_OUT. Its standard output goes nowhere.
+// Runs this program again with a pipe to and one from it, whose numbers it finds in the variables COLLOQUY_HELPER_IN
+// and COLLOQUY_HELPER_OUT. Its standard output goes nowhere.
 [[nodiscard]] process run_self(const std::vector<std::string>& arguments);
 void kill_process(const process& p);
 // Its exit code, or minus one for a process that was killed. The handle is gone afterwards.

@@ -1,8 +1,8 @@
-// Events and windows of the system by the names that the tests know from colloquy/event.h and colloquy/window.h, so that
-// the same cases run on the real ones. Windows are message-only: no display is needed.
+// Events and windows of the system by the names that the tests know from colloquy/event.h and colloquy/window.h, so
+// that the same cases run on the real ones. Windows are message-only: no display is needed.
 //
-// A thread's queue holds 10,000 messages here as it does on Windows; Wine has no such limit, and a test wants a queue of
-// four. So PostMessage goes through a gate, in the import table of this program, that refuses as Windows does.
+// A thread's queue holds 10,000 messages here as it does on Windows; Wine has no such limit, and a test wants a queue
+// of four. So PostMessage goes through a gate, in the import table of this program, that refuses as Windows does.
 #include <windows.h>
 
 #include <map>
@@ -63,9 +63,7 @@ void took_one() {
     if (of.held != 0) --of.held;
 }
 
-void tell(const MSG& from, clq_message& to) {
-    to = {from.hwnd, from.message, from.wParam, from.lParam, from.time};
-}
+void tell(const MSG& from, clq_message& to) { to = {from.hwnd, from.message, from.wParam, from.lParam, from.time}; }
 
 LRESULT CALLBACK call_procedure(HWND hwnd, UINT message, WPARAM wparam, LPARAM lparam) {
     if (message == WM_NCCREATE) {
@@ -136,7 +134,8 @@ int COLLOQUY_CALL clq_message_peek(clq_message* message, int remove) {
     return 1;
 }
 clq_lresult COLLOQUY_CALL clq_message_dispatch(const clq_message* message) {
-    const MSG m{static_cast<HWND>(message->hwnd), message->message, message->wParam, message->lParam, message->time, {}};
+    const MSG m{
+        static_cast<HWND>(message->hwnd), message->message, message->wParam, message->lParam, message->time, {}};
     return ::DispatchMessageW(&m);
 }
 int COLLOQUY_CALL clq_message_queue_size(unsigned messages) {

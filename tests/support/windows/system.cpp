@@ -49,9 +49,8 @@ void set_variable(const char* name, const char* value) {
 
 std::filesystem::path scratch_path(std::string_view stem) {
     static std::atomic<unsigned> count{0};
-    return std::filesystem::temp_directory_path() /
-           (std::string{stem} + "-" + std::to_string(::GetCurrentProcessId()) + "-" +
-            std::to_string(count.fetch_add(1)));
+    return std::filesystem::temp_directory_path() / (std::string{stem} + "-" + std::to_string(::GetCurrentProcessId()) +
+                                                     "-" + std::to_string(count.fetch_add(1)));
 }
 
 bool wait_ready(clq_host_handle handle, int milliseconds) {
