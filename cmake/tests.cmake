@@ -11,7 +11,7 @@ set(test_environment
     "UBSAN_OPTIONS=print_stacktrace=1" "ASAN_OPTIONS=strict_string_checks=1:detect_stack_use_after_return=1")
 
 function(colloquy_test folder binary)
-    cmake_parse_arguments(PARSE_ARGV 2 test "OWN_MAIN" "" "LINKS")
+    cmake_parse_arguments(PARSE_ARGV 2 test "OWN_MAIN" "" "LINKS;ARGUMENTS")
     file(GLOB sources CONFIGURE_DEPENDS tests/${folder}/*.cpp tests/${folder}/${system}/*.cpp)
     list(FILTER sources EXCLUDE REGEX "/headers_[a-z0-9]+\\.cpp$")
     foreach(link IN LISTS test_LINKS)
@@ -30,7 +30,7 @@ function(colloquy_test folder binary)
     endif()
     target_compile_definitions(${binary} PRIVATE
         COLLOQUY_TESTS_DIR="${PROJECT_SOURCE_DIR}/tests" ${colloquy_system_definitions})
-    add_test(NAME ${binary} COMMAND ${binary})
+    add_test(NAME ${binary} COMMAND ${binary} ${test_ARGUMENTS})
     set_tests_properties(${binary} PROPERTIES
         LABELS ${folder} TIMEOUT 300 ENVIRONMENT "${test_environment}" WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
 endfunction()
@@ -48,6 +48,10 @@ endif()
 colloquy_test(api colloquy_api_test LINKS colloquy_static colloquy_test_support)
 colloquy_test(async colloquy_async_test LINKS colloquy_static colloquy_test_support)
 colloquy_test(sim colloquy_sim OWN_MAIN LINKS colloquy_runtime colloquy_transport ${colloquy_system_libraries})
+if(UNIX)
+    colloquy_test(conformance colloquy_conformance OWN_MAIN LINKS colloquy_static
+        ARGUMENTS --check ${PROJECT_SOURCE_DIR}/docs/conformance.md)
+endif()
 include(${PROJECT_SOURCE_DIR}/tests/programs/programs.cmake)
 include(${PROJECT_SOURCE_DIR}/tests/examples/examples.cmake)
 include(${PROJECT_SOURCE_DIR}/tests/trace/trace.cmake)
