@@ -120,6 +120,15 @@ if(NOT MSVC)
         -pedantic -Wall -Wextra -Wshadow -Wconversion -Wold-style-cast -Wundef -Werror)
 endif()
 
+# The same with every compiler that is here and in every standard, and what else the headers must and must not do.
+if(Python3_Interpreter_FOUND AND CMAKE_SYSTEM_NAME STREQUAL "Linux")
+    foreach(what IN ITEMS standards constants names)
+        add_test(NAME headers_${what} COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/headers/run.py
+            ${PROJECT_SOURCE_DIR} ${CMAKE_C_COMPILER} ${CMAKE_CXX_COMPILER} ${what})
+        set_tests_properties(headers_${what} PROPERTIES LABELS api TIMEOUT 300)
+    endforeach()
+endif()
+
 if(Python3_Interpreter_FOUND)
     add_test(NAME tidy COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/tidy.py)
     set_tests_properties(tidy PROPERTIES LABELS tidy TIMEOUT 60)

@@ -12,6 +12,9 @@
     defined(WORD) || defined(HANDLE) || defined(WINAPI)
 #error "the headers define names that belong to windows.h"
 #endif
+#if defined(CMINIT) || defined(CMRCV) || defined(CM_RESET_STATE)
+#error "the standard knows no such names"
+#endif
 #if defined(Initialize_Conversation) || defined(Receive) || defined(Confirm)
 #error "the long names come only with READABLE_MACROS"
 #endif

@@ -12,10 +12,10 @@ using HANDLE = void*;
 #include "cmc.h"
 #include "wincpic.h"
 
-#define SAME(name, value) static_assert((name) == (value));
-#define FOUR_BYTES(type) static_assert(sizeof(type) == 4);
-#define BYTES(type, size) static_assert(sizeof(type) == (size));
-#define AT(type, field, offset) static_assert(offsetof(type, field) == (offset));
+#define SAME(name, value) static_assert((name) == (value), #name);
+#define FOUR_BYTES(type) static_assert(sizeof(type) == 4, #type);
+#define BYTES(type, size) static_assert(sizeof(type) == (size), #type);
+#define AT(type, field, offset) static_assert(offsetof(type, field) == (offset), #field);
 #include "header_values.inc"
 
 int colloquy_cpp_calls();
