@@ -90,18 +90,20 @@ void add_table(std::string& page, const std::string& title, const table_report& 
                 std::to_string(cells - tested) + " | " + std::to_string(checks) + " | " + std::to_string(failures) +
                 " |\n";
     }
-    page += "\nBeside these, " + std::to_string(impossible) + " cells say that the outcome cannot arise.\n";
+    if (impossible != 0)
+        page += "\nBeside these, " + std::to_string(impossible) + " cells say that the outcome cannot arise.\n";
     std::string call;
+    const bool outcomes = !t.table.rows.empty() && !t.table.rows.front().outcome.empty();
     for (const row& r : t.table.rows) {
         if (r.call != call) {
             call = r.call;
-            page += "\n### " + call + "\n\n| condition | outcome |";
+            page += "\n### " + call + "\n\n| condition |" + (outcomes ? " outcome |" : "");
             for (const std::string& c : t.table.columns) page += " " + c + " |";
-            page += "\n|---|---|";
+            page += outcomes ? "\n|---|---|" : "\n|---|";
             for (std::size_t i = 0; i < t.table.columns.size(); ++i) page += "---|";
             page += "\n";
         }
-        page += "| " + r.condition + " | " + r.outcome + " |";
+        page += "| " + r.condition + " |" + (outcomes ? " " + r.outcome + " |" : "");
         const auto at_row = t.cells.find(r.number);
         for (std::size_t i = 0; i < r.cells.size(); ++i) {
             const std::vector<cell_result>* results = nullptr;

@@ -43,11 +43,7 @@ private:
     // Runs one situation and writes down how it went.
     template <class Body>
     void attempt(stage& s, result& to, const std::string& name, Body&& body) {
-        {
-            const std::string text = how_.name() + ": " + name;
-            std::strncpy(place.data(), text.c_str(), place.size() - 1);
-            steps.fetch_add(1);
-        }
+        note_step(how_.name() + ": " + name);
         static const char* const only = std::getenv("COLLOQUY_ONLY");
         if (only != nullptr && name.find(only) == name.npos) return;
         ++to.checks;
@@ -449,6 +445,11 @@ private:
 
 void walk_half_duplex(table_report& into, std::size_t way_index, way how, bool basic) {
     walker{into, way_index, how, basic}.run();
+}
+
+void note_step(const std::string& what) {
+    std::strncpy(place.data(), what.c_str(), place.size() - 1);
+    steps.fetch_add(1);
 }
 
 const char* where_it_is() { return place.data(); }
