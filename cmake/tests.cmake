@@ -134,4 +134,12 @@ if(Python3_Interpreter_FOUND)
     set_tests_properties(tidy PROPERTIES LABELS tidy TIMEOUT 60)
     add_test(NAME async_rules COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/rules.py --check)
     set_tests_properties(async_rules PROPERTIES LABELS tidy TIMEOUT 60)
+    # The pages of the calls, and what the shared library exports.
+    add_test(NAME calls COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/calls.py --check)
+    set_tests_properties(calls PROPERTIES LABELS tidy TIMEOUT 60 SKIP_RETURN_CODE 77)
+    if(TARGET colloquy_shared AND CMAKE_SYSTEM_NAME STREQUAL "Linux")
+        add_test(NAME calls_exports COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/calls.py
+            --exports $<TARGET_FILE:colloquy_shared>)
+        set_tests_properties(calls_exports PROPERTIES LABELS api TIMEOUT 60 SKIP_RETURN_CODE 77)
+    endif()
 endif()
