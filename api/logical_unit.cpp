@@ -98,6 +98,7 @@ std::unique_ptr<logical_unit> logical_unit::start(const configuration& wanted, s
                 }
                 where.port = chosen.port();  // all drives listen on the port that the first one got
                 text = chosen.to_string();
+                if (!transport::reactors_share_ports()) break;  // the first takes all that come
             }
             u->listening_.push_back(text);
         }

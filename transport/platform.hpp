@@ -34,10 +34,11 @@ void release_table(void* place, std::size_t bytes) noexcept;
 // Random bits from the system, for salts and seeds. Does not fail: it aborts if the system has none to give.
 [[nodiscard]] std::uint64_t random_u64() noexcept;
 
-// Names the calling thread for debuggers and `top -H`; longer names are cut to what the system keeps.
+// Names the calling thread for debuggers and the like of `top -H`; longer names are cut to what the system keeps.
 void set_thread_name(const char* name) noexcept;
 
-// Blocks every signal in the calling thread, for good. First call of a thread of ours.
+// Blocks every signal in the calling thread, for good. First call of a thread of ours. Does nothing where there are no
+// signals (Windows).
 void block_all_signals() noexcept;
 
 // Blocks every signal while it lives. A thread started meanwhile is born with signals blocked, so there is no moment
@@ -51,10 +52,11 @@ public:
 
 private:
     // Room for the system's signal set without naming its type here; checked in platform.cpp.
-    alignas(8) unsigned char previous_[128];
+    [[maybe_unused]] alignas(8) unsigned char previous_[128];
 };
 
-// An object that any thread may signal and that a host's loop may poll for reading (eventfd, close-on-exec).
+// An object that any thread may signal and that a host's loop may wait for; programs started by us do not inherit it.
+// Linux: an eventfd, polled for reading. Windows: a manual-reset event.
 class wake_handle {
 public:
     wake_handle() noexcept;
@@ -62,17 +64,20 @@ public:
     wake_handle(const wake_handle&) = delete;
     wake_handle& operator=(const wake_handle&) = delete;
 
-    // False when the process had no descriptor to give.
-    [[nodiscard]] bool valid() const noexcept { return descriptor_ >= 0; }
-    [[nodiscard]] int descriptor() const noexcept { return descriptor_; }
+    // False when the process had no handle to give.
+    [[nodiscard]] bool valid() const noexcept { return handle_ != none; }
+    // The system's: a descriptor or a HANDLE.
+    [[nodiscard]] std::intptr_t handle() const noexcept { return handle_; }
 
-    // Makes the handle readable. Any thread, never blocks.
+    // Ends waits for the handle until drain(). Any thread, never blocks.
     void signal() noexcept;
-    // Makes it unreadable; true when it had been signalled.
+    // True when it had been signalled; it is not any more.
     bool drain() noexcept;
 
 private:
-    int descriptor_;
+    static constexpr std::intptr_t none = -1;
+
+    std::intptr_t handle_;
 };
 
 }  // namespace colloquy::transport

@@ -8,7 +8,8 @@
 // thread" below. Completions are delivered inside poll() only, on the driver; a submit never calls back. Inside a
 // completion every call but poll() is allowed, closing the very stream included.
 //
-// Errors are the system's numbers (errno) or one of `io_error`; kind_of() sorts them, error_text() words them.
+// Errors are the system's numbers (errno; Winsock's and Windows' own) or one of `io_error`; kind_of() sorts them,
+// error_text() words them.
 #pragma once
 
 #include <cstddef>
@@ -112,7 +113,7 @@ struct stream_options {
 struct listen_options {
     stream_options accepted;  // for the streams that come out
     int backlog = 1024;
-    bool reuse_port = false;  // lets several reactors listen on one port
+    bool reuse_port = false;  // lets several reactors listen on one port, where the system can (system_reactor.hpp)
 };
 
 // What all operations share: where the reactor finds them again. Belongs to the reactor while submitted.
@@ -248,8 +249,8 @@ public:
     // from the last poll, UINT64_MAX when never.
     [[nodiscard]] virtual std::uint64_t next_deadline_ns() const noexcept = 0;
 
-    // Something a host's loop can wait on: readable when poll(0) has work (the epoll descriptor on Linux). Never read
-    // from it. From the first call on, wake() always reaches it.
+    // Something a host's loop can wait on: readable or signalled when poll(0) has work (Linux: the epoll descriptor;
+    // Windows: a manual-reset event). Never read or reset it. From the first call on, wake() always reaches it.
     [[nodiscard]] virtual std::intptr_t wait_handle() noexcept = 0;
 
     [[nodiscard]] virtual std::uint32_t stream_count_max() const noexcept = 0;

@@ -20,4 +20,8 @@ struct reactor_options {
 // Builds the reactor of this system; all memory is taken here. Null, with `error`, when the system refuses.
 [[nodiscard]] std::unique_ptr<reactor> make_reactor(const reactor_options& options, int& error);
 
+// True where several reactors may listen on one port and the system spreads the connections among them
+// (listen_options::reuse_port). Elsewhere the second one to listen is refused.
+[[nodiscard]] bool reactors_share_ports() noexcept;
+
 }  // namespace colloquy::transport

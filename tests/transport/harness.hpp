@@ -15,10 +15,11 @@
 
 #include <doctest/doctest.h>
 
-#include "transport/system_reactor.hpp"
+#include "tests/transport/signalled.hpp"
 #include "transport/faulty.hpp"
 #include "transport/platform.hpp"
 #include "transport/reactor.hpp"
+#include "transport/system_reactor.hpp"
 
 namespace transport_test {
 

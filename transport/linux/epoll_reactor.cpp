@@ -26,6 +26,7 @@
 #include "transport/linux/resolver.hpp"
 #include "transport/platform.hpp"
 #include "transport/write_gate.hpp"
+#include "transport/write_progress.hpp"
 
 namespace colloquy::transport {
 
@@ -103,20 +104,6 @@ address name_of(int fd, int (*ask)(int, sockaddr*, socklen_t*)) noexcept {
     return ask(fd, a.data(), &a.size) == 0 ? a.value() : address{};
 }
 
-// Moves `op` forward by what has been taken.
-void consume(write_op& op, std::size_t bytes) noexcept {
-    op.reactor_written += bytes;
-    while (op.slice_count != 0 && bytes >= op.slices->size) {
-        bytes -= op.slices->size;
-        ++op.slices;
-        --op.slice_count;
-    }
-    if (bytes != 0) {
-        op.slices->data += bytes;
-        op.slices->size -= bytes;
-    }
-}
-
 // Writes until all is taken (0), or the socket is full (EAGAIN), or it fails. Also after a short write it asks once
 // more: only a refusal makes the kernel promise an edge.
 int write_some(int fd, write_op& op) noexcept {
@@ -190,7 +177,7 @@ public:
         // Edge-triggered: each signal is an edge of its own, so the counter need not be read.
         event.events = EPOLLIN | EPOLLET;
         event.data.u64 = make_tag(tag_kind::waker, 0, 0);
-        return ::epoll_ctl(epoll_fd_.value, EPOLL_CTL_ADD, waker_.descriptor(), &event) == 0;
+        return ::epoll_ctl(epoll_fd_.value, EPOLL_CTL_ADD, static_cast<int>(waker_.handle()), &event) == 0;
     }
 
     // --- any thread -------------------------------------------------------------------------------------------------
@@ -1112,6 +1099,8 @@ private:
 };
 
 }  // namespace
+
+bool reactors_share_ports() noexcept { return true; }
 
 std::unique_ptr<reactor> make_reactor(const reactor_options& options, int& error) {
     error = 0;

@@ -104,25 +104,25 @@ signal_shield::~signal_shield() {
     ::pthread_sigmask(SIG_SETMASK, std::launder(reinterpret_cast<sigset_t*>(previous_)), nullptr);
 }
 
-wake_handle::wake_handle() noexcept : descriptor_{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)} {}
+wake_handle::wake_handle() noexcept : handle_{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)} {}
 
 wake_handle::~wake_handle() {
-    if (descriptor_ >= 0) {
-        ::close(descriptor_);
+    if (valid()) {
+        ::close(static_cast<int>(handle_));
     }
 }
 
 void wake_handle::signal() noexcept {
     const std::uint64_t one = 1;
     // Fails only when the counter is full, and then the handle is readable anyway.
-    while (::write(descriptor_, &one, sizeof one) < 0 && errno == EINTR) {
+    while (::write(static_cast<int>(handle_), &one, sizeof one) < 0 && errno == EINTR) {
     }
 }
 
 bool wake_handle::drain() noexcept {
     std::uint64_t count = 0;
     for (;;) {
-        const ssize_t got = ::read(descriptor_, &count, sizeof count);
+        const ssize_t got = ::read(static_cast<int>(handle_), &count, sizeof count);
         if (got > 0) {
             return true;
         }

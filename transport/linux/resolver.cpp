@@ -11,6 +11,7 @@
 #include <netinet/in.h>
 #include <sys/time.h>
 
+#include "transport/host_name.hpp"
 #include "transport/platform.hpp"
 
 namespace colloquy::transport {
@@ -31,25 +32,6 @@ int error_of(int status) noexcept {
         case ARES_ENOMEM: return ENOMEM;
         default: return io_error_name_unavailable;
     }
-}
-
-bool equal_ignoring_case(std::string_view a, std::string_view b) noexcept {
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
-        const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-        return lower(x) == lower(y);
-    });
-}
-
-// RFC 6761: names under "invalid" never exist, and asking a name server for them only leaks and waits.
-bool is_never_valid(std::string_view host) noexcept {
-    if (!host.empty() && host.back() == '.') {
-        host.remove_suffix(1);
-    }
-    constexpr std::string_view top = "invalid";
-    if (host.size() < top.size() || !equal_ignoring_case(host.substr(host.size() - top.size()), top)) {
-        return false;
-    }
-    return host.size() == top.size() || host[host.size() - top.size() - 1] == '.';
 }
 
 }  // namespace
