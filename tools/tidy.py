@@ -16,7 +16,7 @@ CODE = {".hpp", ".cpp", ".h", ".c", ".def", ".inc"}
 TEXT = CODE | {".py", ".sh", ".cmake", ".txt", ".md", ".json", ".toml", ".tsv", ".in", ".supp", ""}
 COLUMNS = 120
 # Tables and prose in Markdown, and data, may be wider.
-WIDE = {".md", ".tsv", ".json", ".txt"}
+WIDE = {".md", ".tsv", ".json", ".toml", ".txt"}
 
 # The upper layers that a layer may not include.
 FORBIDDEN_LAYERS = {"runtime": {"transport", "api", "tools"}, "transport": {"api", "tools"}, "api": {"tools"}}
