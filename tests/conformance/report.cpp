@@ -142,16 +142,24 @@ std::string page_of(const report& r) {
         "| `sc` `pc` | refused with CM_PROGRAM_STATE_CHECK (25) or CM_PROGRAM_PARAMETER_CHECK (24), nothing changes |\n"
         "| `/` | the call makes another conversation; this one must not notice |\n"
         "| · | the outcome cannot arise in this state |\n"
+        "| `ok T 17` | while a call is incomplete: returns ok, the state is RESET, and the incomplete call completes "
+        "with "
+        "17; `gone`: it leaves nothing to collect; neither: it goes on |\n"
         "| <sup>1</sup> | an outcome, or a way, that could not be brought about: see the list below the table |\n\n"
         "Outcomes are sets of return codes: ok 0; af 1 2; ae 3 5 6 7 8 9 10 11; da 17 30 31; dn 18; pe 19; ps 20; "
         "en 21 32; ep 22\n33; et 23 34; pc 24; sc 25; rf 26 27; un 28; oi 35; na 37.\n";
     for (const auto& [title, t] : r.tables) add_table(page, title, t);
     for (const auto& [title, list] : r.lists) {
-        page += "\n## " + title + "\n\n";
-        if (const auto count = r.list_checks.find(title); count != r.list_checks.end())
-            page += std::to_string(count->second) + " checks.\n\n";
-        page += "| call | given | answer |\n|---|---|---|\n";
-        for (const listed_check& c : list) page += "| " + c.subject + " | " + c.situation + " | " + c.result + " |\n";
+        page += "\n## " + title + "\n\n" + list.intro + "\n\n|";
+        for (const std::string& h : list.head) page += " " + h + " |";
+        page += "\n|";
+        for (std::size_t i = 0; i < list.head.size(); ++i) page += "---|";
+        page += "\n";
+        for (const auto& line : list.rows) {
+            page += "|";
+            for (const std::string& field : line) page += " " + field + " |";
+            page += "\n";
+        }
     }
     return page;
 }

@@ -35,15 +35,16 @@ struct table_report {
     }
 };
 
-// One line of a list of checks that is no table of states.
-struct listed_check {
-    std::string subject, situation, result;
+// Checks that are no table of states.
+struct simple_table {
+    std::string intro;
+    std::vector<std::string> head;
+    std::vector<std::vector<std::string>> rows;
 };
 
 struct report {
-    std::map<std::string, table_report> tables;              // by title
-    std::map<std::string, std::vector<listed_check>> lists;  // by title
-    std::map<std::string, unsigned> list_checks;             // how many checks stand behind a list
+    std::map<std::string, table_report> tables;  // by title
+    std::map<std::string, simple_table> lists;   // by title
 };
 
 // Filled by the test cases, written by main.
