@@ -43,6 +43,7 @@ struct entry {
     std::function<void(stage&)> before{};
     CM_INT32 nobody = CM_PROGRAM_PARAMETER_CHECK;  // the code for identifications of nobody
     bool supported = true;
+    bool basic = false;  // belongs to basic conversations
 };
 
 // The call with its parameters in a row; the last is the return code.
@@ -168,17 +169,15 @@ std::vector<entry> all_entries() {
     add(plain("cmsend", cmsend, {id_in(), text(std::string(32'767, 'd')), length(0, 32'767), out()}, sends));
     add(plain("cmwait", cmwait, {room(8), out()}, 0)).good = {CM_PROGRAM_STATE_CHECK};
     add(plain("cmchck", cmchck, {room(8), out()}, 0)).good = {CM_PROGRAM_STATE_CHECK};
-    add(plain("cmsct", cmsct, {id_in(), number(0, 1)}, initialized)).good = {CM_OK, CM_PRODUCT_SPECIFIC_ERROR};
+    add(plain("cmsct", cmsct, {id_in(), number(0, 1)}, initialized));
     static constexpr std::pair<const char*, name_setter> secrets[]{
         {"cmscsu", cmscsu}, {"xcscsu", xcscsu}, {"cmscsp", cmscsp}, {"xcscsp", xcscsp}};
     for (const auto& [name, f] : secrets)
         add(plain(name, f, {id_in(), text("TENLETTERS"), length(0, 10)}, initialized)).before = [](stage& s) {
             need(s.x.set(cmscst, CM_SECURITY_PROGRAM), CM_OK, "Set_Conversation_Security_Type");
         };
-    // Mapped conversations have no fill and no log data, whatever the value.
-    add(plain("cmsf", cmsf, {id_in(), number(0, 1)}, sends)).good = {CM_PROGRAM_PARAMETER_CHECK};
-    add(plain("cmsld", cmsld, {id_in(), text(std::string(512, 'l')), length(0, 512)}, sends)).good = {
-        CM_PROGRAM_PARAMETER_CHECK};
+    add(plain("cmsf", cmsf, {id_in(), number(0, 1)}, sends)).basic = true;
+    add(plain("cmsld", cmsld, {id_in(), text(std::string(512, 'l')), length(0, 512)}, sends)).basic = true;
     add(plain("cmesi", cmesi, {id_in(), number(1, 21), room(32'767), length(1, 32'767), out(), out()}, sends)).good = {
         CM_OK, CM_NO_SECONDARY_INFORMATION};
     add(plain("xcmssi", xcmssi, {ignored(), side_info(), length(124, 124, 124)}, 0));
@@ -262,6 +261,7 @@ public:
     explicit checker(way how) : how_{how}, stage_{how} {}
 
     void check(const entry& e, counts& n, std::vector<std::string>& failures) {
+        stage_.basic = e.basic;
         for (const bool allocates : {true, false}) {
             stage_.x_allocates = allocates;
             if (!allocates && (e.state == 0 || e.state == initialized)) continue;
@@ -445,9 +445,68 @@ std::set<std::string> declared() {
     return names;
 }
 
+// Bytes of Send_Data on a basic conversation whose length fields are not those of a record: all of it is refused.
+unsigned bad_length_fields(way how, std::vector<std::string>& failures) {
+    const running_unit unit;
+    stage s{how};
+    s.basic = true;
+    unsigned checks = 0;
+    for (const bool allocates : {true, false})
+        for (const int bad : {0x0000, 0x0001, 0x8000, 0x8001})
+            for (const bool first_record : {true, false})
+                for (const bool split : {true, false}) {
+                    s.x_allocates = allocates;
+                    note_step(how.name() + ": length field " + std::to_string(bad));
+                    try {
+                        s.bring(CM_SEND_STATE, CM_NONE);
+                        std::string bytes = first_record ? "" : logical_record("good");
+                        bytes += static_cast<char>(bad >> 8);
+                        if (split) {
+                            // The field is complete, and known to be wrong, when its second byte comes.
+                            need(s.x.send_bytes(bytes), CM_OK, "Send_Data of half a length field");
+                            bytes.clear();
+                        }
+                        bytes += static_cast<char>(bad & 0xFF);
+                        bytes += "more";
+                        need(s.x.send_bytes(bytes), CM_PROGRAM_PARAMETER_CHECK, "Send_Data");
+                        need(s.x.state(), CM_SEND_STATE, "the state");
+                        ++checks;
+                        std::string texts = first_record || !split ? "" : "good";
+                        if (split) {
+                            // 00 or 80, and then 03: a record of one byte; the top bit has no meaning to the partner.
+                            need(s.x.send_bytes(std::string{'\3', 'y'}), CM_OK, "Send_Data of a good field");
+                            texts += texts.empty() ? "y" : " y";
+                        }
+                        s.finish(&texts);
+                    } catch (const std::exception& e) {
+                        failures.push_back("length field " + std::to_string(bad) + (split ? ", split: " : ": ") +
+                                           e.what());
+                    }
+                    s.clear();
+                }
+    return checks;
+}
+
 }  // namespace
 
 TEST_SUITE("conformance") {
+    TEST_CASE("parameters: length fields of basic records") {
+        unsigned checks = 0;
+        for (const way how : {way{false, false}, way{false, true}, way{true, false}, way{true, true}}) {
+            std::vector<std::string> failures;
+            checks += bad_length_fields(how, failures);
+            for (const std::string& f : failures) FAIL_CHECK(how.name() << ": " << f);
+            CHECK(failures.empty());
+        }
+        simple_table& t = the_report().lists["Length fields of basic records"];
+        t.head = {"call", "given", "answer"};
+        t.rows = {{"`cmsend`",
+                   "a length of 0000, 0001, 8000 or 8001 (hex), in the first record or a later one, whole or "
+                   "split over two calls",
+                   "24 × " + std::to_string(checks)}};
+        t.intro = "Nothing of the refused bytes reaches the partner, and the conversation goes on.";
+        CHECK(checks == 128);
+    }
     TEST_CASE("parameters: every parameter of every entry point") {
         const std::vector<entry> entries = all_entries();
         std::set<std::string> listed;

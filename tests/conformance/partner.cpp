@@ -10,7 +10,7 @@
 //   receive                answers its code, whatever it is
 //   turn                   receives until it may send
 //   request                receives until it is asked to confirm
-//   drain [TEXT]           receives to the end of the conversation; with TEXT nothing else but this record must come
+//   drain [TEXT...]        receives to the end of the conversation; with TEXTs nothing but these records must come
 //   close                  receives until it may send, sends "end" and deallocates: must
 //   gone                   answers the code by which the conversation has ended here, 0 if by itself
 //   forget                 cancels what there is
@@ -198,10 +198,11 @@ private:
             if (last_ == CM_OK && y_.status >= CM_CONFIRM_RECEIVED) need(y_.confirmed(), CM_OK, "Confirmed");
         }
         if (words_.size() < 2) return;
-        std::string all;
-        for (const std::string& t : texts) all += "<" + t + ">";
-        need(clean && last_ == CM_DEALLOCATED_NORMAL && texts.size() == 1 && texts[0] == words_[1],
-             "received " + all + " and " + std::to_string(last_) + ", expected <" + words_[1] + "> and 18");
+        std::string heard, wanted;
+        for (const std::string& t : texts) heard += "<" + t + ">";
+        for (std::size_t i = 1; i < words_.size(); ++i) wanted += "<" + words_[i] + ">";
+        need(clean && last_ == CM_DEALLOCATED_NORMAL && heard == wanted,
+             "received " + heard + " and " + std::to_string(last_) + ", expected " + wanted + " and 18");
     }
 
     void one() {

@@ -250,7 +250,7 @@ void begin_record(stage& s) {
 }
 void end_record(stage& s) {
     (void)s.x.set(cmsst, CM_BUFFER_DATA);
-    need(s.x.send_bytes("lf"), CM_OK, "Send_Data of the other half");
+    need(s.completed(s.x.send_bytes("lf")), CM_OK, "Send_Data of the other half");
 }
 
 // x is allocated to a TP that the partner's end refuses. `sent`: the refusal has arrived.
@@ -378,7 +378,16 @@ std::vector<scenario> scenarios_for(const stage& s, const row& r, const action& 
                 need(st.other().ask(asked ? "collect" : "receive"),
                      by_sender ? CM_PROGRAM_ERROR_NO_TRUNC : CM_PROGRAM_ERROR_PURGING, "the partner's call");
             };
-            return {c};
+            all.push_back(c);
+            if (s.basic && state == CM_SEND_STATE) {
+                scenario cut = before("half a record before", begin_record);
+                cut.after = [](stage& st, const std::string&) {
+                    need(st.other().ask("receive"), CM_OK, "the partner's Receive of what came before the cut");
+                    need(st.other().ask("receive"), CM_PROGRAM_ERROR_TRUNC, "the partner's next Receive");
+                };
+                all.push_back(cut);
+            }
+            return all;
         }
         if (r.call == "Confirmed" && state != CM_CONFIRM_DEALLOCATE_STATE) {
             scenario c = plain("the partner hears of it");
@@ -410,6 +419,25 @@ std::vector<scenario> scenarios_for(const stage& s, const row& r, const action& 
             all.push_back(during("confirmed", "request; confirmed"));
         else
             all.push_back(plain(""));
+        // What may cut a record, or leave one unfinished.
+        if (s.basic && state == CM_SEND_STATE && r.call == "Flush") {
+            scenario c = before("half a record before", begin_record);
+            c.after = [](stage& st, const std::string&) { end_record(st); };
+            c.texts = "half";
+            c.strict = true;
+            all.push_back(c);
+        }
+        if (s.basic && state == CM_SEND_STATE && r.call == "Deallocate" && r.condition[0] == 'A')
+            all.push_back(before("half a record before", begin_record));
+        if (s.basic && sending && (a.name == "D(A)" || a.name == "B" || a.name == "F")) {
+            scenario c = before("half a record with this call", [](stage& st) { st.partial = true; });
+            c.after = [](stage& st, const std::string&) {
+                if (st.x.state() == reset_state) return;
+                (void)st.x.set(cmsst, CM_BUFFER_DATA);
+                need(st.completed(st.x.send_bytes(" and more")), CM_OK, "Send_Data of the other half");
+            };
+            all.push_back(c);
+        }
         if (sending && (r.call == "Flush" || (!a.asks && r.condition[0] == 'F' &&
                                               (r.call == "Deallocate" || r.call == "Prepare_To_Receive"))))
             add_silent(all, s, state);
