@@ -17,6 +17,17 @@
 extern "C" {
 #endif
 
+/* 64 bits, also where C89 and C++98 are taken at their word. */
+#if defined(__GNUC__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wlong-long"
+#endif
+typedef long long clq_int64;
+typedef unsigned long long clq_uint64;
+#if defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
+
 /*
  * Settings of a logical unit. Set `size` to sizeof(clq_options) and everything else to zero for defaults; what is set
  * here wins over the configuration file. Copied before clq_start returns.
@@ -140,7 +151,7 @@ typedef int clq_host_handle;
 #endif
 COLLOQUY_API clq_host_handle COLLOQUY_CALL clq_wait_handle(void); /* CLQ_NO_HANDLE: there is none */
 /* Nanoseconds until clq_dispatch must be called even if the handle is silent: 0 now, -1 never. Ask before each wait. */
-COLLOQUY_API long long COLLOQUY_CALL clq_next_timeout_ns(void);
+COLLOQUY_API clq_int64 COLLOQUY_CALL clq_next_timeout_ns(void);
 /* Carries on all that is ready and runs sinks and callbacks; never blocks. Returns how many completions were told, or
  * -1. */
 COLLOQUY_API int COLLOQUY_CALL clq_dispatch(void);
@@ -163,28 +174,28 @@ COLLOQUY_API const char* COLLOQUY_CALL clq_last_error(void);
 
 /* A running total by its name ("conversations_opened", "bytes_sent", ...; runtime/counters.def lists them); 0 if
  * unknown. */
-COLLOQUY_API unsigned long long COLLOQUY_CALL clq_counter(const char* name);
+COLLOQUY_API clq_uint64 COLLOQUY_CALL clq_counter(const char* name);
 
 /*
  * How many conversations are in each state, indexed by CPI-C's state number (1 to 18). A look at every slot: for
  * displays, a few times a second, from any thread.
  */
-COLLOQUY_API void COLLOQUY_CALL clq_states(unsigned long long count[19]);
+COLLOQUY_API void COLLOQUY_CALL clq_states(clq_uint64 count[19]);
 
 /* The memory plan for `options` (config file ignored), part by part; `part` counts from 0 and the last one is the
  * total.
  * 1: *line describes it. 0: there is no such part, or the options are wrong (clq_last_error says how). */
 typedef struct clq_plan_line {
     const char* name;
-    unsigned long long count;
-    unsigned long long bytes_each;
-    unsigned long long bytes;
+    clq_uint64 count;
+    clq_uint64 bytes_each;
+    clq_uint64 bytes;
     const char* note;
 } clq_plan_line;
 COLLOQUY_API int COLLOQUY_CALL clq_plan(const clq_options* options, unsigned part, clq_plan_line* line);
 
 /* Bytes of memory that one idle conversation occupies, all tables together, as the plan states them. */
-COLLOQUY_API unsigned long long COLLOQUY_CALL clq_idle_conversation_bytes(void);
+COLLOQUY_API clq_uint64 COLLOQUY_CALL clq_idle_conversation_bytes(void);
 
 #ifdef __cplusplus
 }

@@ -5,6 +5,18 @@ if(Python3_Interpreter_FOUND)
     set_tests_properties(quotes PROPERTIES LABELS tidy TIMEOUT 60)
 endif()
 
+# Pairs of programs, each a process of its own.
+if(COLLOQUY_BUILD_EXAMPLES AND Python3_Interpreter_FOUND AND UNIX)
+    foreach(pair IN ITEMS copy credit)
+        if(TARGET example_${pair}_server)
+            add_test(NAME examples_${pair} COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/examples/pairs.py
+                $<TARGET_FILE:example_${pair}_server> $<TARGET_FILE:example_${pair}_client> ${pair})
+            set_tests_properties(examples_${pair} PROPERTIES
+                LABELS examples TIMEOUT 180 ENVIRONMENT "${test_environment}")
+        endif()
+    endforeach()
+endif()
+
 # The servers of examples/embed_*, each driven by a client from another process over TCP.
 if(NOT COLLOQUY_BUILD_EXAMPLES OR NOT TARGET example_embed_epoll OR NOT Python3_Interpreter_FOUND)
     return()

@@ -59,11 +59,13 @@ class Checker:
         for compiler in self.c:
             for standard in C_STANDARDS:
                 self.compile(compiler, f"-std={standard}", *STRICT, tests / "api/headers_c89.c")
+                self.compile(compiler, f"-std={standard}", *STRICT, tests / "headers/all.c")
             self.compile(compiler, "-std=c99", *STRICT, tests / "api/headers_c99.c")
             self.compile(compiler, "-std=c89", "-pedantic", "-Werror", *OLD_STYLE, tests / "headers/kr.c")
         for compiler in self.cxx:
             for standard in CXX_STANDARDS:
                 self.compile(compiler, "-x", "c++", f"-std={standard}", *STRICT, tests / "api/headers_c89.c")
+                self.compile(compiler, "-x", "c++", f"-std={standard}", *STRICT, tests / "headers/all.c")
                 if standard not in ("c++98", "c++03"):
                     self.compile(compiler, f"-std={standard}", *STRICT, tests / "api/headers_cpp.cpp")
 
