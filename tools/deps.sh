@@ -3,10 +3,16 @@
 set -euo pipefail
 
 quiet=0
+windows=0
 for argument in "$@"; do
     case "$argument" in
         --quiet) quiet=1 ;;
-        --help | -h) echo "usage: tools/deps.sh [--quiet]"; exit 0 ;;
+        --windows) windows=1 ;;
+        --help | -h)
+            echo "usage: tools/deps.sh [--quiet] [--windows]"
+            echo "  --windows  also what building for Windows and running under Wine needs"
+            exit 0
+            ;;
         *) echo "tools/deps.sh: unknown argument '$argument' (try --help)" >&2; exit 2 ;;
     esac
 done
@@ -18,6 +24,9 @@ packages=(
     nlohmann-json3-dev libc-ares-dev libsqlite3-dev libclang-rt-14-dev
     libuv1-dev libasio-dev libglib2.0-dev
 )
+if [ "$windows" = 1 ]; then
+    packages+=(g++-mingw-w64-x86-64-posix g++-mingw-w64-i686-posix wine wine64)
+fi
 
 if ! command -v dpkg-query >/dev/null; then
     echo "tools/deps.sh: not a Debian system; install the equivalents of: ${packages[*]}" >&2

@@ -1,7 +1,8 @@
 // fiber: N bodies of code of which exactly one runs at a time, each on its own stack, switched by name.
 //
-// On x86-64 a switch is a dozen instructions, which is what makes a million interleavings affordable. Under sanitizers,
-// which must know each stack, and on other machines the same interface is real threads that pass a baton.
+// On x86-64 a switch is a dozen instructions, or two on Windows, which is what makes a million interleavings affordable.
+// Under sanitizers, which must know each stack, and on other machines and compilers the same interface is real threads
+// that pass a baton.
 #pragma once
 
 #include <array>
@@ -15,7 +16,7 @@
 #define COLLOQUY_SCHEDULE_THREADS 1
 #endif
 #endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__x86_64__) || defined(_WIN32)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__x86_64__) || defined(_MSC_VER)
 #define COLLOQUY_SCHEDULE_THREADS 1
 #endif
 
@@ -36,6 +37,41 @@ using fiber_body = void (*)(void* context, unsigned self);
 
 namespace detail {
 
+#if defined(_WIN32)
+
+// Saves what the ABI says a call preserves and where the system believes the stack to be, swaps stacks, restores.
+__attribute__((naked, noinline)) inline void fiber_switch([[maybe_unused]] void** save,
+                                                          [[maybe_unused]] void* load) noexcept {
+    asm volatile(
+        "pushq %rbp\n\tpushq %rbx\n\tpushq %rdi\n\tpushq %rsi\n\tpushq %r12\n\tpushq %r13\n\tpushq %r14\n\tpushq %r15\n\t"
+        "pushq %gs:0x08\n\tpushq %gs:0x10\n\tsubq $160, %rsp\n\t"
+        "movups %xmm6, (%rsp)\n\tmovups %xmm7, 16(%rsp)\n\tmovups %xmm8, 32(%rsp)\n\tmovups %xmm9, 48(%rsp)\n\t"
+        "movups %xmm10, 64(%rsp)\n\tmovups %xmm11, 80(%rsp)\n\tmovups %xmm12, 96(%rsp)\n\t"
+        "movups %xmm13, 112(%rsp)\n\tmovups %xmm14, 128(%rsp)\n\tmovups %xmm15, 144(%rsp)\n\t"
+        "movq %rsp, (%rcx)\n\tmovq %rdx, %rsp\n\t"
+        "movups (%rsp), %xmm6\n\tmovups 16(%rsp), %xmm7\n\tmovups 32(%rsp), %xmm8\n\tmovups 48(%rsp), %xmm9\n\t"
+        "movups 64(%rsp), %xmm10\n\tmovups 80(%rsp), %xmm11\n\tmovups 96(%rsp), %xmm12\n\t"
+        "movups 112(%rsp), %xmm13\n\tmovups 128(%rsp), %xmm14\n\tmovups 144(%rsp), %xmm15\n\t"
+        "addq $160, %rsp\n\tpopq %gs:0x10\n\tpopq %gs:0x08\n\t"
+        "popq %r15\n\tpopq %r14\n\tpopq %r13\n\tpopq %r12\n\tpopq %rsi\n\tpopq %rdi\n\tpopq %rbx\n\tpopq %rbp\n\tret");
+}
+
+// What the first switch to a fiber finds on its stack, so that it begins at `entry`.
+inline void* fiber_prepare(std::uintptr_t bottom, std::uintptr_t top, void (*entry)() noexcept) noexcept {
+    constexpr int saved_words = 32;  // the entry's caller, the entry, 8 registers, 2 bounds, 10 vectors
+    constexpr std::uintptr_t home = 64;  // where a callee may put its arguments
+    auto* const frame = reinterpret_cast<std::uintptr_t*>((top - home) & ~std::uintptr_t{15});
+    for (int word = 1; word <= saved_words; ++word) {
+        frame[-word] = 0;
+    }
+    frame[-2] = reinterpret_cast<std::uintptr_t>(entry);
+    frame[-11] = top;
+    frame[-12] = bottom;
+    return &frame[-saved_words];
+}
+
+#else
+
 // Saves what the ABI says a call preserves, swaps stacks, restores.
 __attribute__((naked, noinline)) inline void fiber_switch([[maybe_unused]] void** save,
                                                           [[maybe_unused]] void* load) noexcept {
@@ -44,6 +80,19 @@ __attribute__((naked, noinline)) inline void fiber_switch([[maybe_unused]] void*
         "movq %rsp, (%rdi)\n\tmovq %rsi, %rsp\n\t"
         "popq %r15\n\tpopq %r14\n\tpopq %r13\n\tpopq %r12\n\tpopq %rbx\n\tpopq %rbp\n\tret");
 }
+
+// What the first switch to a fiber finds on its stack, so that it begins at `entry`.
+inline void* fiber_prepare(std::uintptr_t, std::uintptr_t top, void (*entry)() noexcept) noexcept {
+    constexpr int saved_words = 8;  // the entry's caller, the entry, 6 registers
+    auto* const frame = reinterpret_cast<std::uintptr_t*>(top & ~std::uintptr_t{15});
+    for (int word = 1; word <= saved_words; ++word) {
+        frame[-word] = 0;  // The entry has no caller: a backtrace ends here, and the stack is aligned as after a call.
+    }
+    frame[-2] = reinterpret_cast<std::uintptr_t>(entry);
+    return &frame[-saved_words];
+}
+
+#endif
 
 }  // namespace detail
 
@@ -58,14 +107,8 @@ public:
         body_ = body;
         context_ = context;
         for (unsigned i = 1; i <= n; ++i) {
-            const auto top = (reinterpret_cast<std::uintptr_t>(stacks_.get()) + stack_bytes * i) & ~std::uintptr_t{15};
-            auto* const frame = reinterpret_cast<std::uintptr_t*>(top);
-            frame[-1] = 0;  // The entry has no caller: a backtrace ends here, and the stack is aligned as after a call.
-            frame[-2] = reinterpret_cast<std::uintptr_t>(&entry);
-            for (int saved = -8; saved < -2; ++saved) {
-                frame[saved] = 0;
-            }
-            contexts_[i] = &frame[-8];
+            const auto top = reinterpret_cast<std::uintptr_t>(stacks_.get()) + stack_bytes * i;
+            contexts_[i] = detail::fiber_prepare(top - stack_bytes, top, &entry);
         }
     }
 
