@@ -1,8 +1,8 @@
 // fiber: N bodies of code of which exactly one runs at a time, each on its own stack, switched by name.
 //
-// On x86-64 a switch is a dozen instructions, or two on Windows, which is what makes a million interleavings affordable.
-// Under sanitizers, which must know each stack, and on other machines and compilers the same interface is real threads
-// that pass a baton.
+// On x86-64 a switch is a dozen instructions, or a few more on Windows, which is what makes a million interleavings
+// affordable. Under sanitizers, which must know each stack, and on other machines and compilers the same interface is
+// real threads that pass a baton.
 #pragma once
 
 #include <array>
@@ -43,7 +43,8 @@ namespace detail {
 __attribute__((naked, noinline)) inline void fiber_switch([[maybe_unused]] void** save,
                                                           [[maybe_unused]] void* load) noexcept {
     asm volatile(
-        "pushq %rbp\n\tpushq %rbx\n\tpushq %rdi\n\tpushq %rsi\n\tpushq %r12\n\tpushq %r13\n\tpushq %r14\n\tpushq %r15\n\t"
+        "pushq %rbp\n\tpushq %rbx\n\tpushq %rdi\n\tpushq %rsi\n\t"
+        "pushq %r12\n\tpushq %r13\n\tpushq %r14\n\tpushq %r15\n\t"
         "pushq %gs:0x08\n\tpushq %gs:0x10\n\tsubq $160, %rsp\n\t"
         "movups %xmm6, (%rsp)\n\tmovups %xmm7, 16(%rsp)\n\tmovups %xmm8, 32(%rsp)\n\tmovups %xmm9, 48(%rsp)\n\t"
         "movups %xmm10, 64(%rsp)\n\tmovups %xmm11, 80(%rsp)\n\tmovups %xmm12, 96(%rsp)\n\t"
@@ -53,7 +54,8 @@ __attribute__((naked, noinline)) inline void fiber_switch([[maybe_unused]] void*
         "movups 64(%rsp), %xmm10\n\tmovups 80(%rsp), %xmm11\n\tmovups 96(%rsp), %xmm12\n\t"
         "movups 112(%rsp), %xmm13\n\tmovups 128(%rsp), %xmm14\n\tmovups 144(%rsp), %xmm15\n\t"
         "addq $160, %rsp\n\tpopq %gs:0x10\n\tpopq %gs:0x08\n\t"
-        "popq %r15\n\tpopq %r14\n\tpopq %r13\n\tpopq %r12\n\tpopq %rsi\n\tpopq %rdi\n\tpopq %rbx\n\tpopq %rbp\n\tret");
+        "popq %r15\n\tpopq %r14\n\tpopq %r13\n\tpopq %r12\n\t"
+        "popq %rsi\n\tpopq %rdi\n\tpopq %rbx\n\tpopq %rbp\n\tret");
 }
 
 // What the first switch to a fiber finds on its stack, so that it begins at `entry`.

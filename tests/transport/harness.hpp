@@ -34,9 +34,9 @@ inline std::uint64_t seed() {
 }
 inline std::string seed_text() { return "COLLOQUY_SEED=" + std::to_string(seed()); }
 
-inline std::uint64_t next_random(std::uint64_t& state) {
+inline std::size_t next_random(std::uint64_t& state) {
     state = state * 6364136223846793005u + 1442695040888963407u;
-    return state >> 24;
+    return static_cast<std::size_t>(state >> 24);
 }
 
 inline std::unique_ptr<reactor> make_plain(std::uint32_t streams) {
