@@ -1,23 +1,26 @@
-# Installs the headers, both libraries, the CMake package and the pkg-config file.
+# Installs the headers, both libraries, the CMake package and the pkg-config file, in components that package.cmake makes
+# packages of: runtime (the shared library), development (all that compiling and linking needs) and tools.
 if(colloquy_libraries)
     install(TARGETS ${colloquy_libraries} EXPORT colloquy
-        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
-        LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
-        RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development
+        LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT runtime NAMELINK_COMPONENT development
+        RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT runtime)
     set(package_directory ${CMAKE_INSTALL_LIBDIR}/cmake/colloquy)
-    install(EXPORT colloquy NAMESPACE colloquy:: FILE colloquyTargets.cmake DESTINATION ${package_directory})
+    install(EXPORT colloquy NAMESPACE colloquy:: FILE colloquyTargets.cmake
+        DESTINATION ${package_directory} COMPONENT development)
     configure_package_config_file(cmake/colloquyConfig.cmake.in ${PROJECT_BINARY_DIR}/package/colloquyConfig.cmake
         INSTALL_DESTINATION ${package_directory})
     write_basic_package_version_file(${PROJECT_BINARY_DIR}/package/colloquyConfigVersion.cmake
         COMPATIBILITY SameMinorVersion)
     install(FILES
         ${PROJECT_BINARY_DIR}/package/colloquyConfig.cmake ${PROJECT_BINARY_DIR}/package/colloquyConfigVersion.cmake
-        DESTINATION ${package_directory})
+        DESTINATION ${package_directory} COMPONENT development)
     # The file finds its prefix from where it stands, so that an installed tree can be moved.
     file(RELATIVE_PATH pkgconfig_to_prefix /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
     configure_file(cmake/colloquy.pc.in ${PROJECT_BINARY_DIR}/package/colloquy.pc @ONLY)
-    install(FILES ${PROJECT_BINARY_DIR}/package/colloquy.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+    install(FILES ${PROJECT_BINARY_DIR}/package/colloquy.pc
+        DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)
 endif()
-install(FILES api/cpic.h api/cmc.h api/wincpic.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(DIRECTORY api/sna api/colloquy DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+install(FILES api/cpic.h api/cmc.h api/wincpic.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development)
+install(DIRECTORY api/sna api/colloquy DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development
     FILES_MATCHING PATTERN "*.h" PATTERN "*.hpp")

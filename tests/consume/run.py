@@ -1,7 +1,11 @@
 #!/usr/bin/env python3
-"""Installs a build into a scratch directory and uses it as a stranger would, in one of four ways.
+"""Installs a build into a scratch directory and uses it as a stranger would, in one of these ways.
 
-usage: run.py SOURCE BUILD C_COMPILER CXX_COMPILER WAY    (find_package, add_subdirectory, pkg_config, plain)
+usage: run.py SOURCE BUILD C_COMPILER CXX_COMPILER WAY
+  find_package, pkg_config, plain   from an installed tree that was moved: by CMake, by pkg-config (the static library),
+                                    by "cc prog.c -lcolloquy"
+  add_subdirectory                  from the sources
+  deb                               from the Debian packages, unpacked beside the machine's own tree
 """
 import os
 import pathlib
@@ -76,9 +80,38 @@ class Consumer:
         self.install()
         return self.compile("-I", self.prefix / "include", "-L", self.library, "-lcolloquy")
 
+    def deb(self):
+        packages, root = self.scratch / "packages", self.scratch / "root"
+        run("cpack", "-G", "DEB", "--config", pathlib.Path(self.build, "CPackConfig.cmake"), "-B", packages)
+        fields = {}
+        for package in packages.glob("*.deb"):
+            run("dpkg-deb", "-x", package, root)
+            lines = run("dpkg-deb", "-f", package, "Package", "Version", "Architecture", "Depends").splitlines()
+            told = dict(line.split(": ", 1) for line in lines)
+            fields[told["Package"]] = told
+        if not {"libcolloquy0", "libcolloquy-dev"} <= fields.keys():
+            raise AssertionError(f"the packages are {sorted(fields)}")
+        version = fields["libcolloquy0"]["Version"]
+        if f"libcolloquy0 (= {version})" not in fields["libcolloquy-dev"]["Depends"]:
+            raise AssertionError(f"libcolloquy-dev depends on {fields['libcolloquy-dev']['Depends']}")
+        for package in ("libc6", "libc-ares2"):
+            if package not in fields["libcolloquy0"]["Depends"]:
+                raise AssertionError(f"libcolloquy0 depends on {fields['libcolloquy0']['Depends']}, not on {package}")
+        for name in fields:
+            if not (root / "usr/share/doc" / name / "copyright").is_file():
+                raise AssertionError(f"{name} has no copyright file")
+        if "colloquy-tools" in fields and "serve" not in run(root / "usr/bin/colloquy", "--help"):
+            raise AssertionError("the command does not know what it can do")
+        self.prefix = root / "usr"
+        self.library = self.prefix / "lib"
+        return self.compile("-I", self.prefix / "include", "-L", self.library, "-lcolloquy")
+
+
+WAYS = ("find_package", "add_subdirectory", "pkg_config", "plain", "deb")
+
 
 def main():
-    if len(sys.argv) != 6 or sys.argv[5] not in ("find_package", "add_subdirectory", "pkg_config", "plain"):
+    if len(sys.argv) != 6 or sys.argv[5] not in WAYS:
         print(__doc__, file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory(prefix="colloquy-consume-") as scratch:
