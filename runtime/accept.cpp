@@ -8,6 +8,8 @@
 // An accept that is cancelled stays counted, as stale, until a taker comes upon it or the next Accept takes over its
 // count.
 //   accepts waiting = live ones + accepting_stale_;   entries = live ones + stale ones nobody has dropped yet
+#include <cstring>
+
 #include "runtime/engine.hpp"
 #include "runtime/flow.hpp"
 #include "runtime/wire/fmh5.hpp"
@@ -51,6 +53,56 @@ conversation* engine::take_attached(context& c) noexcept {
     return &v;
 }
 
+// The driver may be bringing frames to `from` at the same time. It finds its conversation in the channel's entry, so
+// once that names `to` and the life of `from` has ended, whatever it still brought there is complete when our pin is the
+// only one left.
+void engine::move_attached(context& c, conversation& from, conversation& to) noexcept {
+    to.link = from.link;
+    to.channel = from.channel;
+    to.send_credit = from.send_credit;
+    to.received = from.received;
+    to.received_last = from.received_last;
+    to.window = from.window;
+    to.allowance = from.allowance;
+    to.consumed = from.consumed;
+    to.attach_charge = from.attach_charge;
+    to.reader = from.reader;
+    to.heard = from.heard;
+    to.chosen.conversation_type = from.chosen.conversation_type;
+    to.chosen.sync_level = from.chosen.sync_level;
+    to.chosen.security_type = from.chosen.security_type;
+    to.chosen.full_duplex = from.chosen.full_duplex;
+    to.said = from.said;
+    to.unread_uncharged = from.unread_uncharged;
+    to.tp_index = from.tp_index;
+    to.fate = from.fate;
+    to.state = from.state;
+    if (from.said.named) {
+        details(to).mode_name = details(from).mode_name;
+        details(to).user_id = details(from).user_id;
+    }
+    if (from.said.expedited_waiting) {
+        aside_of(to).expedited_size = aside_of(from).expedited_size;
+        std::memcpy(aside_of(to).expedited, aside_of(from).expedited, aside_of(from).expedited_size);
+    }
+    (void)from.word.pin(from.generation);
+    if (from.channel != 0) from.link->rename_channel(to.id(), from.channel);
+    from.link = nullptr;
+    from.channel = 0;
+    from.received = from.received_last = nullptr;
+    from.window = from.allowance = from.consumed = 0;
+    std::uint64_t flags = 0;
+    (void)from.word.retire(&flags);  // never free at once: we hold a pin
+    counters_.add(counter::conversations_closed, 1, c.hint);
+    while (word_bits::pins(from.word.load()) != 1) {
+        // The driver is about to have pushed a frame, or to have announced.
+    }
+    for (const flag f : {flag::request_to_send, flag::link_lost})
+        if ((flags & state_word<>::bit(f)) != 0) (void)to.word.raise(to.generation, f);
+    flow{*this, c, to}.absorb_from(from.arrivals.take_all());
+    unpin(c, from);
+}
+
 conversation* engine::wait_for_attach(context& c, conversation& v) noexcept {
     std::uint32_t stale = accepting_stale_.load_relaxed();
     while (stale != 0 && !accepting_stale_.cas_acq_rel(stale, stale - 1)) {
@@ -60,7 +112,6 @@ conversation* engine::wait_for_attach(context& c, conversation& v) noexcept {
         for (;;) {
             if (queued(w) != 0) {
                 if (conversation* attached = take_attached(c); attached != nullptr) {
-                    retire(c, v);
                     return attached;
                 }
                 w = accept_.load_acquire();
@@ -162,8 +213,7 @@ wire::reason engine::on_attach(context& c, session& s, const wire::frame_header&
     const auto now = tp == nullptr ? tp_registry::status::unused : tp->now.load_acquire();
     if (now == tp_registry::status::stopped) return reject(wire::sense::tp_not_available_no_retry);
     if (now != tp_registry::status::serving) return reject(wire::sense::tpn_not_recognized);
-    if (a.full_duplex) return reject(wire::sense::conversation_type_mismatch);
-    if (a.sync_level > 1) return reject(wire::sense::sync_level_not_supported);
+    if (a.sync_level > 1 || (a.full_duplex && a.sync_level != 0)) return reject(wire::sense::sync_level_not_supported);
     // No user is known here, so nobody's password can be right.
     if (!a.password.empty() || a.password_substitute) return reject(wire::sense::security_not_valid);
     if (a.has_pip) return reject(wire::sense::pip_not_allowed);
@@ -189,7 +239,11 @@ wire::reason engine::on_attach(context& c, session& s, const wire::frame_header&
     v->chosen.sync_level = a.sync_level & 3;
     v->chosen.conversation_type = a.mapped;
     v->chosen.security_type = a.user_id.empty() ? 0 : 1;
-    v->said.peer_turns = 1;
+    v->chosen.full_duplex = a.full_duplex;
+    if (a.full_duplex)
+        v->said.has_turn = 1;
+    else
+        v->said.peer_turns = 1;
     v->tp_index = tps_.index_of(*tp);
     // The names are touched only where the attach brought some.
     v->said.named = !a.user_id.empty() || !a.mode_name.empty();
@@ -197,7 +251,7 @@ wire::reason engine::on_attach(context& c, session& s, const wire::frame_header&
         details(*v).mode_name = a.mode_name;
         details(*v).user_id = a.user_id;
     }
-    v->state = conversation_state::receive;
+    v->state = a.full_duplex ? conversation_state::send_receive : conversation_state::receive;
     s.adopt_channel(v->id(), h.channel);
     if (!waiter) {
         v->said.attach_budget = 1;

@@ -36,6 +36,8 @@ enum class verb : std::uint8_t {
     prepare_to_receive,
     request_to_send,
     send_error,
+    send_expedited,
+    receive_expedited,
 };
 
 // Who is told when an operation completes; fixed when the operation is issued.
@@ -44,6 +46,14 @@ enum class notify : std::uint8_t {
     wait_queue,  // Wait_For_Conversation collects it; an event, if there is one, is signalled when it can
     posted,      // the host passes it on: to a window, a sink or a callback
 };
+
+// On which of a conversation's queues, as CPI-C 2 has them, an operation waits; one on each. The main one is the
+// send-receive queue of a half-duplex conversation and the receive queue of a full-duplex one.
+enum class queue : std::uint8_t { main, send, expedited_send, expedited_receive };
+inline constexpr std::uint32_t queues_beside = 3;
+
+// What is known of the operation on one of the queues beside the main one, whose phase is in the state word.
+enum class waits : std::uint8_t { nothing = 0, pending = 1, done = 2 };
 
 // An operation that waits. Pointers are the caller's and stay valid until completion.
 struct operation {
@@ -102,8 +112,12 @@ struct exchange {
     std::uint8_t end_conditional : 1 = 0;  // our end waits for the partner's Confirmed
     std::uint8_t attach_budget : 1 = 0;  // nobody has accepted it yet: its data is charged to the link's attach budget
     std::uint8_t named : 1 = 0;          // accepted, and the attach brought a mode name or a user
-    std::uint8_t signal_owed : 1 = 0;    // Request_To_Send was called before the attach has left
-    std::uint8_t errors_owed = 0;        // error reports that stand behind what is in the send buffer
+    // Full duplex: the partner's direction has ended normally. Ours: we_ended.
+    std::uint8_t peer_done : 1 = 0;
+    std::uint8_t expedited_unread : 1 = 0;   // ours is under way or not taken by the partner's program
+    std::uint8_t expedited_waiting : 1 = 0;  // the partner's waits for our program
+    std::uint8_t signal_owed : 1 = 0;        // Request_To_Send was called before the attach has left
+    std::uint8_t errors_owed = 0;            // error reports that stand behind what is in the send buffer
     // Turns are counted, because error reports cross them: the partner may have ended one and begun another before it
     // hears.
     std::uint32_t peer_turns = 0;   // of the partner, given to it or taken by it, whose end has not arrived
@@ -154,11 +168,29 @@ struct alignas(64) conversation {
     partner* wanted = nullptr;        // the logical unit Allocate looks for
     waiting_node waiting;             // its place in the list of those that wait for a link or for room
     atom<std::uint8_t> listed;        // shared: it stands in such a list, which then holds a pin
-    atom<std::uint8_t> asked;         // shared: a confirmation request has left and no response has come
-    std::uint32_t index = 0;          // of this slot
-    std::uint64_t generation = 0;     // of this life
+    // Two bits for each queue beside the main one, see `waits`. Written by the owner; a blocked caller looks.
+    atom<std::uint8_t> beside;
+    atom<std::uint8_t> asked;      // shared: a confirmation request has left and no response has come
+    std::uint32_t index = 0;       // of this slot
+    std::uint64_t generation = 0;  // of this life
 
     [[nodiscard]] conversation_id id() const noexcept { return conversation_id::of(index, generation); }
+
+    // acquire[beside] release[beside]: the outcome of the operation is seen with its end.
+    [[nodiscard]] waits on(queue q) const noexcept { return waits_of(beside.load_acquire(), q); }
+    void set_on(queue q, waits now) noexcept {
+        const unsigned shift = shift_of(q);
+        const unsigned others = beside.load_relaxed() & ~(3U << shift);  // relaxed: the owner's own
+        beside.store_release(static_cast<std::uint8_t>(others | (static_cast<unsigned>(now) << shift)));
+    }
+    // Something waits, or its end is not collected, on a queue beside the main one.
+    [[nodiscard]] bool any_beside() const noexcept { return beside.load_relaxed() != 0; }
+
+private:
+    static constexpr unsigned shift_of(queue q) noexcept { return 2 * (static_cast<unsigned>(q) - 1); }
+    static constexpr waits waits_of(std::uint8_t all, queue q) noexcept {
+        return static_cast<waits>((all >> shift_of(q)) & 3);
+    }
 };
 
 // What only some calls look at, kept out of the hot lines. Same index as the slot.
@@ -169,6 +201,15 @@ struct particulars {
     wire::small_text<10> user_id;
     wire::small_text<10> password;
     bool service_tp;  // the first byte of tp_name is raw
+};
+
+// What few conversations need: operations on the queues beside the main one, and the partner's expedited data. Same
+// index as the slot, the owner's but for `parking`.
+struct aside {
+    operation op[queues_beside];
+    spot<> parking[queues_beside];  // shared: where their blocked callers sleep
+    std::uint8_t expedited_size;
+    std::byte expedited[wire::expedited_size_max];
 };
 
 // What a program wants logged with its next error report. Touched by few, so it stands apart.
@@ -182,6 +223,8 @@ struct log_data {
 // A slot is given its first values by engine::open, so fresh zero pages are as good as constructed ones.
 template <>
 struct zero_is_initial<conversation> : std::true_type {};
+template <>
+struct zero_is_initial<aside> : std::true_type {};
 template <>
 struct zero_is_initial<particulars> : std::true_type {};
 static_assert(std::is_trivially_destructible_v<conversation>);

@@ -38,7 +38,12 @@ wire::reason flow::admit(std::uint8_t indicators, std::span<const std::byte> pay
     const bool error = (indicators & in::fm_header) != 0;
     const bool purging_error = (indicators & in::purging) != 0;
     const bool ends = unconditional_end(indicators);
+    const bool duplex = v.chosen.full_duplex;
     if (v.said.peer_ended) return wire::reason::protocol;
+    // Without turns there is nothing to hand over, to refuse or to ask; and after its end a partner can only abend.
+    if (duplex && ((indicators & (in::change_direction | in::definite_response | in::purging)) != 0 ||
+                   (v.said.peer_done && !(error && ends))))
+        return wire::reason::protocol;
 
     const bool uncharged = payload.empty() || (error && (purging_error || ends));
     if (!uncharged) {
@@ -51,8 +56,8 @@ wire::reason flow::admit(std::uint8_t indicators, std::span<const std::byte> pay
     }
     if (error) {
         if (!wire::decode_error(payload).valid) return wire::reason::protocol;
-        if (!purging_error && !ends && v.said.peer_turns == 0) return wire::reason::protocol;
-    } else if (v.said.peer_turns == 0) {
+        if (!duplex && !purging_error && !ends && v.said.peer_turns == 0) return wire::reason::protocol;
+    } else if (!duplex && v.said.peer_turns == 0) {
         return wire::reason::protocol;
     }
     if ((indicators & in::definite_response) != 0 && !error) {
@@ -78,7 +83,9 @@ wire::reason flow::admit(std::uint8_t indicators, std::span<const std::byte> pay
         return wire::reason::none;
     }
 
-    if (error) {
+    if (duplex) {
+        v.said.peer_done |= ends && !error;
+    } else if (error) {
         if (purging_error && v.said.peer_turns == 0) {
             // It takes the turn. Ours ends when the report is read, unless we have ended it with a question.
             v.said.peer_turns = 1;
@@ -88,7 +95,8 @@ wire::reason flow::admit(std::uint8_t indicators, std::span<const std::byte> pay
         if ((indicators & in::definite_response) != 0) v.said.answer_owed = 1;
         if ((indicators & (in::change_direction | in::conditional_end)) != 0) --v.said.peer_turns;
     }
-    if (ends) ended_by_partner();
+    if (ends && (error || !duplex)) ended_by_partner();
+    if (ends && !error && duplex && v.said.we_ended) both_done();
 
     // The common case: somebody waits for exactly this, so it goes from the link to the program in one copy.
     const bool fill = may_fill && !error && v.op.kind == verb::receive && v.op.emitted && v.received == nullptr;
@@ -123,11 +131,39 @@ void flow::ended_by_partner() noexcept {
     v.said.peer_ended = 1;
     v.said.peer_turns = v.said.purge_turns = 0;
     if (v.channel == 0) return;
-    const std::uint32_t channel = v.channel;
-    const bool ours = wire::channel_side(channel) == v.link->side();
-    v.link->end_channel(channel, true);
+    const bool ours = wire::channel_side(v.channel) == v.link->side();
+    end_channel(true);
     if (!ours) answer(true);
     v.channel = 0;
+}
+
+// The originator waits for the partner's last word before it uses the number again: until then the partner may have
+// sent more credit.
+void flow::both_done() noexcept {
+    if (v.channel == 0) return;
+    const bool ours = wire::channel_side(v.channel) == v.link->side();
+    end_channel(!ours);
+    if (!ours) answer(true);
+    v.channel = 0;
+}
+
+void flow::end_channel(bool acknowledged) noexcept {
+    v.link->end_channel(v.channel, acknowledged, v.chosen.full_duplex);
+}
+
+wire::reason flow::admit_expedited(wire::frame_type type, std::span<const std::byte> payload) noexcept {
+    if (type == wire::frame_type::expedited_read) {
+        if (!v.said.expedited_unread) return wire::reason::protocol;
+        v.said.expedited_unread = 0;
+        return wire::reason::none;
+    }
+    // One at a time: the partner waits until it was taken.
+    if (v.said.expedited_waiting || payload.size() > wire::expedited_size_max) return wire::reason::protocol;
+    aside& a = e.aside_of(v);
+    std::memcpy(a.expedited, payload.data(), payload.size());
+    a.expedited_size = static_cast<std::uint8_t>(payload.size());
+    v.said.expedited_waiting = 1;
+    return wire::reason::none;
 }
 
 // What the partner wants known about its error goes to the log of this end, whether or not a program hears of it.
@@ -140,23 +176,26 @@ void flow::log_error(std::span<const std::byte> payload) noexcept {
     e.world().error_log(v.id(), true, error.report.sense, {reinterpret_cast<const char*>(text.data()), message.size()});
 }
 
-void flow::absorb() noexcept {
-    buffer* list = v.arrivals.take_all();
+void flow::absorb() noexcept { absorb_from(v.arrivals.take_all()); }
+
+void flow::absorb_from(buffer* list) noexcept {
     while (list != nullptr) {
         buffer* const next = list->next;
         list->next = nullptr;
         buffer* owned = list;
         const std::uint8_t indicators = list->user1;
+        const auto type = static_cast<wire::frame_type>(list->user2);
         const std::uint32_t charge = list->user3;
         list->user1 = list->user2 = 0;
         list->user3 = 0;
         const bool fill = v.op.kind == verb::receive && !v.op.filled;
-        const wire::reason why = admit(indicators, content(list), charge, owned, fill);
+        const wire::reason why = type == wire::frame_type::data ? admit(indicators, content(list), charge, owned, fill)
+                                                                : admit_expedited(type, content(list));
         if (owned != nullptr) e.release_inbound(c, owned);
         if (why != wire::reason::none && v.link != nullptr) v.link->condemn(why);
         list = next;
     }
-    if (v.said.errors_owed != 0 && v.op.kind == verb::none) (void)settle_errors();
+    if (v.said.errors_owed != 0 && (v.op.kind == verb::none || v.op.filled)) (void)settle_errors();
 }
 
 bool flow::enqueue(std::uint8_t indicators, std::span<const std::byte> payload, std::uint32_t charge, buffer*& owned,
@@ -248,9 +287,14 @@ return_code flow::take_error() noexcept {
         v.state = conversation_state::reset;
         return return_code::resource_failure_no_retry;
     }
-    drop_sending();
     v.reader = {};
-    v.heard = v.spoken = {};
+    v.heard = {};
+    if (v.chosen.full_duplex) {
+        settle_credit();
+        return code;
+    }
+    drop_sending();
+    v.spoken = {};
     if ((indicators & in::purging) != 0) yield_turn();
     v.said.end_conditional = 0;
     v.state = conversation_state::receive;
@@ -374,8 +418,14 @@ step flow::received(std::int32_t data, std::uint8_t indicators, bool with_status
     operation& op = v.op;
     std::int32_t status = none;
     return_code code = return_code::ok;
-    v.state = conversation_state::receive;
-    if (with_status) {
+    if (!v.chosen.full_duplex) v.state = conversation_state::receive;
+    if (with_status && v.chosen.full_duplex) {
+        if ((indicators & in::conditional_end) != 0) {
+            code = return_code::deallocated_normal;
+            v.state =
+                v.state == conversation_state::receive_only ? conversation_state::reset : conversation_state::send_only;
+        }
+    } else if (with_status) {
         const bool rqd = (indicators & in::definite_response) != 0;
         if ((indicators & in::conditional_end) != 0) {
             if (rqd) {
@@ -491,7 +541,7 @@ step flow::receive() noexcept {
 // Grants anew what the program has read. Half a window at a time, so that small records do not cost a frame each; but
 // what is left to the partner must not be too little for it to go on.
 void flow::settle_credit() noexcept {
-    if (v.consumed == 0 || !reachable()) return;
+    if (v.consumed == 0 || !reachable() || v.said.peer_done) return;
     // The partner's Confirmed may be under way and frees the number for its next conversation, which must not get
     // this grant.
     if (v.said.end_conditional && !v.said.originator) return;

@@ -15,8 +15,7 @@ constexpr std::size_t header = wire::frame_header_size;
 }  // namespace
 
 bool flow::reachable() const noexcept {
-    return v.link != nullptr && v.channel != 0 && !v.said.peer_ended && !v.said.we_ended &&
-           !v.word.has(flag::link_lost);
+    return v.link != nullptr && v.channel != 0 && !v.said.peer_ended && !v.word.has(flag::link_lost);
 }
 
 return_code flow::loss() const noexcept {
@@ -102,6 +101,10 @@ flow::sent flow::append(std::span<const std::byte> data) noexcept {
 void flow::note_sent(std::uint8_t indicators) noexcept {
     const bool ends = (indicators & in::conditional_end) != 0;
     const bool asks = (indicators & in::definite_response) != 0;
+    if (v.chosen.full_duplex) {
+        v.said.we_ended |= ends;
+        return;
+    }
     if ((indicators & in::change_direction) != 0) {
         v.said.has_turn = 0;
         // The end of a turn that the partner has taken already gives it nothing.
@@ -181,8 +184,15 @@ flow::sent flow::emit(std::uint8_t indicators) noexcept {
     }
     note_sent(indicators);
     session& link = *v.link;
+    if (v.chosen.full_duplex) {
+        // The end of our direction goes first; what both_done() says is the channel's last word.
+        if (v.said.we_ended && v.said.peer_done && v.said.originator) both_done();
+        link.send(c, b);
+        if (v.said.we_ended && v.said.peer_done) both_done();
+        return sent::all;
+    }
     if (v.said.we_ended) {
-        link.end_channel(v.channel, false);
+        end_channel(false);
         v.channel = 0;
     }
     link.send(c, b);
@@ -220,7 +230,7 @@ flow::sent flow::emit_error(std::uint32_t sense, bool purging, bool end) noexcep
     session& link = *v.link;
     if (end) {
         v.said.we_ended = 1;
-        link.end_channel(v.channel, false);
+        end_channel(false);
         v.channel = 0;
     }
     link.send(c, b);
@@ -254,7 +264,7 @@ void flow::abend(std::uint32_t sense) noexcept {
         }
         if (v.said.attach_waiting) {
             // The partner never heard of the conversation, so there is nobody to tell.
-            v.link->end_channel(v.channel, true);
+            end_channel(true);
             v.channel = 0;
         } else if (v.said.end_conditional && !v.said.originator) {
             v.link->end_unanswered(v.channel);

@@ -15,33 +15,49 @@ namespace in = wire::indicator;
 
 }  // namespace
 
-step flow::advance() noexcept {
-    switch (v.op.kind) {
+step flow::advance(operation& op) noexcept {
+    switch (op.kind) {
         case verb::accept: return step::wait();  // completed by on_attach alone
         case verb::allocate: return allocate();
-        case verb::send_error: return send_error();
-        default: return transmit();
+        case verb::send_error: return send_error(op);
+        case verb::send_expedited: return send_expedited(op);
+        case verb::receive_expedited: return receive_expedited(op);
+        default: return transmit(op);
     }
+}
+
+// The conversation is over, with this code.
+step flow::over(return_code code) noexcept {
+    v.state = conversation_state::reset;
+    return step::done(code);
+}
+
+// Full duplex: what the partner's abnormal end is to those who send. Why an attach was rejected is for Receive to say.
+return_code flow::why_ended() const noexcept {
+    const buffer* const b = v.received_last;
+    if (b == nullptr) return v.fate != return_code::ok ? v.fate : loss();
+    const return_code code =
+        wire::return_code_of(wire::decode_fmh7({b->bytes() + b->begin, b->size()}).report.sense, false);
+    if (set_of(code) == return_set::ae) return return_code::allocation_error;
+    return ends_conversation(code) ? code : return_code::resource_failure_no_retry;
 }
 
 // Send_Data, Flush, Confirm, Prepare_To_Receive, Deallocate and the first half of a Receive: errors that may be told,
 // the caller's data, the last frame with its indicators, the answer.
-step flow::transmit() noexcept {
-    operation& op = v.op;
+step flow::transmit(operation& op) noexcept {
     const bool asks = (op.indicators & in::definite_response) != 0;
-    const bool tells = op.kind == verb::send_data || op.kind == verb::confirm || op.kind == verb::receive || asks;
+    const bool ends = (op.indicators & in::conditional_end) != 0;
+    const bool duplex = v.chosen.full_duplex;
+    const bool tells =
+        op.kind == verb::send_data || op.kind == verb::confirm || op.kind == verb::receive || asks || (duplex && ends);
     const bool sending = !(op.kind == verb::receive && op.emitted);
     // A Receive that has nothing to send takes errors where they stand among the data.
     if (tells && sending && !op.filled) {
-        if (error_queued()) return step::done(take_error());
-        if (v.received == nullptr && v.fate != return_code::ok) {
-            v.state = conversation_state::reset;
-            return step::done(v.fate);
-        }
-        if (v.received == nullptr && v.word.has(flag::link_lost)) {
-            v.state = conversation_state::reset;
-            return step::done(loss());
-        }
+        if (duplex && v.said.peer_ended) return over(why_ended());
+        if (!duplex && error_queued()) return step::done(take_error());
+        const bool heard_all = duplex || v.received == nullptr;
+        if (heard_all && v.fate != return_code::ok) return over(v.fate);
+        if (heard_all && v.word.has(flag::link_lost)) return over(loss());
     }
     if (!op.appended) {
         switch (append({op.buffer, op.length})) {
@@ -52,8 +68,7 @@ step flow::transmit() noexcept {
     }
     if (op.abends) {
         abend(wire::sense::deallocate_abend);
-        v.state = conversation_state::reset;
-        return step::done(return_code::ok);
+        return over(return_code::ok);
     }
     if (!op.emitted) {
         switch (op.emit_nothing ? sent::all : emit(op.indicators)) {
@@ -69,11 +84,15 @@ step flow::transmit() noexcept {
         if (v.said.end_conditional) {
             v.said.end_conditional = 0;
             v.said.we_ended = 1;
-            if (v.channel != 0) v.link->end_channel(v.channel, true);
+            if (v.channel != 0) end_channel(true);
             v.channel = 0;
         }
     }
-    v.state = op.next;
+    if (!duplex)
+        v.state = op.next;
+    else if (ends)
+        v.state =
+            v.state == conversation_state::send_only ? conversation_state::reset : conversation_state::receive_only;
     return step::done(return_code::ok);
 }
 
@@ -87,21 +106,16 @@ step flow::starve() noexcept {
     return step::wait();
 }
 
-step flow::send_error() noexcept {
-    operation& op = v.op;
+step flow::send_error(operation& op) noexcept {
     const conversation_state from = v.state;
-    const bool had_turn = from == conversation_state::send || from == conversation_state::send_pending;
+    const bool duplex = v.chosen.full_duplex;
+    const bool had_turn = duplex || from == conversation_state::send || from == conversation_state::send_pending;
+    if (duplex && v.said.peer_ended) return over(why_ended());
     if (had_turn) {
-        if (error_queued()) return step::done(take_error());
-        if (v.fate != return_code::ok) {
-            v.state = conversation_state::reset;
-            return step::done(v.fate);
-        }
+        if (!duplex && error_queued()) return step::done(take_error());
+        if (v.fate != return_code::ok) return over(v.fate);
     }
-    if (v.word.has(flag::link_lost)) {
-        v.state = conversation_state::reset;
-        return step::done(loss());
-    }
+    if (v.word.has(flag::link_lost)) return over(loss());
     bool purging = true;
     if (had_turn) {
         purging = from == conversation_state::send_pending && v.chosen.error_direction == 0;
@@ -114,10 +128,7 @@ step flow::send_error() noexcept {
         }
     } else if (purge()) {
         // Everything inbound is gone, an abend or an attach rejection too: what is left to say is that it has ended.
-        if (from == conversation_state::receive) {
-            v.state = conversation_state::reset;
-            return step::done(return_code::deallocated_normal);
-        }
+        if (from == conversation_state::receive) return over(return_code::deallocated_normal);
     }
     // Only a sender can stand inside a record that it has begun.
     const bool cuts = had_turn && !v.spoken.at_boundary();
@@ -127,6 +138,7 @@ step flow::send_error() noexcept {
         case sent::all: break;
     }
     v.spoken = {};
+    if (duplex) return step::done(return_code::ok);
     if (!had_turn) {
         v.said.purge_turns = v.said.peer_turns;  // until the partner has given them up
         v.said.has_turn = 1;
@@ -134,6 +146,52 @@ step flow::send_error() noexcept {
     }
     v.state = conversation_state::send;
     return step::done(return_code::ok);
+}
+
+// Expedited data passes what is in the send buffer, but not the attach.
+step flow::send_expedited(operation& op) noexcept {
+    if (v.word.has(flag::link_lost)) return over(loss());
+    if (v.said.peer_ended || v.said.end_conditional || !reachable())
+        return step::done(return_code::conversation_ending);
+    if (!v.link->peer_can(wire::hello_flag::expedited)) return step::done(return_code::exp_data_not_supported);
+    if (v.said.expedited_unread) return step::wait();
+    if (v.said.attach_waiting) {
+        switch (emit(0)) {
+            case sent::waits: return step::wait();
+            case sent::no_memory: return starve();
+            case sent::all: break;
+        }
+    }
+    buffer* b = e.control(c, op.length);
+    if (b == nullptr) return starve();
+    std::memcpy(b->bytes() + b->end, op.buffer, op.length);
+    b->end += op.length;
+    wire::encode_header(b->bytes() + b->begin,
+                        {static_cast<std::uint16_t>(op.length), wire::frame_type::expedited, 0, v.channel});
+    v.said.expedited_unread = 1;
+    v.link->send(c, b);
+    return step::done(return_code::ok);
+}
+
+step flow::receive_expedited(operation& op) noexcept {
+    if (v.said.expedited_waiting) {
+        const aside& a = e.aside_of(v);
+        *op.received_length = a.expedited_size;
+        if (a.expedited_size > op.length) return step::done(return_code::buffer_too_small);
+        std::memcpy(op.buffer, a.expedited, a.expedited_size);
+        v.said.expedited_waiting = 0;
+        // Until its end is confirmed a partner's channel carries nothing more from us.
+        if (reachable() && !(v.said.end_conditional && !v.said.originator)) {
+            if (buffer* b = e.control(c, 0); b != nullptr) {
+                wire::encode_header(b->bytes() + b->begin, {0, wire::frame_type::expedited_read, 0, v.channel});
+                v.link->send(c, b);
+            }
+        }
+        return step::done(return_code::ok);
+    }
+    if (v.word.has(flag::link_lost)) return over(loss());
+    if (v.said.peer_ended || v.channel == 0) return step::done(return_code::conversation_ending);
+    return op.immediate ? step::done(return_code::unsuccessful) : step::wait();
 }
 
 step flow::allocate() noexcept {
@@ -181,6 +239,14 @@ step flow::allocate() noexcept {
         if (l.state.fetch_or_acq_rel(0) == partner_link::opening) return step::wait();
     }
 
+    if (v.chosen.full_duplex && !v.link->peer_can(wire::hello_flag::full_duplex)) {
+        // As if the partner had said so: the calls that may tell of a rejected attach do.
+        end_channel(true);
+        v.channel = 0;
+        v.fate = return_code::send_rcv_mode_not_supported;
+        v.state = conversation_state::send_receive;
+        return step::done(return_code::ok);
+    }
     const limits& bounds = e.bounds();
     if (!e.inbound().reserve(bounds.window_bytes)) {
         v.link->end_channel(v.channel, true);
@@ -213,7 +279,7 @@ step flow::allocate() noexcept {
     std::memcpy(v.sending->bytes() + v.sending->end, section.data(), n);
     v.sending->end += static_cast<std::uint32_t>(n);
     v.said.attach_waiting = 1;
-    v.state = conversation_state::send;
+    v.state = v.chosen.full_duplex ? conversation_state::send_receive : conversation_state::send;
     return step::done(return_code::ok);
 }
 
@@ -226,7 +292,7 @@ void flow::close_down() noexcept {
     if (v.window != 0) e.inbound().unreserve(v.window);
     v.window = v.allowance = v.consumed = 0;
     if (v.link != nullptr) {
-        if (v.channel != 0) v.link->end_channel(v.channel, false);
+        if (v.channel != 0) end_channel(false);
         v.link->leave(c);
     }
     v.link = nullptr;

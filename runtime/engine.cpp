@@ -36,6 +36,7 @@ engine::engine(const limits& bounds, std::string_view lu_name, std::uint64_t sal
       slots_{bounds.conversations},
       particulars_{bounds.conversations},
       log_data_{bounds.conversations},
+      asides_{bounds.conversations},
       free_slots_{bounds.conversations, shards},
       inbound_{
           {bounds.inbound_cells(), bounds.inbound_blocks(), bounds.inbound_bulks()}, bounds.reservable_bytes(), shards},
@@ -81,6 +82,7 @@ conversation* engine::open(context& c, conversation_state state) noexcept {
     v.time_limit_ms = 0;
     v.deadline.store_relaxed(0);  // relaxed: published with the word
     v.asked.store_relaxed(0);
+    v.beside.store_relaxed(0);
     v.granted.store_relaxed(0);  // relaxed: published with the word
     v.generation = v.word.open(state, salt_ + *index * 0x9E3779B97F4A7C15ULL);
     counters_.add(counter::conversations_opened, 1, c.hint);
@@ -195,18 +197,23 @@ void engine::link_failed(context& c, partner& p, std::uint32_t link, return_code
 void engine::look(context& c, conversation& v, std::uint64_t generation) noexcept {
     switch (v.word.take(generation)) {
         case state_word<>::take_result::from_idle: leave_idle(c, v); return;
-        case state_word<>::take_result::from_pending: carry_on(c, v); return;
-        default: return;  // the owner, or the collector, looks for itself
+        case state_word<>::take_result::from_pending: carry_on(c, v, phase::pending); return;
+        case state_word<>::take_result::done: break;
+        default: return;  // the owner looks for itself
     }
+    // The collector looks for itself, too, but what waits on another queue cannot wait for it.
+    phase before{};
+    if (!v.any_beside() || v.word.own(generation, before) != state_word<>::own_result::owned) return;
+    carry_on(c, v, before);
 }
 
 wire::reason engine::on_data(context& c, conversation_id id, const wire::frame_header& h,
-                             std::span<const std::byte> payload, buffer*& owned) noexcept {
+                             std::span<const std::byte> payload, buffer*& owned, bool& stale) noexcept {
     conversation& v = slots_[id.slot()];
     const std::uint64_t generation = id.generation();
     const std::uint32_t charge = wire::frame_charge(h.length);
     switch (v.word.take(generation)) {
-        case state_word<>::take_result::stale: return wire::reason::none;
+        case state_word<>::take_result::stale: stale = true; return wire::reason::none;
         case state_word<>::take_result::from_idle: {
             const wire::reason why = flow{*this, c, v}.admit(h.indicators, payload, charge, owned, false);
             leave_idle(c, v);
@@ -214,14 +221,15 @@ wire::reason engine::on_data(context& c, conversation_id id, const wire::frame_h
         }
         case state_word<>::take_result::from_pending: {
             const wire::reason why = flow{*this, c, v}.admit(h.indicators, payload, charge, owned, true);
-            carry_on(c, v);
+            carry_on(c, v, phase::pending);
             return why;
         }
         case state_word<>::take_result::owned:
         case state_word<>::take_result::done: break;
     }
     // Somebody is busy with the conversation: leave the frame on its pile, in order, behind a pin that keeps the slot.
-    if (!v.word.pin(generation)) return wire::reason::none;
+    stale = !v.word.pin(generation);
+    if (stale) return wire::reason::none;
     buffer* frame = owned;
     if (frame == nullptr) {
         frame = inbound_or_heap(c, payload.size());
@@ -236,6 +244,7 @@ wire::reason engine::on_data(context& c, conversation_id id, const wire::frame_h
         return wire::reason::limits;
     }
     frame->user1 = h.indicators;
+    frame->user2 = static_cast<std::uint8_t>(h.type);
     frame->user3 = charge;
     v.arrivals.push(frame);
     const auto result = v.word.announce(generation);
@@ -244,9 +253,10 @@ wire::reason engine::on_data(context& c, conversation_id id, const wire::frame_h
     return wire::reason::none;
 }
 
-wire::reason engine::on_response(context& c, conversation_id id) noexcept {
+wire::reason engine::on_response(context& c, conversation_id id, bool& stale) noexcept {
     conversation& v = slots_[id.slot()];
-    if (!v.word.pin(id.generation())) return wire::reason::none;
+    stale = !v.word.pin(id.generation());
+    if (stale) return wire::reason::none;
     // acquire[asked]
     const bool waited_for = v.asked.exchange_acquire(0) != 0;
     if (waited_for && v.word.announce(id.generation(), flag::response) == state_word<>::announce_result::take_it)
@@ -255,13 +265,36 @@ wire::reason engine::on_response(context& c, conversation_id id) noexcept {
     return waited_for ? wire::reason::none : wire::reason::protocol;
 }
 
-void engine::on_signal(conversation_id id) noexcept {
-    (void)slots_[id.slot()].word.raise(id.generation(), flag::request_to_send);
+wire::reason engine::on_expedited(context& c, conversation_id id, wire::frame_type type,
+                                  std::span<const std::byte> payload, bool& stale) noexcept {
+    conversation& v = slots_[id.slot()];
+    stale = !v.word.pin(id.generation());
+    if (stale) return wire::reason::none;
+    // Always by the pile: it is rare, and must not overtake the attach.
+    buffer* frame = inbound_or_heap(c, payload.size());
+    if (frame == nullptr) {
+        unpin(c, v);
+        return wire::reason::limits;
+    }
+    if (!payload.empty()) std::memcpy(frame->bytes(), payload.data(), payload.size());
+    frame->end = static_cast<std::uint32_t>(payload.size());
+    frame->user1 = 0;
+    frame->user2 = static_cast<std::uint8_t>(type);
+    frame->user3 = 0;
+    v.arrivals.push(frame);
+    if (v.word.announce(id.generation()) == state_word<>::announce_result::take_it) look(c, v, id.generation());
+    unpin(c, v);
+    return wire::reason::none;
 }
 
-wire::reason engine::on_credit(context& c, conversation_id id, std::uint32_t grant) noexcept {
+void engine::on_signal(conversation_id id, bool& stale) noexcept {
+    stale = !slots_[id.slot()].word.raise(id.generation(), flag::request_to_send);
+}
+
+wire::reason engine::on_credit(context& c, conversation_id id, std::uint32_t grant, bool& stale) noexcept {
     conversation& v = slots_[id.slot()];
-    if (!v.word.pin(id.generation())) return wire::reason::none;
+    stale = !v.word.pin(id.generation());
+    if (stale) return wire::reason::none;
     // What the owner has taken already is added, and looked at, when it takes the rest.
     const std::uint32_t before = v.granted.fetch_add_acq_rel(grant);  // release[grant]
     const bool overflows = grant > UINT32_MAX - before;
@@ -271,10 +304,11 @@ wire::reason engine::on_credit(context& c, conversation_id id, std::uint32_t gra
     return overflows ? wire::reason::protocol : wire::reason::none;
 }
 
-void engine::on_link_lost(context& c, conversation_id id) noexcept {
+void engine::on_link_lost(context& c, conversation_id id, bool& stale) noexcept {
     conversation& v = slots_[id.slot()];
-    if (v.word.announce(id.generation(), flag::link_lost) == state_word<>::announce_result::take_it)
-        look(c, v, id.generation());
+    const auto result = v.word.announce(id.generation(), flag::link_lost);
+    stale = result == state_word<>::announce_result::stale;
+    if (result == state_word<>::announce_result::take_it) look(c, v, id.generation());
 }
 
 void engine::resume(context& c, waiting_node* list) noexcept {
@@ -294,43 +328,58 @@ void engine::resume(context& c, waiting_node* list) noexcept {
 
 void engine::leave_idle(context& c, conversation& v) noexcept {
     std::uint64_t seen = 0;
-    while (!v.word.leave(phase::idle, v.state, seen)) flow{*this, c, v}.absorb();
+    for (;;) {
+        if (v.any_beside()) [[unlikely]] {
+            carry_on(c, v, phase::idle);
+            return;
+        }
+        if (v.word.leave(phase::idle, v.state, seen)) return;
+        flow{*this, c, v}.absorb();
+    }
 }
 
 // What others see while an operation waits: the state before it. A Receive that has passed the turn is in RECEIVE
 // already, but that is told with its completion.
 static conversation_state shown(const conversation& v) noexcept { return word_bits::state_of(v.word.load()); }
 
-return_code engine::issue(context& c, conversation& v) noexcept {
+return_code engine::issue(context& c, conversation& v, queue on, phase before) noexcept {
     flow f{*this, c, v};
     if (v.word.lower(flag::arrivals)) f.absorb();
     counters_.add(counter::verbs, 1, c.hint);
+    operation& op = op_on(v, on);
     for (;;) {
-        const step s = f.advance();
+        const step s = f.advance(op);
         if (!s.waits) {
-            settle_waitable(v);
-            report_request_to_send(v);
-            v.op.kind = verb::none;
-            if (v.state == conversation_state::reset) {
-                f.close_down();
-                retire(c, v);
-            } else {
+            if (on == queue::main) settle_waitable(v);
+            report_control_information(v, op);
+            op.kind = verb::none;
+            if (v.state == conversation_state::reset && v.fate == return_code::ok && ends_conversation(s.code))
+                v.fate = s.code;  // for whoever waits on another queue
+            if (on != queue::main)
+                carry_on(c, v, before);
+            else if (v.state == conversation_state::reset)
+                end_life(c, v);
+            else
                 leave_idle(c, v);
-            }
             return s.code;
         }
+        if (on != queue::main) {
+            v.set_on(on, waits::pending);
+            rearm(c, v, before == phase::pending);
+            carry_on(c, v, before);
+            return return_code::operation_incomplete;
+        }
         // Counted before it is published, so that its completion never finds a count of nothing.
-        if (v.op.channel == notify::wait_queue && !v.op.waitable) {
-            v.op.waitable = true;
+        if (op.channel == notify::wait_queue && !op.waitable) {
+            op.waitable = true;
             outstanding_.fetch_add_acq_rel(1);
         }
-        const bool tell = v.op.channel != notify::caller;
-        if (v.op.deadline_ns != 0) {
-            v.deadline.store_relaxed(v.op.deadline_ns);  // relaxed: whoever finds it takes the slot before it acts
-            host_.deadline_set(c, v);
-        }
+        const bool tell = op.channel != notify::caller;
+        if (op.deadline_ns != 0) rearm(c, v, true);
+        if (v.any_beside()) [[unlikely]]
+            advance_beside(c, v);
         std::uint64_t seen = 0;
-        if (v.word.leave(phase::pending, shown(v), seen)) {
+        if (v.state != conversation_state::reset && v.word.leave(phase::pending, shown(v), seen)) {
             if (tell) host_.operation_outstanding();
             return return_code::operation_incomplete;
         }
@@ -338,25 +387,155 @@ return_code engine::issue(context& c, conversation& v) noexcept {
     }
 }
 
-// The owner, come from pending, goes on with the operation.
-void engine::carry_on(context& c, conversation& v) noexcept {
+// The owner goes on with whatever waits, then leaves the slot as it was found, or as it became.
+void engine::carry_on(context& c, conversation& v, phase before) noexcept {
     flow f{*this, c, v};
     if (v.word.lower(flag::arrivals)) f.absorb();
     for (;;) {
-        const step s = f.advance();
-        if (!s.waits) {
-            complete(c, v, s.code);
+        bool ended = before != phase::pending && v.state == conversation_state::reset;
+        if (v.any_beside()) [[unlikely]] {
+            advance_beside(c, v);
+            ended = v.state == conversation_state::reset;
+        }
+        if (before == phase::pending) {
+            const step s = f.advance(v.op);
+            if (!s.waits) {
+                complete(c, v, s.code);
+                return;
+            }
+            if (ended) {
+                complete(c, v, v.fate == return_code::ok ? return_code::deallocated_abend : v.fate);
+                return;
+            }
+        } else if (ended) {
+            if (before == phase::done)
+                finish_again(c, v);
+            else
+                end_life(c, v);
             return;
         }
         std::uint64_t seen = 0;
-        if (v.word.leave(phase::pending, shown(v), seen)) return;
+        if (v.word.leave(before, before == phase::pending ? shown(v) : v.state, seen)) {
+            if (before == phase::done && v.op.channel == notify::caller) tell_caller(c, v, seen);
+            return;
+        }
         f.absorb();
     }
 }
 
+// ---- queues beside the main one -------------------------------------------------------------------------------------
+
+// The owner carries on what waits on other queues.
+void engine::advance_beside(context& c, conversation& v) noexcept {
+    flow f{*this, c, v};
+    for (unsigned i = 1; i <= queues_beside; ++i) {
+        const auto on = static_cast<queue>(i);
+        if (v.on(on) != waits::pending) continue;
+        const step s = f.advance(op_on(v, on));
+        if (s.waits) continue;
+        if (v.state == conversation_state::reset && v.fate == return_code::ok && ends_conversation(s.code))
+            v.fate = s.code;
+        finish_beside(c, v, on, s.code);
+    }
+    if (v.state != conversation_state::reset) return;
+    finish_all_beside(c, v);
+    f.close_down();
+}
+
+void engine::finish_beside(context& c, conversation& v, queue on, return_code code) noexcept {
+    operation& op = op_on(v, on);
+    report_control_information(v, op);
+    op.result = code;
+    v.set_on(on, waits::done);
+    counters_.add(counter::completions, 1, c.hint);
+    host_.wake(parking_on(v, on));
+    if (!c.driving) host_.finished_elsewhere();
+}
+
+void engine::finish_all_beside(context& c, conversation& v) noexcept {
+    for (unsigned i = 1; i <= queues_beside; ++i)
+        if (const auto on = static_cast<queue>(i); v.on(on) == waits::pending)
+            finish_beside(c, v, on, v.fate == return_code::ok ? return_code::deallocated_abend : v.fate);
+}
+
+void engine::end_life(context& c, conversation& v) noexcept {
+    if (v.any_beside()) [[unlikely]]
+        finish_all_beside(c, v);
+    flow{*this, c, v}.close_down();
+    let_go(c, v);
+}
+
+// The owner, whose main operation is over and told, leaves the slot.
+void engine::let_go(context& c, conversation& v) noexcept {
+    if (v.state != conversation_state::reset) {
+        leave_idle(c, v);
+    } else if (!v.any_beside()) {
+        retire(c, v);
+    } else {
+        // The callers blocked on other queues still have to collect; the last one gives the slot back.
+        std::uint64_t seen = 0;
+        while (!v.word.leave(phase::idle, v.state, seen)) {
+        }
+    }
+}
+
+bool engine::collect_beside(context& c, conversation& v, std::uint64_t generation, queue on,
+                            return_code& code) noexcept {
+    phase before{};
+    for (;;) {
+        const auto owned = v.word.own(generation, before);
+        if (owned == state_word<>::own_result::stale) return false;
+        if (owned == state_word<>::own_result::owned) break;
+    }
+    const bool done = v.on(on) == waits::done;
+    if (done) {
+        operation& op = op_on(v, on);
+        code = op.result;
+        op.kind = verb::none;
+        v.set_on(on, waits::nothing);
+    }
+    if (before == phase::idle)
+        let_go(c, v);
+    else
+        carry_on(c, v, before);
+    return done;
+}
+
+std::uint64_t engine::earliest_deadline(conversation& v, bool main_pending) noexcept {
+    std::uint64_t earliest = main_pending ? v.op.deadline_ns : 0;
+    if (!v.any_beside()) return earliest;
+    for (unsigned i = 1; i <= queues_beside; ++i) {
+        const auto on = static_cast<queue>(i);
+        const std::uint64_t its = v.on(on) == waits::pending ? op_on(v, on).deadline_ns : 0;
+        if (its != 0 && (earliest == 0 || its < earliest)) earliest = its;
+    }
+    return earliest;
+}
+
+void engine::rearm(context& c, conversation& v, bool main_pending) noexcept {
+    const std::uint64_t earliest = earliest_deadline(v, main_pending);
+    if (earliest == v.deadline.load_relaxed()) return;  // relaxed: written by owners
+    v.deadline.store_relaxed(earliest);                 // relaxed: whoever finds it takes the slot before it acts
+    if (earliest != 0) host_.deadline_set(c, v);
+}
+
+// ---- completions ----------------------------------------------------------------------------------------------------
+
+// Leaves the slot in `to`; what others brought meanwhile is seen first. Gives the word that was replaced.
+std::uint64_t engine::leave_as(context& c, conversation& v, phase to) noexcept {
+    std::uint64_t seen = 0;
+    for (;;) {
+        if (v.any_beside()) [[unlikely]]
+            advance_beside(c, v);
+        if (v.word.leave(to, v.state, seen)) return seen;
+        flow{*this, c, v}.absorb();
+    }
+}
+
 void engine::complete(context& c, conversation& v, return_code code) noexcept {
-    report_request_to_send(v);
-    v.deadline.store_relaxed(0);  // relaxed: a timer that still sees it finds the operation gone
+    report_control_information(v, v.op);
+    // relaxed: a timer that still sees it finds the operation gone
+    v.deadline.store_relaxed(earliest_deadline(v, false));
     v.op.result = code;
     v.op.filled = true;  // nothing that still arrives goes to the caller's buffer
     const notify channel = v.op.channel;
@@ -364,9 +543,12 @@ void engine::complete(context& c, conversation& v, return_code code) noexcept {
     const std::uint32_t index = v.index;
     const bool signals = channel == notify::wait_queue && attention != nullptr && host_.hold_signal(attention);
     if (v.state == conversation_state::reset) drop_attention(v);  // the record may never be collected
-    if (v.state == conversation_state::reset) flow{*this, c, v}.close_down();
-    std::uint64_t seen = 0;
-    while (!v.word.leave(phase::done, v.state, seen)) flow{*this, c, v}.absorb();
+    if (v.state == conversation_state::reset) {
+        if (v.any_beside()) [[unlikely]]
+            finish_all_beside(c, v);
+        flow{*this, c, v}.close_down();
+    }
+    const std::uint64_t seen = leave_as(c, v, phase::done);
     counters_.add(counter::completions, 1, c.hint);
     // From here on the slot may be collected and live another life; only its fixed parts are touched.
     switch (channel) {
@@ -383,10 +565,19 @@ void engine::complete(context& c, conversation& v, return_code code) noexcept {
     }
 }
 
-// The note is told once, by the first call that can tell it.
-void engine::report_request_to_send(conversation& v) noexcept {
-    if (v.op.request_to_send_received != nullptr && v.word.has(flag::request_to_send))
-        *v.op.request_to_send_received = v.word.lower(flag::request_to_send) ? 1 : 0;
+// The note that the partner wants the turn is told once, by the first call that can tell it; that expedited data waits,
+// until it is received.
+void engine::report_control_information(conversation& v, operation& op) noexcept {
+    if (op.request_to_send_received == nullptr) return;
+    const std::int32_t told = control_information(v);
+    if (told != 0) *op.request_to_send_received = told;
+}
+
+std::int32_t engine::control_information(conversation& v) noexcept {
+    constexpr std::int32_t request_to_send = 1, expedited = 5, both = 6;
+    const bool wants = v.word.has(flag::request_to_send) && v.word.lower(flag::request_to_send);
+    if (v.said.expedited_waiting) return wants ? both : expedited;
+    return wants ? request_to_send : 0;
 }
 
 void engine::complete_cancelled(context& c, conversation& v) noexcept {
@@ -400,8 +591,7 @@ void engine::complete_cancelled(context& c, conversation& v) noexcept {
         return;
     }
     settle_waitable(v);
-    flow{*this, c, v}.close_down();
-    retire(c, v);
+    end_life(c, v);
 }
 
 void engine::discard(conversation& v) noexcept {
@@ -418,6 +608,8 @@ void engine::drop_attention(conversation& v) noexcept {
 
 void engine::finish_again(context& c, conversation& v) noexcept {
     drop_attention(v);
+    if (v.any_beside()) [[unlikely]]
+        finish_all_beside(c, v);
     flow{*this, c, v}.close_down();
     leave_done(c, v);
 }
@@ -430,8 +622,7 @@ void engine::tell_caller(context& c, conversation& v, std::uint64_t seen) noexce
 
 void engine::leave_done(context& c, conversation& v) noexcept {
     const bool blocks = v.op.channel == notify::caller;
-    std::uint64_t seen = 0;
-    while (!v.word.leave(phase::done, v.state, seen)) flow{*this, c, v}.absorb();
+    const std::uint64_t seen = leave_as(c, v, phase::done);
     // Its caller may have come meanwhile, found it owned, and gone to sleep.
     if (blocks) tell_caller(c, v, seen);
 }
@@ -459,7 +650,10 @@ bool engine::drop_stale(std::uint64_t entry) noexcept {
     conversation& v = slots_[static_cast<std::uint32_t>(entry)];
     // Lowered before the look, as everywhere: a completion that still counted on this entry is seen by the look.
     (void)v.word.lower(flag::queued);
-    return word_bits::phase_of(v.word.load()) != phase::done || !v.word.raise_listed(flag::queued);
+    phase now = word_bits::phase_of(v.word.load());
+    // Who owns the slot may be about to leave it done again.
+    while (now == phase::delivering) now = word_bits::phase_of(v.word.load());
+    return now != phase::done || !v.word.raise_listed(flag::queued);
 }
 
 engine::collect_result engine::collect_entry(context& c, std::uint64_t entry, collected& out, bool keep) noexcept {
@@ -478,10 +672,7 @@ engine::collect_result engine::collect_entry(context& c, std::uint64_t entry, co
     }
     settle_waitable(v);
     v.op.kind = verb::none;
-    if (v.state == conversation_state::reset)
-        retire(c, v);
-    else
-        leave_idle(c, v);
+    let_go(c, v);
     return collect_result::one;
 }
 
@@ -503,19 +694,13 @@ bool engine::next_posting(context& c, posting& out) noexcept {
 }
 
 void engine::posted(context& c, posting& p) noexcept {
-    conversation& v = *p.slot;
-    v.op.kind = verb::none;
-    if (v.state == conversation_state::reset)
-        retire(c, v);
-    else
-        leave_idle(c, v);
+    p.slot->op.kind = verb::none;
+    let_go(c, *p.slot);
 }
 
 void engine::refused(posting& p) noexcept {
-    conversation& v = *p.slot;
     context none;
-    std::uint64_t seen = 0;
-    while (!v.word.leave(phase::done, v.state, seen)) flow{*this, none, v}.absorb();
+    (void)leave_as(none, *p.slot, phase::done);
 }
 
 void engine::to_wait_queue(context& c, posting& p) noexcept {
@@ -523,8 +708,7 @@ void engine::to_wait_queue(context& c, posting& p) noexcept {
     v.op.channel = notify::wait_queue;
     v.op.waitable = true;
     outstanding_.fetch_add_acq_rel(1);
-    std::uint64_t seen = 0;
-    while (!v.word.leave(phase::done, v.state, seen)) flow{*this, c, v}.absorb();
+    (void)leave_as(c, v, phase::done);
     if (v.word.raise_listed(flag::queued)) c.completions[c.completed++] = v.index;
     flush(c);
 }
@@ -550,22 +734,22 @@ void engine::move_postings(context& from, context& to, engine& e) noexcept {
     from.posted_first = from.posted_last = 0;
 }
 
-bool engine::collect(context& c, conversation_id id, return_code& code) noexcept {
+bool engine::collect(context& c, conversation_id id, return_code& code, queue on) noexcept {
     conversation& v = slots_[id.slot()];
+    if (on != queue::main) return collect_beside(c, v, id.generation(), on, code);
     if (!v.word.collect(id.generation())) return false;
     code = v.op.result;
     (void)v.word.lower(flag::waited);
     v.op.kind = verb::none;
-    if (v.state == conversation_state::reset)
-        retire(c, v);
-    else
-        leave_idle(c, v);
+    let_go(c, v);
     return true;
 }
 
-bool engine::finished(conversation_id id) noexcept {
-    const std::uint64_t w = slots_[id.slot()].word.load();
-    return word_bits::generation(w) != id.generation() || word_bits::phase_of(w) == phase::done;
+bool engine::finished(conversation_id id, queue on) noexcept {
+    conversation& v = slots_[id.slot()];
+    const std::uint64_t w = v.word.load();
+    if (word_bits::generation(w) != id.generation()) return true;
+    return on == queue::main ? word_bits::phase_of(w) == phase::done : v.on(on) == waits::done;
 }
 
 }  // namespace colloquy::runtime

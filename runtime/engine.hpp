@@ -94,6 +94,9 @@ public:
     [[nodiscard]] conversation* open(context& c, conversation_state state) noexcept;
     // The owner gives the slot back: its ids are stale from here. flow::close_down() came before.
     void retire(context& c, conversation& v) noexcept;
+    // The owner, whose main operation is over, ends the conversation: whatever waits on another queue is finished, and
+    // the slot is given back when all of that is collected.
+    void end_life(context& c, conversation& v) noexcept;
     // Null only for an index outside of the table; whether the id is alive is for the state word to say.
     [[nodiscard]] conversation* find(conversation_id id) noexcept {
         return id.slot() < limits_.conversations ? &slots_[id.slot()] : nullptr;
@@ -101,6 +104,14 @@ public:
     // For displays and for the end: any slot, alive or not.
     [[nodiscard]] conversation& at(std::uint32_t slot) noexcept { return slots_[slot]; }
     [[nodiscard]] particulars& details(const conversation& v) noexcept { return particulars_[v.index]; }
+    [[nodiscard]] aside& aside_of(const conversation& v) noexcept { return asides_[v.index]; }
+    [[nodiscard]] operation& op_on(conversation& v, queue q) noexcept {
+        return q == queue::main ? v.op : asides_[v.index].op[static_cast<unsigned>(q) - 1];
+    }
+    // Where the blocked caller of an operation on that queue sleeps.
+    [[nodiscard]] spot<>& parking_on(conversation& v, queue q) noexcept {
+        return q == queue::main ? v.parking : asides_[v.index].parking[static_cast<unsigned>(q) - 1];
+    }
     [[nodiscard]] log_data& log_of(const conversation& v) noexcept { return log_data_[v.index]; }
     void unpin(context& c, conversation& v) noexcept;
     // No conversation begins any more.
@@ -126,14 +137,17 @@ public:
     void link_failed(context& c, partner& p, std::uint32_t link, return_code code, std::int32_t detail = 0) noexcept;
 
     // --- what a session brings (driver only); anything but none: the partner broke the protocol ----------------------
+    // `stale`: the id names nothing any more and nothing was done; the channel's entry may name another by now.
     wire::reason on_attach(context& c, session& s, const wire::frame_header& h,
                            std::span<const std::byte> payload) noexcept;
     wire::reason on_data(context& c, conversation_id id, const wire::frame_header& h,
-                         std::span<const std::byte> payload, buffer*& owned) noexcept;
-    wire::reason on_response(context& c, conversation_id id) noexcept;
-    void on_signal(conversation_id id) noexcept;
-    wire::reason on_credit(context& c, conversation_id id, std::uint32_t grant) noexcept;
-    void on_link_lost(context& c, conversation_id id) noexcept;
+                         std::span<const std::byte> payload, buffer*& owned, bool& stale) noexcept;
+    wire::reason on_response(context& c, conversation_id id, bool& stale) noexcept;
+    wire::reason on_expedited(context& c, conversation_id id, wire::frame_type type, std::span<const std::byte> payload,
+                              bool& stale) noexcept;
+    void on_signal(conversation_id id, bool& stale) noexcept;
+    wire::reason on_credit(context& c, conversation_id id, std::uint32_t grant, bool& stale) noexcept;
+    void on_link_lost(context& c, conversation_id id, bool& stale) noexcept;
     // Those that waited for a link or for room in an output (any thread).
     void resume(context& c, waiting_node* list) noexcept;
     void on_room(context& c, waiting_node* list) noexcept { resume(c, list); }
@@ -188,24 +202,36 @@ public:
     }
 
     // Collects the operation on which the caller is blocked. False: it is not finished.
-    [[nodiscard]] bool collect(context& c, conversation_id id, return_code& code) noexcept;
-    [[nodiscard]] bool finished(conversation_id id) noexcept;
+    [[nodiscard]] bool collect(context& c, conversation_id id, return_code& code, queue on = queue::main) noexcept;
+    [[nodiscard]] bool finished(conversation_id id, queue on = queue::main) noexcept;
 
     // --- for verbs ---------------------------------------------------------------------------------------------------
     // The owner leaves the slot without an operation.
     void leave_idle(context& c, conversation& v) noexcept;
-    // Carries a new operation as far as it goes and leaves the slot: its final code, or operation_incomplete.
-    return_code issue(context& c, conversation& v) noexcept;
+    // Carries a new operation as far as it goes and leaves the slot: its final code, or operation_incomplete. `before`: how
+    // the main operation was found by the owner; idle when this is it.
+    return_code issue(context& c, conversation& v, queue on = queue::main, phase before = phase::idle) noexcept;
     // The owner ends an operation that was issued before, leaves the slot and tells whoever waits.
     void complete(context& c, conversation& v, return_code code) noexcept;
 
-    // The owner, come from pending, leaves the operation where it was.
-    void put_back(context& c, conversation& v) noexcept { carry_on(c, v); }
+    // The owner leaves the slot as it was found, after whatever can go on has gone on.
+    void put_back(context& c, conversation& v, phase before) noexcept {
+        if (before == phase::idle)
+            leave_idle(c, v);
+        else
+            carry_on(c, v, before);
+    }
+    // An operation whose time has come on any of the queues: the earliest deadline, 0 for none.
+    [[nodiscard]] std::uint64_t earliest_deadline(conversation& v, bool main_pending) noexcept;
+    void rearm(context& c, conversation& v, bool main_pending) noexcept;
     // The same as complete() with 17, but where nobody is there to be told the slot is given back and no record
     // remains.
     void complete_cancelled(context& c, conversation& v) noexcept;
     // The owner forgets a result that cmwait has not collected.
     void discard(conversation& v) noexcept;
+
+    // What a call tells in request_to_send_received, which it uses up; the owner's.
+    [[nodiscard]] static std::int32_t control_information(conversation& v) noexcept;
 
     // The owner of a finished operation leaves it as it is, after the conversation was ended under it.
     void finish_again(context& c, conversation& v) noexcept;
@@ -214,8 +240,10 @@ public:
 
     // Accept_Conversation's meeting with attaches (accept.cpp).
     [[nodiscard]] conversation* take_attached(context& c) noexcept;
-    // `v` is claimed and its operation set. Not null: an attach came first, and `v` was given back.
+    // `v` is claimed and its operation set. Not null: an attach came first, and `v` is as it was.
     [[nodiscard]] conversation* wait_for_attach(context& c, conversation& v) noexcept;
+    // `to`, owned and not yet bound, becomes what `from`, owned, has been: the conversation of an attach.
+    void move_attached(context& c, conversation& from, conversation& to) noexcept;
     // Before the owner of a waiting accept ends it, so that an attach which comes upon its entry finds it counted as
     // stale.
     void accept_cancelled() noexcept { accepting_stale_.fetch_add_acq_rel(1); }
@@ -231,9 +259,16 @@ private:
     void tell_caller(context& c, conversation& v, std::uint64_t seen) noexcept;
     void list_posting(context& c, std::uint32_t index) noexcept;
     void drop_attention(conversation& v) noexcept;
-    void carry_on(context& c, conversation& v) noexcept;
+    void carry_on(context& c, conversation& v, phase before) noexcept;
+    void let_go(context& c, conversation& v) noexcept;
+    std::uint64_t leave_as(context& c, conversation& v, phase to) noexcept;
+    void advance_beside(context& c, conversation& v) noexcept;
+    void finish_beside(context& c, conversation& v, queue on, return_code code) noexcept;
+    void finish_all_beside(context& c, conversation& v) noexcept;
+    [[nodiscard]] bool collect_beside(context& c, conversation& v, std::uint64_t generation, queue on,
+                                      return_code& code) noexcept;
     void settle_waitable(conversation& v) noexcept;
-    static void report_request_to_send(conversation& v) noexcept;
+    static void report_control_information(conversation& v, operation& op) noexcept;
     [[nodiscard]] conversation* slot_for_attach(context& c, bool& waiter) noexcept;
     void reject_attach(context& c, session& s, std::uint32_t channel, std::uint32_t sense) noexcept;
 
@@ -246,6 +281,7 @@ private:
     lazy_array<conversation, 64> slots_;
     lazy_array<particulars> particulars_;
     lazy_array<log_data> log_data_;
+    lazy_array<aside> asides_;
     index_pool<> free_slots_;
     buffer_pool<> inbound_;
     buffer_pool<> outbound_;

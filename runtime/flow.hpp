@@ -37,8 +37,11 @@ struct flow {
     // queued (in `owned` itself when the payload lies in it). Anything but none: the partner broke the protocol.
     wire::reason admit(std::uint8_t indicators, std::span<const std::byte> payload, std::uint32_t charge,
                        buffer*& owned, bool may_fill) noexcept;
+    // The partner's expedited data, or its word that ours was taken.
+    wire::reason admit_expedited(wire::frame_type type, std::span<const std::byte> payload) noexcept;
     // Frames that others brought while somebody owned the slot.
     void absorb() noexcept;
+    void absorb_from(buffer* list) noexcept;
     // An error report is next in the queue.
     [[nodiscard]] bool error_queued() const noexcept;
     // One by which the partner has refused the turn that we still have.
@@ -69,11 +72,13 @@ struct flow {
 
     // --- run ---------------------------------------------------------------------------------------------------------
     // Carries the operation as far as it goes.
-    step advance() noexcept;
+    step advance(operation& op) noexcept;
     step allocate() noexcept;
     step starve() noexcept;
-    step transmit() noexcept;
-    step send_error() noexcept;
+    step transmit(operation& op) noexcept;
+    step send_error(operation& op) noexcept;
+    step send_expedited(operation& op) noexcept;
+    step receive_expedited(operation& op) noexcept;
     // Gives back everything but the slot.
     void close_down() noexcept;
     // The partner is told that the conversation ends abnormally; never waits.
@@ -96,6 +101,11 @@ private:
     void note_sent(std::uint8_t indicators) noexcept;
     bool grow(std::size_t payload) noexcept;
     void ended_by_partner() noexcept;
+    void end_channel(bool acknowledged) noexcept;
+    // Full duplex: each direction has ended normally.
+    void both_done() noexcept;
+    [[nodiscard]] return_code why_ended() const noexcept;
+    [[nodiscard]] step over(return_code code) noexcept;
     void yield_turn() noexcept;
 };
 

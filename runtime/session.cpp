@@ -17,6 +17,20 @@ constexpr std::uint32_t heartbeat_floor_ms = 200;  // a partner that asks for mo
 
 }  // namespace
 
+// Hands news to the conversation that the entry names. One that has moved to another slot meanwhile is followed there.
+template <class Deliver>
+static void to_conversation(channel_map<>::entry& e, Deliver&& deliver) noexcept {
+    std::uint64_t value = e.value.load_acquire();  // acquire[channel]
+    while (value > channel_map<>::last_mark) {
+        bool stale = false;
+        deliver(conversation_id{value}, stale);
+        if (!stale) return;
+        const std::uint64_t now = e.value.load_acquire();
+        if (now == value) return;
+        value = now;
+    }
+}
+
 session::~session() {
     context c;
     forget_rest(c);
@@ -228,7 +242,13 @@ void session::adopt_channel(conversation_id id, std::uint32_t channel) noexcept 
     if (auto* e = peer_channels_.need(wire::channel_index(channel)); e != nullptr) e->value.store_release(id.value);
 }
 
-void session::end_channel(std::uint32_t channel, bool acknowledged) noexcept {
+void session::rename_channel(conversation_id id, std::uint32_t channel) noexcept {
+    // release[channel]
+    if (auto* e = channels(wire::channel_side(channel)).find(wire::channel_index(channel)); e != nullptr)
+        e->value.store_release(id.value);
+}
+
+void session::end_channel(std::uint32_t channel, bool acknowledged, bool duplex) noexcept {
     const std::uint32_t index = wire::channel_index(channel);
     if (wire::channel_side(channel) != side_) {
         if (auto* e = peer_channels_.find(index); e != nullptr) e->value.store_release(channel_map<>::ended);
@@ -236,7 +256,9 @@ void session::end_channel(std::uint32_t channel, bool acknowledged) noexcept {
     }
     auto* e = own_channels_.find(index);
     if (e == nullptr) return;
-    e->value.store_release(acknowledged ? channel_map<>::ended : channel_map<>::awaiting_end);
+    e->value.store_release(acknowledged ? channel_map<>::ended
+                           : duplex     ? channel_map<>::awaiting_duplex_end
+                                        : channel_map<>::awaiting_end);
     if (acknowledged) own_channels_.release(index);
 }
 
@@ -374,8 +396,7 @@ void session::lost(context& c, return_code code, wire::reason why) noexcept {
     forget_rest(c);
     if (was != stage::greeting) {
         const auto tell = [&](auto& e) {
-            const std::uint64_t v = e.value.load_acquire();
-            if (v > channel_map<>::awaiting_answer) engine_.on_link_lost(c, conversation_id{v});
+            to_conversation(e, [&](conversation_id id, bool& stale) { engine_.on_link_lost(c, id, stale); });
         };
         own_channels_.for_each(tell);
         peer_channels_.for_each(tell);
@@ -558,24 +579,33 @@ bool session::on_frame(context& c, const wire::frame_header& h, std::span<const 
         if (over) end_channel(h.channel, true);
         return true;
     }
+    if (value == channel_map<>::awaiting_duplex_end) {
+        if (h.has(wire::indicator::conditional_end) &&
+            (h.type == wire::frame_type::response || h.has(wire::indicator::fm_header)))
+            end_channel(h.channel, true);
+        return true;
+    }
     if (value == channel_map<>::awaiting_answer) {
         on_unanswered(c, h);
         return true;
     }
-    const conversation_id id{value};
     wire::reason why = wire::reason::none;
-    switch (h.type) {
-        case wire::frame_type::data: why = engine_.on_data(c, id, h, payload, owned); break;
-        case wire::frame_type::response: why = engine_.on_response(c, id); break;
-        case wire::frame_type::signal: engine_.on_signal(id); break;
-        case wire::frame_type::credit: {
-            const std::uint32_t grant = wire::decode_credit(payload.data());
-            if (grant == 0) return broken(wire::reason::protocol);
-            why = engine_.on_credit(c, id, grant);
-            break;
-        }
-        default: why = wire::reason::protocol;
+    std::uint32_t grant = 0;
+    if (h.type == wire::frame_type::credit) {
+        grant = wire::decode_credit(payload.data());
+        if (grant == 0) return broken(wire::reason::protocol);
     }
+    to_conversation(*e, [&](conversation_id id, bool& stale) {
+        switch (h.type) {
+            case wire::frame_type::data: why = engine_.on_data(c, id, h, payload, owned, stale); break;
+            case wire::frame_type::response: why = engine_.on_response(c, id, stale); break;
+            case wire::frame_type::signal: engine_.on_signal(id, stale); break;
+            case wire::frame_type::expedited:
+            case wire::frame_type::expedited_read: why = engine_.on_expedited(c, id, h.type, payload, stale); break;
+            case wire::frame_type::credit: why = engine_.on_credit(c, id, grant, stale); break;
+            default: why = wire::reason::protocol;
+        }
+    });
     return why == wire::reason::none ? true : broken(why);
 }
 

@@ -80,9 +80,12 @@ public:
     [[nodiscard]] begin_result begin_channel(conversation_id id, std::uint32_t& channel) noexcept;
     // The same for a conversation the partner begins (driver).
     void adopt_channel(conversation_id id, std::uint32_t channel) noexcept;
+    // The conversation of a channel the partner began goes on under another id (any thread; see engine::move_attached).
+    void rename_channel(conversation_id id, std::uint32_t channel) noexcept;
     // The conversation no longer answers for its channel. `acknowledged`: nothing more comes for it, so that a number
     // of ours may be used again. Called before the frame that ends the channel is sent.
-    void end_channel(std::uint32_t channel, bool acknowledged) noexcept;
+    // `duplex`: each end ends on its own, so that only an answer or an abend can be the partner's last word.
+    void end_channel(std::uint32_t channel, bool acknowledged, bool duplex = false) noexcept;
     // The partner's channel: we gave the conversation up after asking to confirm its end. Nothing may be sent before
     // the partner has answered, because a Confirmed would free the number for its next conversation.
     void end_unanswered(std::uint32_t channel) noexcept;

@@ -115,6 +115,21 @@ public:
         }
     }
 
+    enum class own_result : std::uint8_t { owned, busy, stale };
+
+    // For whoever needs the slot whatever its main operation is about: idle, pending or done -> delivering. `before`
+    // says which, and the owner leaves it so unless it ends that operation.
+    own_result own(u64 generation, phase& before) noexcept {
+        u64 w = word_.load_relaxed();
+        for (;;) {
+            if (!word_bits::is_life(w, generation)) return own_result::stale;
+            before = word_bits::phase_of(w);
+            if (before != phase::idle && before != phase::pending && before != phase::done) return own_result::busy;
+            // acquire[slot-own]
+            if (word_.cas_acquire(w, word_bits::with(w, phase::delivering))) return own_result::owned;
+        }
+    }
+
     // For the collector of a finished operation: done -> claimed, or -> delivering for one who passes it on. Who owns
     // the slot for a look only (cmchck, a canceller) puts it back as it was, so it is waited for: the collector has
     // given up its entry in the queue already and will not come again.
@@ -155,7 +170,8 @@ public:
     enum class announce_result : std::uint8_t { announced, take_it, stale };
 
     // Something was brought: `arrivals` (pushed on the pile by a bringer that holds a pin) or a flag of its own.
-    // `take_it`: nobody owns the slot any more, so the bringer takes it and looks itself.
+    // `take_it`: nobody owns the slot any more, so the bringer takes it and looks itself. What is done may be owned, too,
+    // because operations on other queues may wait for just this news.
     announce_result announce(u64 generation, flag more = flag::arrivals) noexcept {
         u64 w = word_.load_relaxed();
         for (;;) {
@@ -163,7 +179,8 @@ public:
             const phase p = word_bits::phase_of(w);
             // release[arrival]: what was pushed happens before the owner's look.
             if (word_.cas_acq_rel(w, w | bit(flag::arrivals) | bit(more)))
-                return p == phase::idle || p == phase::pending ? announce_result::take_it : announce_result::announced;
+                return p == phase::idle || p == phase::pending || p == phase::done ? announce_result::take_it
+                                                                                   : announce_result::announced;
         }
     }
 
@@ -224,14 +241,17 @@ public:
 
     // The owner ends this life: the generation moves on, so every id of it is stale from here. True: no pin is left
     // and the caller returns the slot to the free list; otherwise the last unpin does.
-    [[nodiscard]] bool retire() noexcept {
+    // `flags` receives those that were raised until then.
+    [[nodiscard]] bool retire(u64* flags = nullptr) noexcept {
         u64 w = word_.load_relaxed();
         for (;;) {
             const bool free_now = word_bits::pins(w) == 0;
             u64 next = (next_generation(word_bits::generation(w)) << word_bits::generation_shift) |
                        (w & (word_bits::pin_mask | listed_flags));
             next = word_bits::with(next, free_now ? phase::vacant : phase::retired);
-            if (word_.cas_acq_rel(w, next)) return free_now;
+            if (!word_.cas_acq_rel(w, next)) continue;
+            if (flags != nullptr) *flags = w & word_bits::flag_mask;
+            return free_now;
         }
     }
 

@@ -17,6 +17,16 @@ constexpr std::int32_t data_length_max = 32767;
 
 outcome just(rc code) noexcept { return {code, false, {}}; }
 
+bool is_duplex(state s) noexcept {
+    return s == state::send_receive || s == state::send_only || s == state::receive_only;
+}
+
+void leave_over(conversation& v) noexcept {
+    std::uint64_t seen = 0;
+    while (!v.word.leave(phase::idle, state::reset, seen)) {
+    }
+}
+
 // Claims the conversation for a verb. Null: `refused` says why.
 conversation* claim(engine& e, conversation_id id, rc& refused) noexcept {
     conversation* v = e.find(id);
@@ -25,48 +35,82 @@ conversation* claim(engine& e, conversation_id id, rc& refused) noexcept {
         refused = rc::program_parameter_check;
         return nullptr;
     }
-    std::uint64_t seen = 0;
-    switch (v->word.claim(id.generation(), seen)) {
-        case state_word<>::claim_result::claimed: return v;
-        case state_word<>::claim_result::stale:
-            e.count().add(counter::stale_ids, 1, 0);
-            refused = rc::program_parameter_check;
+    for (;;) {
+        std::uint64_t seen = 0;
+        const auto result = v->word.claim(id.generation(), seen);
+        if (result == state_word<>::claim_result::claimed && v->state != state::reset) return v;
+        if (result == state_word<>::claim_result::busy) {
+            // On a full-duplex conversation the other verb may be one that sends, and is gone in a moment.
+            if (is_duplex(word_bits::state_of(seen)) && word_bits::phase_of(seen) == phase::claimed) continue;
+            refused = rc::operation_not_accepted;
             return nullptr;
-        case state_word<>::claim_result::busy: refused = rc::operation_not_accepted; return nullptr;
+        }
+        // Over, and kept only until those who are blocked on it have heard so.
+        if (result == state_word<>::claim_result::claimed) leave_over(*v);
+        e.count().add(counter::stale_ids, 1, 0);
+        refused = rc::program_parameter_check;
+        return nullptr;
     }
-    return nullptr;
 }
 
-// The same for the calls that are allowed beside a non-blocking Receive: owned from idle, or from that Receive.
-conversation* claim_beside_receive(engine& e, context& c, conversation_id id, bool& beside, rc& refused) noexcept {
-    beside = false;
+// Owns the slot for an operation on a queue beside the main one. Null: `refused` says why.
+conversation* claim_queue(engine& e, context& c, conversation_id id, queue on, phase& before, rc& refused) noexcept {
+    conversation* v = e.find(id);
+    refused = rc::program_parameter_check;
+    if (v == nullptr || id.generation() == 0) return nullptr;
+    for (;;) {
+        switch (v->word.own(id.generation(), before)) {
+            case state_word<>::own_result::stale: e.count().add(counter::stale_ids, 1, 0); return nullptr;
+            case state_word<>::own_result::busy: continue;  // a verb or a delivery is at work; it lets go soon
+            case state_word<>::own_result::owned: break;
+        }
+        const bool pending_accept = before == phase::pending && v->op.kind == verb::accept;
+        if (v->state == state::reset && !pending_accept && before == phase::idle) {
+            leave_over(*v);
+            return nullptr;
+        }
+        if (v->on(on) == waits::nothing && !pending_accept) return v;
+        refused = rc::operation_not_accepted;
+        e.put_back(c, *v, before);
+        return nullptr;
+    }
+}
+
+// The same for the calls that are allowed beside a non-blocking Receive, and on a full-duplex conversation beside any:
+// `before` is what the main operation was found to be.
+conversation* claim_beside_receive(engine& e, context& c, conversation_id id, phase& before, rc& refused) noexcept {
+    before = phase::idle;
     for (;;) {
         conversation* v = claim(e, id, refused);
         if (v != nullptr || refused != rc::operation_not_accepted) return v;
         v = e.find(id);
-        switch (v->word.take(id.generation())) {
-            case state_word<>::take_result::from_idle: return v;
-            case state_word<>::take_result::from_pending:
-                if (v->op.kind == verb::receive && v->op.channel != notify::caller) {
-                    beside = true;
-                    return v;
-                }
-                e.put_back(c, *v);
-                return nullptr;
-            case state_word<>::take_result::owned:
+        const std::uint64_t seen = v->word.load();
+        // What is done waits to be collected, and is nobody's business here unless other queues go on meanwhile.
+        if (word_bits::phase_of(seen) == phase::done && !is_duplex(word_bits::state_of(seen))) return nullptr;
+        switch (v->word.own(id.generation(), before)) {
+            case state_word<>::own_result::stale: refused = rc::program_parameter_check; return nullptr;
+            case state_word<>::own_result::busy:
                 if (word_bits::phase_of(v->word.load()) == phase::delivering) continue;
                 return nullptr;
-            case state_word<>::take_result::done: return nullptr;
-            case state_word<>::take_result::stale: refused = rc::program_parameter_check; return nullptr;
+            case state_word<>::own_result::owned: break;
         }
+        const bool receiving = v->op.kind == verb::receive && v->op.channel != notify::caller;
+        if (before == phase::idle || (before == phase::pending && (receiving || v->chosen.full_duplex)) ||
+            (before == phase::done && v->chosen.full_duplex && v->state != state::reset))
+            return v;
+        e.put_back(c, *v, before);
+        return nullptr;
     }
 }
 
-void leave_beside(engine& e, context& c, conversation& v, bool beside) noexcept {
-    if (beside)
-        e.put_back(c, v);
-    else
-        e.leave_idle(c, v);
+// For the calls that send: they wait on a queue of their own on a full-duplex conversation.
+conversation* claim_to_send(engine& e, context& c, conversation_id id, queue& on, phase& before, rc& refused) noexcept {
+    conversation* const v = e.find(id);
+    on = queue::main;
+    before = phase::idle;
+    if (v == nullptr || !is_duplex(word_bits::state_of(v->word.load()))) return claim(e, id, refused);
+    on = queue::send;
+    return claim_queue(e, c, id, on, before, refused);
 }
 
 conversation* look_at(engine& e, context& c, conversation_id id, bool& own, bool& busy) noexcept;
@@ -76,29 +120,48 @@ struct claimed {
     engine& e;
     context& c;
     conversation& v;
+    queue on = queue::main;
+    phase before = phase::idle;  // how the main operation was found
 
     outcome leave(rc code) {
-        e.leave_idle(c, v);
+        e.put_back(c, v, before);
         return just(code);
     }
-    void begin(verb kind, void* id_memory) {
-        v.op = {};
-        v.op.kind = kind;
-        v.op.channel = v.chosen.processing_mode == 1 ? e.channel_for(v) : notify::caller;
-        if (v.time_limit_ms != 0) v.op.deadline_ns = c.now_ns() + v.time_limit_ms * std::uint64_t{1'000'000};
-        v.op.id_memory = id_memory;
-        v.op.appended = true;  // Send_Data alone has data to add
+    operation& begin(verb kind, void* id_memory) {
+        operation& op = e.op_on(v, on);
+        op = {};
+        op.kind = kind;
+        op.channel = v.chosen.processing_mode == 1 ? e.channel_for(v) : notify::caller;
+        if (v.time_limit_ms != 0) op.deadline_ns = c.now_ns() + v.time_limit_ms * std::uint64_t{1'000'000};
+        op.id_memory = id_memory;
+        op.appended = true;  // Send_Data alone has data to add
+        return op;
     }
     // Runs the operation. The request-to-send note is written by whoever finishes it; 0 until then.
     outcome run() {
         const conversation_id id = v.id();
-        const bool blocks = v.op.channel == notify::caller;
-        const rc code = e.issue(c, v);
-        return {code, code == rc::operation_incomplete && blocks, id};
+        const bool blocks = e.op_on(v, on).channel == notify::caller;
+        const rc code = e.issue(c, v, on, before);
+        return {code, code == rc::operation_incomplete && blocks, id, on};
+    }
+    // The conversation is over by what this call did; whatever waits hears of it.
+    outcome end() {
+        v.state = state::reset;
+        switch (before) {
+            case phase::pending: e.complete(c, v, rc::deallocated_abend); break;
+            case phase::done: e.finish_again(c, v); break;
+            default: e.end_life(c, v);
+        }
+        return just(rc::ok);
+    }
+    [[nodiscard]] bool may_send() const {
+        return in_send() || v.state == state::send_receive || v.state == state::send_only;
     }
     // In SEND, and a basic conversation's last logical record is complete.
-    [[nodiscard]] bool may_end_turn() const { return in_send() && v.spoken.at_boundary(); }
+    [[nodiscard]] bool may_end_turn() const { return may_send() && v.spoken.at_boundary(); }
     [[nodiscard]] bool in_send() const { return v.state == state::send || v.state == state::send_pending; }
+    // Calls that only make sense where there are turns are refused as bad parameters elsewhere.
+    [[nodiscard]] rc refusal(rc code) const { return is_duplex(v.state) ? rc::program_parameter_check : code; }
 };
 
 // Walks the logical records of `data`. False: one of them has an impossible length.
@@ -115,21 +178,21 @@ bool follow(wire::record_tracker& records, std::span<const std::byte> data) noex
 bool asks(std::uint8_t type, std::uint8_t sync_level) noexcept { return type == 2 || (type == 0 && sync_level == 1); }
 
 // What Deallocate, or Send_Data with its type, makes of the operation. Never for ABEND.
-void plan_deallocate(conversation& v) noexcept {
-    v.op.indicators = in::conditional_end;
-    if (asks(v.chosen.deallocate_type, v.chosen.sync_level)) v.op.indicators |= in::definite_response;
-    v.op.next = state::reset;
+void plan_deallocate(const conversation& v, operation& op) noexcept {
+    op.indicators = in::conditional_end;
+    if (asks(v.chosen.deallocate_type, v.chosen.sync_level)) op.indicators |= in::definite_response;
+    op.next = state::reset;
 }
-void plan_prepare_to_receive(conversation& v) noexcept {
-    v.op.indicators = in::change_direction;
-    if (asks(v.chosen.prepare_to_receive_type, v.chosen.sync_level)) v.op.indicators |= in::definite_response;
-    v.op.next = state::receive;
+void plan_prepare_to_receive(const conversation& v, operation& op) noexcept {
+    op.indicators = in::change_direction;
+    if (asks(v.chosen.prepare_to_receive_type, v.chosen.sync_level)) op.indicators |= in::definite_response;
+    op.next = state::receive;
 }
 
 }  // namespace
 
-outcome initialize(engine& e, context& c) noexcept {
-    conversation* v = e.open(c, state::initialize);
+static outcome begin_life(engine& e, context& c, state from) noexcept {
+    conversation* v = e.open(c, from);
     if (v == nullptr) return just(rc::product_specific_error);
     particulars& d = e.details(*v);
     (void)d.partner_lu_name.assign(" ");
@@ -142,6 +205,10 @@ outcome initialize(engine& e, context& c) noexcept {
     e.leave_idle(c, *v);
     return {rc::ok, false, id};
 }
+
+outcome initialize(engine& e, context& c) noexcept { return begin_life(e, c, state::initialize); }
+
+outcome initialize_for_incoming(engine& e, context& c) noexcept { return begin_life(e, c, state::initialize_incoming); }
 
 outcome accept(engine& e, context& c, bool blocking, void* id_memory, std::uint32_t limit_ms) noexcept {
     if (conversation* v = e.take_attached(c); v != nullptr) {
@@ -160,9 +227,30 @@ outcome accept(engine& e, context& c, bool blocking, void* id_memory, std::uint3
     if (id_memory != nullptr) id.to_bytes(id_memory);
     conversation* attached = e.wait_for_attach(c, *v);
     if (attached == nullptr) return {rc::operation_incomplete, blocking, id};
+    e.retire(c, *v);
     const conversation_id got = attached->id();
     e.leave_idle(c, *attached);
     return {rc::ok, false, got};
+}
+
+outcome accept_incoming(engine& e, context& c, conversation_id id, void* id_memory, std::uint32_t limit_ms) noexcept {
+    rc refused{};
+    conversation* v = claim(e, id, refused);
+    if (v == nullptr) return just(refused);
+    claimed k{e, c, *v};
+    if (v->state != state::initialize_incoming) return k.leave(rc::program_state_check);
+    conversation* attached = e.take_attached(c);
+    bool blocks = false;
+    if (attached == nullptr) {
+        operation& op = k.begin(verb::accept, id_memory);
+        if (limit_ms != 0) op.deadline_ns = c.now_ns() + limit_ms * std::uint64_t{1'000'000};
+        blocks = op.channel == notify::caller;
+        attached = e.wait_for_attach(c, *v);
+    }
+    if (attached == nullptr) return {rc::operation_incomplete, blocks, id};
+    v->op.kind = verb::none;
+    e.move_attached(c, *attached, *v);
+    return k.leave(rc::ok);
 }
 
 outcome allocate(engine& e, context& c, conversation_id id, partner* (*find)(void*, std::string_view), void* find_arg,
@@ -187,10 +275,12 @@ outcome allocate(engine& e, context& c, conversation_id id, partner* (*find)(voi
 outcome send_data(engine& e, context& c, conversation_id id, const void* data, std::int32_t length,
                   std::int32_t* request_to_send_received, void* id_memory) noexcept {
     rc refused{};
-    conversation* v = claim(e, id, refused);
+    queue on{};
+    phase before{};
+    conversation* v = claim_to_send(e, c, id, on, before, refused);
     if (v == nullptr) return just(refused);
-    claimed k{e, c, *v};
-    if (!k.in_send()) return k.leave(rc::program_state_check);
+    claimed k{e, c, *v, on, before};
+    if (!k.may_send()) return k.leave(rc::program_state_check);
     if (length < 0 || length > data_length_max || request_to_send_received == nullptr ||
         (data == nullptr && length > 0))
         return k.leave(rc::program_parameter_check);
@@ -203,8 +293,7 @@ outcome send_data(engine& e, context& c, conversation_id id, const void* data, s
         if (!may_cut && !records.at_boundary()) return k.leave(rc::program_state_check);
         v->spoken = records;
     }
-    k.begin(verb::send_data, id_memory);
-    operation& op = v->op;
+    operation& op = k.begin(verb::send_data, id_memory);
     op.appended = false;
     op.buffer = static_cast<std::byte*>(const_cast<void*>(data));
     op.length = static_cast<std::uint32_t>(length);
@@ -214,13 +303,13 @@ outcome send_data(engine& e, context& c, conversation_id id, const void* data, s
     switch (v->chosen.send_type) {
         case 1: break;
         case 2: op.indicators = in::definite_response; break;
-        case 3: plan_prepare_to_receive(*v); break;
+        case 3: plan_prepare_to_receive(*v, op); break;
         case 4:
             if (v->chosen.deallocate_type == 3) {
                 op.next = state::reset;
                 op.abends = true;
             } else {
-                plan_deallocate(*v);
+                plan_deallocate(*v, op);
             }
             break;
         default: op.emit_nothing = true;
@@ -234,13 +323,13 @@ outcome receive(engine& e, context& c, conversation_id id, const receive_request
     if (v == nullptr) return just(refused);
     claimed k{e, c, *v};
     const bool immediate = v->chosen.receive_type == 1;
-    if (v->state != state::receive && (immediate || !k.may_end_turn())) return k.leave(rc::program_state_check);
+    const bool reads = v->state == state::receive || v->state == state::send_receive || v->state == state::receive_only;
+    if (!reads && (immediate || !k.in_send() || !k.may_end_turn())) return k.leave(rc::program_state_check);
     if (r.requested_length < 0 || r.requested_length > data_length_max || r.data_received == nullptr ||
         r.received_length == nullptr || r.status_received == nullptr || r.request_to_send_received == nullptr ||
         (r.buffer == nullptr && r.requested_length > 0))
         return k.leave(rc::program_parameter_check);
-    k.begin(verb::receive, id_memory);
-    operation& op = v->op;
+    operation& op = k.begin(verb::receive, id_memory);
     op.immediate = immediate;
     op.buffer = static_cast<std::byte*>(r.buffer);
     op.length = static_cast<std::uint32_t>(r.requested_length);
@@ -249,7 +338,7 @@ outcome receive(engine& e, context& c, conversation_id id, const receive_request
     op.status_received = r.status_received;
     op.request_to_send_received = r.request_to_send_received;
     *op.data_received = *op.received_length = *op.status_received = *op.request_to_send_received = 0;
-    if (v->state == state::receive)
+    if (reads)
         op.emitted = true;
     else
         op.indicators = in::change_direction;
@@ -262,12 +351,12 @@ outcome confirm(engine& e, context& c, conversation_id id, std::int32_t* request
     conversation* v = claim(e, id, refused);
     if (v == nullptr) return just(refused);
     claimed k{e, c, *v};
-    if (!k.may_end_turn()) return k.leave(rc::program_state_check);
+    if (!k.in_send() || !k.may_end_turn()) return k.leave(k.refusal(rc::program_state_check));
     if (v->chosen.sync_level == 0 || request_to_send_received == nullptr) return k.leave(rc::program_parameter_check);
-    k.begin(verb::confirm, id_memory);
-    v->op.indicators = in::definite_response;
-    v->op.next = state::send;
-    v->op.request_to_send_received = request_to_send_received;
+    operation& op = k.begin(verb::confirm, id_memory);
+    op.indicators = in::definite_response;
+    op.next = state::send;
+    op.request_to_send_received = request_to_send_received;
     *request_to_send_received = 0;
     return k.run();
 }
@@ -298,19 +387,19 @@ outcome confirmed(engine& e, context& c, conversation_id id) noexcept {
         f.answer(true);
         v->channel = 0;
     }
-    f.close_down();
-    e.retire(c, *v);
+    e.end_life(c, *v);
     return just(rc::ok);
 }
 
 outcome flush(engine& e, context& c, conversation_id id, void* id_memory) noexcept {
     rc refused{};
-    conversation* v = claim(e, id, refused);
+    queue on{};
+    phase before{};
+    conversation* v = claim_to_send(e, c, id, on, before, refused);
     if (v == nullptr) return just(refused);
-    claimed k{e, c, *v};
-    if (!k.in_send()) return k.leave(rc::program_state_check);
-    k.begin(verb::flush, id_memory);
-    v->op.next = state::send;
+    claimed k{e, c, *v, on, before};
+    if (!k.may_send()) return k.leave(rc::program_state_check);
+    k.begin(verb::flush, id_memory).next = state::send;
     return k.run();
 }
 
@@ -319,9 +408,8 @@ outcome prepare_to_receive(engine& e, context& c, conversation_id id, void* id_m
     conversation* v = claim(e, id, refused);
     if (v == nullptr) return just(refused);
     claimed k{e, c, *v};
-    if (!k.may_end_turn()) return k.leave(rc::program_state_check);
-    k.begin(verb::prepare_to_receive, id_memory);
-    plan_prepare_to_receive(*v);
+    if (!k.in_send() || !k.may_end_turn()) return k.leave(k.refusal(rc::program_state_check));
+    plan_prepare_to_receive(*v, k.begin(verb::prepare_to_receive, id_memory));
     return k.run();
 }
 
@@ -330,65 +418,79 @@ static outcome end_abnormally(engine& e, context& c, conversation& v, std::uint3
     flow f{e, c, v};
     (void)f.purge();
     f.abend(sense);
-    f.close_down();
-    e.retire(c, v);
+    v.state = state::reset;
+    v.fate = rc::ok;  // what waits on other queues is told that this end ended it
+    e.end_life(c, v);
     return just(rc::ok);
+}
+
+static outcome deallocate_duplex(claimed k, void* id_memory) noexcept {
+    if (k.v.chosen.deallocate_type == 3) {
+        flow f{k.e, k.c, k.v};
+        (void)f.purge();
+        f.abend(wire::sense::deallocate_abend);
+        k.v.fate = rc::ok;
+        return k.end();
+    }
+    if (!k.may_end_turn()) return k.leave(rc::program_state_check);
+    plan_deallocate(k.v, k.begin(verb::deallocate, id_memory));
+    return k.run();
 }
 
 outcome deallocate(engine& e, context& c, conversation_id id, void* id_memory) noexcept {
     rc refused{};
-    bool beside = false;
-    conversation* v = claim_beside_receive(e, c, id, beside, refused);
+    queue on{};
+    phase before{};
+    conversation* v = claim_to_send(e, c, id, on, before, refused);
+    if (v != nullptr && on == queue::send) return deallocate_duplex({e, c, *v, on, before}, id_memory);
+    if (v == nullptr && refused == rc::operation_not_accepted && on == queue::main)
+        v = claim_beside_receive(e, c, id, before, refused);
     if (v == nullptr) return just(refused);
-    claimed k{e, c, *v};
+    claimed k{e, c, *v, queue::main, before};
     const bool abend = v->chosen.deallocate_type == 3;
-    if (beside && abend) {
+    if (before != phase::idle) {
+        if (!abend) return k.leave(rc::program_state_check);
         flow f{e, c, *v};
         (void)f.purge();
         f.abend(wire::sense::deallocate_abend);
-        v->state = state::reset;
-        e.complete(c, *v, rc::deallocated_abend);
-        return just(rc::ok);
-    }
-    if (beside) {
-        e.put_back(c, *v);
-        return just(rc::program_state_check);
+        return k.end();
     }
     if (abend) return end_abnormally(e, c, *v, wire::sense::deallocate_abend);
     if (!k.may_end_turn()) return k.leave(rc::program_state_check);
-    k.begin(verb::deallocate, id_memory);
-    plan_deallocate(*v);
+    plan_deallocate(*v, k.begin(verb::deallocate, id_memory));
     return k.run();
 }
 
 outcome send_error(engine& e, context& c, conversation_id id, std::int32_t* request_to_send_received,
                    void* id_memory) noexcept {
     rc refused{};
-    bool beside = false;
-    conversation* v = claim_beside_receive(e, c, id, beside, refused);
+    queue on{};
+    phase before{};
+    conversation* v = claim_to_send(e, c, id, on, before, refused);
+    if (v == nullptr && refused == rc::operation_not_accepted && on == queue::main)
+        v = claim_beside_receive(e, c, id, before, refused);
     if (v == nullptr) return just(refused);
-    claimed k{e, c, *v};
-    rc bad = rc::ok;
-    if (v->state == state::initialize || v->state == state::reset)
-        bad = rc::program_state_check;
-    else if (request_to_send_received == nullptr)
-        bad = rc::program_parameter_check;
-    if (bad != rc::ok) {
-        leave_beside(e, c, *v, beside);
-        return just(bad);
+    claimed k{e, c, *v, on, before};
+    switch (v->state) {
+        case state::initialize:
+        case state::initialize_incoming:
+        case state::receive_only:
+        case state::reset: return k.leave(rc::program_state_check);
+        default: break;
     }
+    if (request_to_send_received == nullptr) return k.leave(rc::program_parameter_check);
     *request_to_send_received = 0;
-    if (!beside) {
-        k.begin(verb::send_error, id_memory);
-        v->op.request_to_send_received = request_to_send_received;
+    if (on == queue::send || before == phase::idle) {
+        k.begin(verb::send_error, id_memory).request_to_send_received = request_to_send_received;
         return k.run();
     }
     // The Receive beside it ends with 28 and changes nothing; if the conversation is over it hears that instead.
-    if (v->word.lower(flag::request_to_send)) *request_to_send_received = 1;
+    *request_to_send_received = engine::control_information(*v);
     *v->op.data_received = *v->op.received_length = *v->op.status_received = 0;
     // The Receive has given up the turn already if it was issued in SEND, unless it waits for credit to do so.
     v->state = v->op.emitted ? state::receive : state::send;
-    step s = flow{e, c, *v}.send_error();
+    operation report;
+    step s = flow{e, c, *v}.send_error(report);
     if (s.waits) {
         // There is nobody left to tell that the report has gone, so it follows what is in the send buffer by itself.
         if (v->said.errors_owed != 0xFF) ++v->said.errors_owed;
@@ -399,45 +501,91 @@ outcome send_error(engine& e, context& c, conversation_id id, std::int32_t* requ
     return just(s.code);
 }
 
+// Expedited calls wait on queues of their own, but on a conversation whose non-blocking calls are its one operation.
+static outcome expedited(engine& e, context& c, conversation_id id, queue on, verb kind, operation wanted, bool good,
+                         void* id_memory) noexcept {
+    rc refused{};
+    phase before{};
+    conversation* v = claim_queue(e, c, id, on, before, refused);
+    if (v == nullptr) return just(refused);
+    claimed k{e, c, *v, on, before};
+    if (v->chosen.processing_mode == 1) {
+        if (before != phase::idle) return k.leave(rc::operation_not_accepted);
+        k.on = queue::main;
+    }
+    if (v->state == state::initialize || v->state == state::initialize_incoming)
+        return k.leave(rc::program_state_check);
+    if (!good) return k.leave(rc::program_parameter_check);
+    operation& op = k.begin(kind, id_memory);
+    op.buffer = wanted.buffer;
+    op.length = wanted.length;
+    op.received_length = wanted.received_length;
+    op.immediate = wanted.immediate;
+    op.request_to_send_received = wanted.request_to_send_received;
+    *op.request_to_send_received = 0;
+    if (op.received_length != nullptr) *op.received_length = 0;
+    return k.run();
+}
+
+outcome send_expedited_data(engine& e, context& c, conversation_id id, const void* data, std::int32_t length,
+                            std::int32_t* control_information_received, void* id_memory) noexcept {
+    const bool good = data != nullptr && control_information_received != nullptr && length >= 1 &&
+                      length <= static_cast<std::int32_t>(wire::expedited_size_max);
+    operation op;
+    op.buffer = static_cast<std::byte*>(const_cast<void*>(data));
+    op.length = static_cast<std::uint32_t>(length);
+    op.request_to_send_received = control_information_received;
+    return expedited(e, c, id, queue::expedited_send, verb::send_expedited, op, good, id_memory);
+}
+
+outcome receive_expedited_data(engine& e, context& c, conversation_id id, void* buffer, std::int32_t requested_length,
+                               std::int32_t* received_length, std::int32_t* control_information_received,
+                               std::int32_t type, void* id_memory) noexcept {
+    const bool good = received_length != nullptr && control_information_received != nullptr && requested_length >= 0 &&
+                      requested_length <= static_cast<std::int32_t>(wire::expedited_size_max) &&
+                      (buffer != nullptr || requested_length == 0) && (type == 0 || type == 1);
+    operation op;
+    op.buffer = static_cast<std::byte*>(buffer);
+    op.length = static_cast<std::uint32_t>(requested_length);
+    op.received_length = received_length;
+    op.immediate = type == 1;
+    op.request_to_send_received = control_information_received;
+    return expedited(e, c, id, queue::expedited_receive, verb::receive_expedited, op, good, id_memory);
+}
+
 outcome request_to_send(engine& e, context& c, conversation_id id) noexcept {
     rc refused{};
-    bool beside = false;
-    conversation* v = claim_beside_receive(e, c, id, beside, refused);
+    phase before{};
+    conversation* v = claim_beside_receive(e, c, id, before, refused);
     if (v == nullptr) return just(refused);
-    rc code = rc::ok;
-    if (v->state == state::initialize || v->state == state::reset) {
-        code = rc::program_state_check;
-    } else {
-        flow{e, c, *v}.signal();
-    }
-    leave_beside(e, c, *v, beside);
-    return just(code);
+    claimed k{e, c, *v, queue::main, before};
+    const bool legal =
+        v->state != state::initialize && v->state != state::initialize_incoming && v->state != state::reset;
+    if (!legal || is_duplex(v->state)) return k.leave(k.refusal(rc::program_state_check));
+    flow{e, c, *v}.signal();
+    return k.leave(rc::ok);
 }
 
 outcome test_request_to_send_received(engine& e, context& c, conversation_id id, std::int32_t* received) noexcept {
     rc refused{};
-    bool beside = false;
-    conversation* v = claim_beside_receive(e, c, id, beside, refused);
+    phase before{};
+    conversation* v = claim_beside_receive(e, c, id, before, refused);
     if (v == nullptr) return just(refused);
-    rc code = rc::ok;
-    const bool legal = v->state == state::send || v->state == state::receive || v->state == state::send_pending;
-    if (!legal)
-        code = rc::program_state_check;
-    else if (received == nullptr)
-        code = rc::program_parameter_check;
-    else
-        *received = v->word.lower(flag::request_to_send) ? 1 : 0;
-    leave_beside(e, c, *v, beside);
-    return just(code);
+    claimed k{e, c, *v, queue::main, before};
+    if (v->state != state::receive && !k.in_send()) return k.leave(k.refusal(rc::program_state_check));
+    if (received == nullptr) return k.leave(rc::program_parameter_check);
+    *received = engine::control_information(*v);
+    return k.leave(rc::ok);
 }
 
 // The owner of an operation that waits ends the conversation.
-static void end_pending(engine& e, context& c, conversation& v, std::uint32_t sense) noexcept {
-    if (v.op.kind == verb::accept) e.accept_cancelled();
+static void end_pending(engine& e, context& c, conversation& v, phase before, std::uint32_t sense) noexcept {
+    if (before == phase::pending && v.op.kind == verb::accept) e.accept_cancelled();
     flow f{e, c, v};
     (void)f.purge();
     f.abend(sense);
     v.state = state::reset;
+    v.fate = rc::ok;  // what waits on any queue is told that this end ended it
 }
 
 // `tell_always`: an operation that cmwait could collect leaves its record even if nobody waits at this moment.
@@ -448,14 +596,17 @@ static outcome cancel_with(engine& e, context& c, conversation_id id, std::uint3
         std::uint64_t seen = 0;
         switch (v->word.claim(id.generation(), seen)) {
             case state_word<>::claim_result::stale: return just(rc::program_parameter_check);
-            case state_word<>::claim_result::claimed: return end_abnormally(e, c, *v, sense);
+            case state_word<>::claim_result::claimed:
+                if (v->state != state::reset) return end_abnormally(e, c, *v, sense);
+                leave_over(*v);
+                return just(rc::program_parameter_check);
             case state_word<>::claim_result::busy: break;
         }
         switch (v->word.take(id.generation())) {
             case state_word<>::take_result::stale: return just(rc::program_parameter_check);
-            case state_word<>::take_result::from_idle: return end_abnormally(e, c, *v, sense);
+            case state_word<>::take_result::from_idle: e.put_back(c, *v, phase::idle); break;  // it can be claimed now
             case state_word<>::take_result::from_pending:
-                end_pending(e, c, *v, sense);
+                end_pending(e, c, *v, phase::pending, sense);
                 if (tell_always)
                     e.complete(c, *v, rc::deallocated_abend);
                 else
@@ -486,31 +637,39 @@ outcome cancel(engine& e, context& c, conversation_id id) noexcept {
     return cancel_with(e, c, id, wire::sense::deallocate_abend_svc, false);
 }
 
-bool give_up(engine& e, context& c, conversation_id id) noexcept {
+bool give_up(engine& e, context& c, conversation_id id, queue on) noexcept {
     conversation& v = *e.find(id);
+    phase before{};
     for (;;) {
-        switch (v.word.take(id.generation())) {
-            case state_word<>::take_result::from_pending:
-                end_pending(e, c, v, wire::sense::deallocate_abend_svc);
-                e.complete(c, v, rc::deallocated_abend);
-                return true;
-            case state_word<>::take_result::owned: break;  // a delivery is at work; it lets go soon
-            case state_word<>::take_result::from_idle: e.leave_idle(c, v); return false;
-            case state_word<>::take_result::done:
-            case state_word<>::take_result::stale: return false;
-        }
+        const auto owned = v.word.own(id.generation(), before);
+        if (owned == state_word<>::own_result::stale) return false;
+        if (owned == state_word<>::own_result::owned) break;  // else a delivery is at work; it lets go soon
     }
+    const bool waits_still = on == queue::main ? before == phase::pending : v.on(on) == waits::pending;
+    if (!waits_still) {
+        e.put_back(c, v, before);
+        return false;
+    }
+    end_pending(e, c, v, before, wire::sense::deallocate_abend_svc);
+    (void)claimed{e, c, v, on, before}.end();
+    return true;
 }
 
 void expire(engine& e, context& c, conversation& v, std::uint64_t now_ns) noexcept {
-    const std::uint64_t generation = word_bits::generation(v.word.load());
-    if (v.word.take(generation) != state_word<>::take_result::from_pending) return;
-    if (v.op.deadline_ns == 0 || v.op.deadline_ns > now_ns) {
-        e.put_back(c, v);
+    phase before{};
+    if (v.word.own(word_bits::generation(v.word.load()), before) != state_word<>::own_result::owned) return;
+    const std::uint64_t earliest = e.earliest_deadline(v, before == phase::pending);
+    if (earliest == 0 || earliest > now_ns) {
+        e.rearm(c, v, before == phase::pending);
+        e.put_back(c, v, before);
         return;
     }
-    end_pending(e, c, v, wire::sense::deallocate_abend_timer);
-    e.complete(c, v, rc::deallocated_abend_timer);
+    end_pending(e, c, v, before, wire::sense::deallocate_abend_timer);
+    v.fate = rc::deallocated_abend_timer;
+    if (before == phase::pending)
+        e.complete(c, v, v.fate);
+    else
+        (void)claimed{e, c, v, queue::main, before}.end();
 }
 
 outcome set_time_limit(engine& e, context& c, conversation_id id, std::uint32_t limit_ms) noexcept {
@@ -545,7 +704,7 @@ outcome extract_attention(engine& e, context& c, conversation_id id, void (*look
                 return just(rc::ok);
             case state_word<>::take_result::from_pending:
                 look(arg, v->attention);
-                e.put_back(c, *v);
+                e.put_back(c, *v, phase::pending);
                 return just(rc::ok);
             case state_word<>::take_result::done:
                 if (!v->word.collect(id.generation())) break;
@@ -574,19 +733,21 @@ void end_all(engine& e, context& c) noexcept {
 
 outcome set(engine& e, context& c, conversation_id id, characteristic which, std::int32_t value) noexcept {
     rc refused{};
-    bool beside = false;
-    conversation* v = claim_beside_receive(e, c, id, beside, refused);
+    phase before{};
+    conversation* v = claim_beside_receive(e, c, id, before, refused);
     if (v == nullptr) {
         // Set_Processing_Mode has a code of its own for an operation that is not finished.
         const bool busy = refused == rc::operation_not_accepted && which == characteristic::processing_mode;
         return just(busy ? rc::program_state_check : refused);
     }
-    if (beside && which == characteristic::processing_mode) {
-        e.put_back(c, *v);
+    if (before != phase::idle && which == characteristic::processing_mode) {
+        e.put_back(c, *v, before);
         return just(rc::program_state_check);
     }
     characteristics& k = v->chosen;
-    const bool initialize_only = which <= characteristic::security_type;
+    const bool initialize_only = which <= characteristic::security_type || which == characteristic::send_receive_mode;
+    const bool after_accept = which == characteristic::deallocate_type || which == characteristic::send_type ||
+                              which == characteristic::prepare_to_receive_type;
     rc code = rc::ok;
     const auto within = [&](std::int32_t most) {
         if (value >= 0 && value <= most) return true;
@@ -601,7 +762,8 @@ outcome set(engine& e, context& c, conversation_id id, characteristic which, std
     const auto u = static_cast<std::uint32_t>(value);
     if (v->state == state::reset) {
         code = rc::program_parameter_check;
-    } else if (initialize_only && v->state != state::initialize) {
+    } else if ((initialize_only && v->state != state::initialize) ||
+               (after_accept && v->state == state::initialize_incoming)) {
         code = rc::program_state_check;
     } else {
         switch (which) {
@@ -614,7 +776,8 @@ outcome set(engine& e, context& c, conversation_id id, characteristic which, std
                 break;
             case characteristic::sync_level:
                 if (!within(1)) break;
-                if (value == 0 && (k.send_type == 2 || k.prepare_to_receive_type == 2 || k.deallocate_type == 2))
+                if ((value == 1 && k.full_duplex) ||
+                    (value == 0 && (k.send_type == 2 || k.prepare_to_receive_type == 2 || k.deallocate_type == 2)))
                     code = rc::program_parameter_check;
                 else
                     k.sync_level = u & 3;
@@ -641,24 +804,38 @@ outcome set(engine& e, context& c, conversation_id id, characteristic which, std
                 if (within(2) && needs_confirm(value == 2)) k.prepare_to_receive_type = u & 3;
                 break;
             case characteristic::processing_mode:
-                if (within(1)) k.processing_mode = u & 1;
+                // Its operations are two at least; a mode for all of them cannot say which one has finished.
+                if (within(1) && value == 1 && k.full_duplex)
+                    code = rc::program_parameter_check;
+                else if (code == rc::ok)
+                    k.processing_mode = u & 1;
                 break;
             case characteristic::receive_type:
                 if (within(1)) k.receive_type = u & 1;
                 break;
             case characteristic::send_type:
-                if (within(4) && needs_confirm(value == 2)) k.send_type = u & 7;
+                if (within(4) && k.full_duplex && (value == 2 || value == 3))
+                    code = rc::program_parameter_check;
+                else if (code == rc::ok && needs_confirm(value == 2))
+                    k.send_type = u & 7;
+                break;
+            case characteristic::send_receive_mode:
+                if (within(1) && value == 1 &&
+                    (k.sync_level != 0 || k.send_type == 2 || k.send_type == 3 || k.processing_mode == 1))
+                    code = rc::program_parameter_check;
+                else if (code == rc::ok)
+                    k.full_duplex = u & 1;
                 break;
         }
     }
-    leave_beside(e, c, *v, beside);
+    e.put_back(c, *v, before);
     return just(code);
 }
 
 outcome set_log_data(engine& e, context& c, conversation_id id, const void* text, std::int32_t length) noexcept {
     rc refused{};
-    bool beside = false;
-    conversation* v = claim_beside_receive(e, c, id, beside, refused);
+    phase before{};
+    conversation* v = claim_beside_receive(e, c, id, before, refused);
     if (v == nullptr) return just(refused);
     rc code = rc::program_parameter_check;
     if (v->chosen.basic() && v->state != state::reset && length >= 0 &&
@@ -671,7 +848,7 @@ outcome set_log_data(engine& e, context& c, conversation_id id, const void* text
             std::memcpy(log.text, text, log.size);
         }
     }
-    leave_beside(e, c, *v, beside);
+    e.put_back(c, *v, before);
     return just(code);
 }
 
@@ -730,7 +907,11 @@ conversation* look_at(engine& e, context& c, conversation_id id, bool& own, bool
     if (v == nullptr || id.generation() == 0) return nullptr;
     std::uint64_t seen = 0;
     switch (v->word.claim(id.generation(), seen)) {
-        case state_word<>::claim_result::claimed: own = true; return v;
+        case state_word<>::claim_result::claimed:
+            own = true;
+            if (v->state != state::reset) return v;
+            leave_over(*v);
+            return nullptr;
         case state_word<>::claim_result::stale: return nullptr;
         case state_word<>::claim_result::busy: break;
     }
@@ -763,6 +944,7 @@ outcome extract(engine& e, context& c, conversation_id id, characteristic which,
         case characteristic::sync_level: value = v->chosen.sync_level; break;
         case characteristic::security_type: value = v->chosen.security_type; break;
         case characteristic::processing_mode: value = v->chosen.processing_mode; break;
+        case characteristic::send_receive_mode: value = v->chosen.full_duplex; break;
         default: value = 0;
     }
     let_go(e, c, *v, own);
@@ -795,7 +977,8 @@ outcome extract_name(engine& e, context& c, conversation_id id, name_of which, v
     conversation* v = look_at(e, c, id, own, busy);
     if (v == nullptr) return just(busy ? rc::operation_not_accepted : rc::program_parameter_check);
     const particulars& d = e.details(*v);
-    const bool accepted = v->state != state::initialize && !v->said.originator;
+    const bool accepted =
+        v->state != state::initialize && v->state != state::initialize_incoming && !v->said.originator;
     std::string_view s;
     switch (which) {
         case name_of::partner_lu:

@@ -20,6 +20,7 @@ struct outcome {
     return_code code = return_code::ok;
     bool must_wait = false;
     conversation_id id{};
+    queue on = queue::main;  // where the operation waits
 };
 
 struct receive_request {
@@ -37,6 +38,11 @@ outcome initialize(engine& e, context& c) noexcept;
 // `blocking`: the caller waits for an attach; otherwise 35 with the id of the accept.
 // `limit_ms`: it ends with 31 by then; 0: it waits as long as it takes.
 outcome accept(engine& e, context& c, bool blocking, void* id_memory, std::uint32_t limit_ms = 0) noexcept;
+// A conversation that waits to be bound to an attach: Initialize_For_Incoming, then Accept_Incoming.
+outcome initialize_for_incoming(engine& e, context& c) noexcept;
+// In blocking mode `limit_ms` as for accept. The id stays what it is.
+outcome accept_incoming(engine& e, context& c, conversation_id id, void* id_memory,
+                        std::uint32_t limit_ms = 0) noexcept;
 // `find` gives the partner for the conversation's partner_LU_name, or null: 19.
 outcome allocate(engine& e, context& c, conversation_id id, partner* (*find)(void*, std::string_view), void* find_arg,
                  void* id_memory) noexcept;
@@ -51,13 +57,20 @@ outcome flush(engine& e, context& c, conversation_id id, void* id_memory) noexce
 outcome prepare_to_receive(engine& e, context& c, conversation_id id, void* id_memory) noexcept;
 outcome send_error(engine& e, context& c, conversation_id id, std::int32_t* request_to_send_received,
                    void* id_memory) noexcept;
+// Expedited data, 1 to 86 bytes, one at a time each way: the next waits until the partner's program has taken the last.
+outcome send_expedited_data(engine& e, context& c, conversation_id id, const void* data, std::int32_t length,
+                            std::int32_t* control_information_received, void* id_memory) noexcept;
+// `type`: 0 waits, 1 does not. 40 leaves the data where it is and tells its size in `received_length`.
+outcome receive_expedited_data(engine& e, context& c, conversation_id id, void* buffer, std::int32_t requested_length,
+                               std::int32_t* received_length, std::int32_t* control_information_received,
+                               std::int32_t type, void* id_memory) noexcept;
 outcome request_to_send(engine& e, context& c, conversation_id id) noexcept;
 outcome test_request_to_send_received(engine& e, context& c, conversation_id id, std::int32_t* received) noexcept;
 // Also against an operation that another thread is blocked on. The partner hears a service program's abend (30).
 outcome cancel(engine& e, context& c, conversation_id id) noexcept;
 // The same by the thread that is blocked on the operation. False: it has finished meanwhile, and its code is to be
 // collected.
-[[nodiscard]] bool give_up(engine& e, context& c, conversation_id id) noexcept;
+[[nodiscard]] bool give_up(engine& e, context& c, conversation_id id, queue on = queue::main) noexcept;
 // An operation whose time limit has passed at `now` ends with 31, and the conversation with it: the partner hears 31
 // too.
 // Nothing happens when there is no such operation on the slot (any more).
@@ -85,6 +98,7 @@ enum class characteristic : std::uint8_t {
     processing_mode,
     receive_type,
     send_type,
+    send_receive_mode,
 };
 outcome set(engine& e, context& c, conversation_id id, characteristic which, std::int32_t value) noexcept;
 
