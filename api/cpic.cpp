@@ -166,13 +166,7 @@ CM_ENTRY cmaccp(void* conversation_ID, CM_RETURN_CODE* return_code) {
     const outcome o = runtime::accept(u->engine(), c, blocking, conversation_ID, u->accept_limit());
     traced.conversation(o.id);
     if (o.code == rc::ok) o.id.to_bytes(conversation_ID);
-    const std::uint32_t wait_ms = u->settings().accept_wait_ms;
-    const std::uint64_t deadline = wait_ms == 0 || !o.must_wait
-                                       ? transport::no_deadline
-                                       : transport::now_ns() + std::uint64_t{wait_ms} * 1'000'000;
-    rc code = u->finish(c, o, deadline);
-    if (o.must_wait && code == rc::operation_incomplete) code = rc::program_state_check;  // nobody came in time
-    answer(return_code, code);
+    answer(return_code, api::finish_accept(*u, c, o));
 }
 
 CM_ENTRY cmallc(const void* conversation_ID, CM_RETURN_CODE* return_code) {

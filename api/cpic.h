@@ -501,6 +501,30 @@ CM_ENTRY cminit(void CM_PTR conversation_ID, const void CM_PTR sym_dest_name, CM
 CM_ENTRY cmaccp(void CM_PTR conversation_ID, CM_RETURN_CODE CM_PTR return_code);
 
 /*
+ * Initialize_For_Incoming: a conversation that waits for a partner to allocate to it, now INITIALIZE_INCOMING. Its
+ * processing mode, event and characteristics can be set before Accept_Incoming. Never waits.
+ * conversation_ID  out, 8 bytes.
+ * 0   done
+ * 20  LOCAL; also the limit of conversations is reached
+ * 24  a NULL pointer
+ */
+CM_ENTRY cminic(void CM_PTR conversation_ID, CM_RETURN_CODE CM_PTR return_code);
+
+/*
+ * Accept_Incoming: gives an INITIALIZE_INCOMING conversation the oldest conversation that a partner has allocated to
+ * one of our names; now RECEIVE, or SEND_RECEIVE when it is full-duplex. What the program set beforehand stays, what
+ * the attach says (type, sync level, duplex, names) replaces the defaults. Waits by the processing mode of the
+ * conversation. Extension calls limit how long.
+ * 0   done
+ * 17  the conversation was cancelled
+ * 20  LOCAL
+ * 24  no such conversation, NULL pointer
+ * 25  not INITIALIZE_INCOMING; no local TP name is known; or the time to wait ran out, and it may be tried again
+ * 35  LATER    37  BUSY
+ */
+CM_ENTRY cmacci(const void CM_PTR conversation_ID, CM_RETURN_CODE CM_PTR return_code);
+
+/*
  * Allocate: connects a conversation to its partner LU; INITIALIZE -> SEND. May wait, unless return_control is
  * CM_IMMEDIATE.
  * The partner program is not called yet: the request leaves with the first bytes, or by Flush or Confirm, so that CM_OK
@@ -651,6 +675,47 @@ CM_ENTRY cmptr(const void CM_PTR conversation_ID, CM_RETURN_CODE CM_PTR return_c
  */
 CM_ENTRY cmserr(const void CM_PTR conversation_ID, CM_REQUEST_TO_SEND_RECEIVED CM_PTR request_to_send_received,
                 CM_RETURN_CODE CM_PTR return_code);
+
+/*
+ * Send_Expedited_Data: a few bytes that pass what is under way. Any state but INITIALIZE and INITIALIZE_INCOMING; no
+ * change. One at a time is under way in each direction: the next waits until the partner's program has received the
+ * last. Beside any other call on the conversation in blocking mode; the conversation's one call in nonblocking mode.
+ * send_length                   in, 1..86 bytes.
+ * control_information_received  out, as request_to_send_received of Send_Data; 5 and 6: expedited data waits here, too.
+ * 0   on its way; the buffer is free
+ * 20  LOCAL
+ * 24  no such conversation, NULL pointer, length out of range
+ * 25  INITIALIZE, INITIALIZE_INCOMING
+ * 26 27  RESOURCE
+ * 35  LATER    37  BUSY: the last one waits still
+ * 38  the conversation is ending
+ * 41  the partner's logical unit takes no expedited data
+ */
+CM_ENTRY cmsndx(const void CM_PTR conversation_ID, const void CM_PTR buffer, const CM_INT32 CM_PTR send_length,
+                CM_CONTROL_INFORMATION_RECEIVED CM_PTR control_information_received,
+                CM_RETURN_CODE CM_PTR return_code);
+
+/*
+ * Receive_Expedited_Data: what the partner sent by Send_Expedited_Data. States and modes as there.
+ * buffer                        out, requested_length bytes, valid until the call completes.
+ * requested_length              in, 0..86 bytes.
+ * received_length               out, bytes; with 40 the length that is needed.
+ * control_information_received  out, see Send_Expedited_Data.
+ * expedited_receive_type        in, CM_RECEIVE_AND_WAIT or CM_RECEIVE_IMMEDIATE.
+ * 0   done
+ * 20  LOCAL
+ * 24  no such conversation, NULL pointer, length or type out of range
+ * 25  INITIALIZE, INITIALIZE_INCOMING
+ * 26 27  RESOURCE
+ * 28  CM_RECEIVE_IMMEDIATE and nothing is there
+ * 35  LATER    37  BUSY: another Receive_Expedited_Data waits
+ * 38  the conversation is ending, no more will come
+ * 40  there is more than requested_length; it stays
+ */
+CM_ENTRY cmrcvx(const void CM_PTR conversation_ID, void CM_PTR buffer, const CM_INT32 CM_PTR requested_length,
+                CM_INT32 CM_PTR received_length,
+                CM_CONTROL_INFORMATION_RECEIVED CM_PTR control_information_received,
+                const CM_RECEIVE_TYPE CM_PTR expedited_receive_type, CM_RETURN_CODE CM_PTR return_code);
 
 /*
  * Request_To_Send: asks the partner for the turn; it may overtake data and the partner may ignore it. Any state but
@@ -825,6 +890,15 @@ CM_ENTRY cmsld(const void CM_PTR conversation_ID, const void CM_PTR log_data, co
 CM_ENTRY cmsptr(const void CM_PTR conversation_ID, const CM_PREPARE_TO_RECEIVE_TYPE CM_PTR prepare_to_receive_type,
                 CM_RETURN_CODE CM_PTR return_code);
 
+/*
+ * Set_Send_Receive_Mode: CM_HALF_DUPLEX (the default), or CM_FULL_DUPLEX: both programs send and receive at any time,
+ * each by a thread of its own if they like, and each ends its direction by Deallocate. INITIALIZE only; 24 also with
+ * sync level CM_CONFIRM, a send type of CM_SEND_AND_CONFIRM or CM_SEND_AND_PREP_TO_RECEIVE, and in nonblocking mode,
+ * none of which such a conversation can have.
+ */
+CM_ENTRY cmssrm(const void CM_PTR conversation_ID, const CM_SEND_RECEIVE_MODE CM_PTR send_receive_mode,
+                CM_RETURN_CODE CM_PTR return_code);
+
 /* Set_Receive_Type: CM_RECEIVE_AND_WAIT (the default) or CM_RECEIVE_IMMEDIATE. */
 CM_ENTRY cmsrt(const void CM_PTR conversation_ID, const CM_RECEIVE_TYPE CM_PTR receive_type,
                CM_RETURN_CODE CM_PTR return_code);
@@ -837,6 +911,10 @@ CM_ENTRY cmsst(const void CM_PTR conversation_ID, const CM_SEND_TYPE CM_PTR send
 /* ---- Extract_ calls: any state, no change, also while another call is incomplete. ----
  * All return 0; 20 LOCAL; 24 for no such conversation or a NULL pointer. None waits. Text comes without NUL or padding;
  * what stands behind its length is unspecified. */
+
+/* Extract_Send_Receive_Mode: CM_HALF_DUPLEX or CM_FULL_DUPLEX; an accepted conversation has the one of its attach. */
+CM_ENTRY cmesrm(const void CM_PTR conversation_ID, CM_SEND_RECEIVE_MODE CM_PTR send_receive_mode,
+                CM_RETURN_CODE CM_PTR return_code);
 
 /* Extract_Conversation_State: while a call is incomplete, the state before it. 24 is the usual way to learn that a
  * conversation has ended. */
@@ -1113,6 +1191,7 @@ CM_ENTRY cmwcmp(const CM_OOID CM_PTR OOID_list, const CM_OOID_LIST_COUNT CM_PTR 
 
 #ifdef READABLE_MACROS
 #define Accept_Conversation cmaccp
+#define Accept_Incoming cmacci
 #define Allocate cmallc
 #define Cancel_Conversation cmcanc
 #define Check_For_Completion cmchck
@@ -1141,6 +1220,7 @@ CM_ENTRY cmwcmp(const CM_OOID CM_PTR OOID_list, const CM_OOID_LIST_COUNT CM_PTR 
 #define Extract_Partner_LU_Name cmepln
 #define Extract_Secondary_Information cmesi
 #define Extract_Security_User_ID cmesui
+#define Extract_Send_Receive_Mode cmesrm
 #define Extract_Sync_Level cmesl
 #define Extract_TP_ID xceti
 #define Extract_TP_Name cmetpn
@@ -1149,14 +1229,17 @@ CM_ENTRY cmwcmp(const CM_OOID CM_PTR OOID_list, const CM_OOID_LIST_COUNT CM_PTR 
 #define Include_Partner_In_Transaction cmincl
 #define Initialize_Conversation cminit
 #define Initialize_Conversation_For_TP xcinct
+#define Initialize_For_Incoming cminic
 #define Prepare cmprep
 #define Prepare_To_Receive cmptr
 #define Receive cmrcv
+#define Receive_Expedited_Data cmrcvx
 #define Receive_Mapped_Data cmrcvm
 #define Release_Local_TP_Name cmrltp
 #define Request_To_Send cmrts
 #define Send_Data cmsend
 #define Send_Error cmserr
+#define Send_Expedited_Data cmsndx
 #define Send_Mapped_Data cmsndm
 #define Set_AE_Qualifier cmsaeq
 #define Set_AP_Title cmsapt
@@ -1186,6 +1269,7 @@ CM_ENTRY cmwcmp(const CM_OOID CM_PTR OOID_list, const CM_OOID_LIST_COUNT CM_PTR 
 #define Set_Queue_Processing_Mode cmsqpm
 #define Set_Receive_Type cmsrt
 #define Set_Return_Control cmsrc
+#define Set_Send_Receive_Mode cmssrm
 #define Set_Send_Type cmsst
 #define Set_Sync_Level cmssl
 #define Set_TP_Name cmstpn

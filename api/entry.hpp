@@ -73,4 +73,15 @@ void with_operation(const void* conversation_id_bytes, CM_INT32* return_code, Ve
         entry);
 }
 
+// Ends an accept: in blocking mode it waits as long as the configuration says, and 25 says that nobody came.
+inline runtime::return_code finish_accept(logical_unit& u, runtime::context& c, const runtime::outcome& o) noexcept {
+    const std::uint32_t wait_ms = u.settings().accept_wait_ms;
+    const std::uint64_t deadline = wait_ms == 0 || !o.must_wait
+                                       ? transport::no_deadline
+                                       : transport::now_ns() + std::uint64_t{wait_ms} * 1'000'000;
+    const runtime::return_code code = u.finish(c, o, deadline);
+    const bool nobody = o.must_wait && code == runtime::return_code::operation_incomplete;
+    return nobody ? runtime::return_code::program_state_check : code;
+}
+
 }  // namespace colloquy::api

@@ -234,11 +234,11 @@ return_code logical_unit::finish(runtime::context& c, const runtime::outcome& o,
     thread_state& t = this_thread();
     for (;;) {
         tell(c);
-        if (engine_->finished(o.id)) break;
+        if (engine_->finished(o.id, o.on)) break;
         if (t.hook != nullptr) {
             if (!call_hook(t)) {
-                const bool cancelled = runtime::give_up(*engine_, c, o.id);
-                (void)engine_->collect(c, o.id, code);
+                const bool cancelled = runtime::give_up(*engine_, c, o.id, o.on);
+                (void)engine_->collect(c, o.id, code, o.on);
                 leave(c);
                 return cancelled ? return_code::product_specific_error : code;
             }
@@ -246,8 +246,8 @@ return_code logical_unit::finish(runtime::context& c, const runtime::outcome& o,
             continue;
         }
         if (deadline_ns != transport::no_deadline && transport::now_ns() >= deadline_ns) {
-            const bool cancelled = runtime::give_up(*engine_, c, o.id);
-            (void)engine_->collect(c, o.id, code);
+            const bool cancelled = runtime::give_up(*engine_, c, o.id, o.on);
+            (void)engine_->collect(c, o.id, code, o.on);
             leave(c);
             return cancelled ? return_code::operation_incomplete : code;
         }
@@ -255,7 +255,7 @@ return_code logical_unit::finish(runtime::context& c, const runtime::outcome& o,
         if (caller_driven() && take_drive(parked)) {
             drives_taken_.fetch_add_relaxed(1);
             transport::drive& d = *drives_.front();
-            while (!engine_->finished(o.id) && d.context.posted_first == 0 &&
+            while (!engine_->finished(o.id, o.on) && d.context.posted_first == 0 &&
                    (deadline_ns == transport::no_deadline || transport::now_ns() < deadline_ns))
                 d.wait(deadline_ns, false);
             release_drive();
@@ -263,19 +263,21 @@ return_code logical_unit::finish(runtime::context& c, const runtime::outcome& o,
         }
         if (parked) continue;
         // Somebody else drives. The flag and the phase are one word: a completion that came first is seen here.
+        // Other queues wake their caller whether it said so or not.
         std::uint64_t seen = 0;
-        if (v.word.raise(o.id.generation(), runtime::flag::waited, &seen) &&
-            runtime::word_bits::phase_of(seen) != runtime::phase::done) {
+        if (o.on != runtime::queue::main || (v.word.raise(o.id.generation(), runtime::flag::waited, &seen) &&
+                                             runtime::word_bits::phase_of(seen) != runtime::phase::done)) {
             const bool alone = caller_driven() && !settings_.threads;
             const std::uint64_t look = alone ? transport::now_ns() + retry_ns : transport::no_deadline;
-            if (v.parking.prepare() && !engine_->finished(o.id))
-                (void)v.parking.wait(waiter_, std::min(look, deadline_ns));
+            runtime::spot<>& parking = engine_->parking_on(v, o.on);
+            if (parking.prepare() && !engine_->finished(o.id, o.on))
+                (void)parking.wait(waiter_, std::min(look, deadline_ns));
             else
-                (void)v.parking.cancel();
+                (void)parking.cancel();
         }
         if (caller_driven()) parked_.fetch_sub_acq_rel(1);
     }
-    (void)engine_->collect(c, o.id, code);
+    (void)engine_->collect(c, o.id, code, o.on);
     leave(c);
     return code;
 }

@@ -54,8 +54,8 @@ conversation* engine::take_attached(context& c) noexcept {
 }
 
 // The driver may be bringing frames to `from` at the same time. It finds its conversation in the channel's entry, so
-// once that names `to` and the life of `from` has ended, whatever it still brought there is complete when our pin is the
-// only one left.
+// once that names `to` and the life of `from` has ended, whatever it still brought there is complete when our pin is
+// the only one left.
 void engine::move_attached(context& c, conversation& from, conversation& to) noexcept {
     to.link = from.link;
     to.channel = from.channel;
@@ -124,7 +124,11 @@ conversation* engine::wait_for_attach(context& c, conversation& v) noexcept {
         std::uint64_t other = 0;
         if (accepting_.try_dequeue(other)) {
             const conversation_id whose{other};
-            if (word_bits::generation(find(whose)->word.load()) == whose.generation())
+            // Somebody may be looking at a live one; one that was withdrawn is not waiting any more.
+            const std::uint64_t seen = find(whose)->word.load();
+            const phase now = word_bits::phase_of(seen);
+            if (word_bits::generation(seen) == whose.generation() &&
+                (now == phase::pending || now == phase::delivering))
                 accepting_.enqueue(other, c.hint);
         }
     }
@@ -172,6 +176,7 @@ conversation* engine::slot_for_attach(context& c, bool& waiter) noexcept {
                 waiter = true;
                 return &v;
             }
+            if (taken == state_word<>::take_result::from_idle) leave_idle(c, v);  // it was withdrawn
             // Read-modify-write: `take` may have learnt of the accept's end by a load that orders nothing.
             std::uint32_t stale = accepting_stale_.fetch_or_acq_rel(0);
             while (stale != 0 && !accepting_stale_.cas_acq_rel(stale, stale - 1)) {

@@ -594,6 +594,12 @@ void engine::complete_cancelled(context& c, conversation& v) noexcept {
     end_life(c, v);
 }
 
+void engine::withdraw_accept(conversation& v) noexcept {
+    accept_cancelled();
+    v.deadline.store_relaxed(0);  // relaxed: a timer that still sees it finds the operation gone
+    discard(v);
+}
+
 void engine::discard(conversation& v) noexcept {
     settle_waitable(v);
     v.op.kind = verb::none;

@@ -208,8 +208,8 @@ public:
     // --- for verbs ---------------------------------------------------------------------------------------------------
     // The owner leaves the slot without an operation.
     void leave_idle(context& c, conversation& v) noexcept;
-    // Carries a new operation as far as it goes and leaves the slot: its final code, or operation_incomplete. `before`: how
-    // the main operation was found by the owner; idle when this is it.
+    // Carries a new operation as far as it goes and leaves the slot: its final code, or operation_incomplete. `before`:
+    // how the main operation was found by the owner; idle when this is it.
     return_code issue(context& c, conversation& v, queue on = queue::main, phase before = phase::idle) noexcept;
     // The owner ends an operation that was issued before, leaves the slot and tells whoever waits.
     void complete(context& c, conversation& v, return_code code) noexcept;
@@ -247,6 +247,8 @@ public:
     // Before the owner of a waiting accept ends it, so that an attach which comes upon its entry finds it counted as
     // stale.
     void accept_cancelled() noexcept { accepting_stale_.fetch_add_acq_rel(1); }
+    // The owner takes a waiting Accept_Incoming back; its conversation goes on.
+    void withdraw_accept(conversation& v) noexcept;
     // Accepts that wait, exact when nothing moves: slots that are in use although no conversation is.
     [[nodiscard]] std::uint32_t approx_accepts_waiting() const noexcept {
         const auto counted = static_cast<std::uint32_t>(accept_.load_acquire());

@@ -170,8 +170,8 @@ public:
     enum class announce_result : std::uint8_t { announced, take_it, stale };
 
     // Something was brought: `arrivals` (pushed on the pile by a bringer that holds a pin) or a flag of its own.
-    // `take_it`: nobody owns the slot any more, so the bringer takes it and looks itself. What is done may be owned, too,
-    // because operations on other queues may wait for just this news.
+    // `take_it`: nobody owns the slot any more, so the bringer takes it and looks itself. What is done may be owned,
+    // too, because operations on other queues may wait for just this news.
     announce_result announce(u64 generation, flag more = flag::arrivals) noexcept {
         u64 w = word_.load_relaxed();
         for (;;) {

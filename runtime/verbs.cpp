@@ -650,6 +650,12 @@ bool give_up(engine& e, context& c, conversation_id id, queue on) noexcept {
         e.put_back(c, v, before);
         return false;
     }
+    if (v.op.kind == verb::accept && v.state == state::initialize_incoming) {
+        // No attach came in time: the program may wait for one again.
+        e.withdraw_accept(v);
+        e.put_back(c, v, phase::idle);
+        return true;
+    }
     end_pending(e, c, v, before, wire::sense::deallocate_abend_svc);
     (void)claimed{e, c, v, on, before}.end();
     return true;

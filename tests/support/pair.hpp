@@ -189,7 +189,7 @@ struct program {
         if (!o.must_wait) return static_cast<std::int32_t>(o.code);
         p.settle();
         runtime::return_code code = runtime::return_code::operation_incomplete;
-        (void)u.engine.collect(u.c, o.id, code);
+        (void)u.engine.collect(u.c, o.id, code, o.on);
         return static_cast<std::int32_t>(code);
     }
     std::int32_t initialize(std::string_view lu, std::string_view tp, std::int32_t sync = 0) {
@@ -228,6 +228,24 @@ struct program {
         return g;
     }
     std::int32_t deallocate() { return finish(runtime::deallocate(u.engine, u.c, id, nullptr)); }
+    std::int32_t send_expedited(std::string_view s) {
+        return finish(runtime::send_expedited_data(u.engine, u.c, id, s.data(), static_cast<std::int32_t>(s.size()),
+                                                   &rts, nullptr));
+    }
+    got receive_expedited(std::int32_t length = 86, std::int32_t type = 1) {
+        got g;
+        std::string buffer(static_cast<std::size_t>(length), '\0');
+        g.code = finish(runtime::receive_expedited_data(u.engine, u.c, id, buffer.data(), length, &g.length, &g.rts,
+                                                        type, nullptr));
+        if (g.code == 0) g.text = buffer.substr(0, static_cast<std::size_t>(g.length));
+        return g;
+    }
+    std::int32_t initialize_for_incoming() {
+        const runtime::outcome o = runtime::initialize_for_incoming(u.engine, u.c);
+        id = o.id;
+        return static_cast<std::int32_t>(o.code);
+    }
+    std::int32_t accept_incoming() { return finish(runtime::accept_incoming(u.engine, u.c, id, nullptr)); }
     std::int32_t confirm() { return finish(runtime::confirm(u.engine, u.c, id, &rts, nullptr)); }
     std::int32_t confirmed() { return finish(runtime::confirmed(u.engine, u.c, id)); }
     std::int32_t flush() { return finish(runtime::flush(u.engine, u.c, id, nullptr)); }

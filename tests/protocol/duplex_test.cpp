@@ -1,0 +1,430 @@
+// Full-duplex conversations and expedited data: each direction on its own.
+#include <doctest/doctest.h>
+
+#include "tests/support/pair.hpp"
+
+using namespace colloquy;
+using colloquy::test::pair;
+using colloquy::test::program;
+using runtime::characteristic;
+
+namespace {
+
+constexpr std::int32_t send_only = 15, receive_only = 16, send_receive = 17, gone = -24;
+
+struct duplex {
+    pair p;
+    program a{p, p.a};
+    program b{p, p.b};
+
+    explicit duplex(const runtime::limits& bounds = pair::small()) : p{bounds} {
+        (void)p.b.engine.tps().add("ECHO", 100);
+        REQUIRE(a.initialize("NET.B", "ECHO") == 0);
+        REQUIRE(a.set(characteristic::send_receive_mode, 1) == 0);
+        REQUIRE(a.allocate() == 0);
+        CHECK(a.state() == send_receive);
+        CHECK(a.flush() == 0);
+        p.settle();
+        REQUIRE(b.accept() == 0);
+        CHECK(b.state() == send_receive);
+    }
+    // Every slot and channel is given back: as many conversations as there is room for come and go.
+    void check_all_returned() {
+        p.settle();
+        CHECK(p.a.engine.inbound().reserved_bytes() == 0);
+        CHECK(p.b.engine.inbound().reserved_bytes() == 0);
+        for (int i = 0; i < 200; ++i) {
+            REQUIRE(a.initialize("NET.B", "ECHO") == 0);
+            REQUIRE(a.allocate() == 0);
+            REQUIRE(a.deallocate() == 0);
+            p.settle();
+            REQUIRE(b.accept() == 0);
+            REQUIRE(b.receive().code == 18);
+            p.settle();
+        }
+    }
+};
+
+// A blocking Receive whose caller waits while others go on.
+struct waiting_receive {
+    program& who;
+    std::string buffer = std::string(32767, '\0');
+    std::int32_t data = -1, length = -1, status = -1, rts = -1;
+    runtime::outcome o{};
+
+    explicit waiting_receive(program& w) : who{w} {
+        o = runtime::receive(w.u.engine, w.u.c, w.id, {buffer.data(), 32767, &data, &length, &status, &rts}, nullptr);
+        REQUIRE(o.must_wait);
+    }
+    bool finished() { return who.u.engine.finished(o.id, o.on); }
+    std::int32_t collect() {
+        runtime::return_code code = runtime::return_code::operation_incomplete;
+        CHECK(who.u.engine.collect(who.u.c, o.id, code, o.on));
+        return static_cast<std::int32_t>(code);
+    }
+    std::string text() const { return buffer.substr(0, static_cast<std::size_t>(length)); }
+};
+
+}  // namespace
+
+TEST_SUITE("duplex") {
+    TEST_CASE("both ends send at once, and neither needs a turn") {
+        duplex d;
+        CHECK(d.a.send("from a") == 0);
+        CHECK(d.b.send("from b") == 0);
+        CHECK(d.a.flush() == 0);
+        CHECK(d.b.flush() == 0);
+        d.p.settle();
+        CHECK(d.a.receive().text == "from b");
+        CHECK(d.b.receive().text == "from a");
+        CHECK(d.a.state() == send_receive);
+        CHECK(d.b.state() == send_receive);
+    }
+
+    TEST_CASE("each direction ends by itself; the conversation with the second") {
+        for (const bool originator_first : {true, false}) {
+            CAPTURE(originator_first);
+            duplex d;
+            program& first = originator_first ? d.a : d.b;
+            program& second = originator_first ? d.b : d.a;
+            CHECK(first.send("last") == 0);
+            CHECK(first.deallocate() == 0);
+            CHECK(first.state() == receive_only);
+            CHECK(first.send("x") == 25);
+            CHECK(first.flush() == 25);
+            CHECK(first.deallocate() == 25);
+            CHECK(first.send_error() == 25);
+            d.p.settle();
+            const auto g = second.receive();
+            CHECK(g.code == 18);
+            CHECK(g.text == "last");
+            CHECK(second.state() == send_only);
+            CHECK(second.receive().code == 25);
+            CHECK(second.send("and now mine") == 0);
+            CHECK(second.flush() == 0);
+            d.p.settle();
+            CHECK(first.receive().text == "and now mine");
+            CHECK(second.deallocate() == 0);
+            CHECK(second.state() == gone);
+            d.p.settle();
+            CHECK(first.receive().code == 18);
+            CHECK(first.state() == gone);
+            d.check_all_returned();
+        }
+    }
+
+    TEST_CASE("both ends end at once") {
+        duplex d;
+        CHECK(d.a.deallocate() == 0);
+        CHECK(d.b.deallocate() == 0);
+        d.p.settle();
+        CHECK(d.a.receive().code == 18);
+        CHECK(d.b.receive().code == 18);
+        CHECK(d.a.state() == gone);
+        CHECK(d.b.state() == gone);
+        d.check_all_returned();
+    }
+
+    TEST_CASE("a Receive waits while another thread sends") {
+        duplex d;
+        waiting_receive r{d.a};
+        CHECK(d.a.send("question") == 0);
+        CHECK(d.a.flush() == 0);
+        CHECK_FALSE(r.finished());
+        d.p.settle();
+        CHECK(d.b.receive().text == "question");
+        CHECK(d.b.send("answer") == 0);
+        CHECK(d.b.flush() == 0);
+        d.p.settle();
+        REQUIRE(r.finished());
+        CHECK(d.a.send("before the Receive is collected") == 0);
+        CHECK(r.collect() == 0);
+        CHECK(r.text() == "answer");
+    }
+
+    TEST_CASE("a Send that waits for credit goes on while a Receive is served, and the other way round") {
+        runtime::limits small = pair::small();
+        small.window_bytes = 2'048;
+        small.window_bytes_max = 2'048;
+        duplex d{small};
+        waiting_receive r{d.a};
+        const std::string large(8'000, 'x');
+        std::int32_t rts = -1;
+        REQUIRE(d.a.set(characteristic::send_type, 1) == 0);
+        const auto s = runtime::send_data(d.a.u.engine, d.a.u.c, d.a.id, large.data(), 8'000, &rts, nullptr);
+        REQUIRE(s.must_wait);
+        CHECK(s.on == runtime::queue::send);
+        CHECK(d.a.send("another") == 37);
+        d.p.settle();
+        CHECK(d.b.send("hello") == 0);
+        CHECK(d.b.flush() == 0);
+        d.p.settle();
+        REQUIRE(r.finished());
+        CHECK(r.collect() == 0);
+        CHECK_FALSE(d.a.u.engine.finished(s.id, s.on));
+        std::string heard;
+        while (heard.size() < large.size()) {
+            const auto g = d.b.receive();
+            REQUIRE(g.code == 0);
+            heard += g.text;
+            d.p.settle();
+        }
+        CHECK(heard == large);
+        REQUIRE(d.a.u.engine.finished(s.id, s.on));
+        runtime::return_code code{};
+        CHECK(d.a.u.engine.collect(d.a.u.c, s.id, code, s.on));
+        CHECK(code == runtime::return_code::ok);
+    }
+
+    TEST_CASE("an abend ends both directions; who waits hears the same") {
+        for (const bool by_originator : {true, false}) {
+            CAPTURE(by_originator);
+            duplex d;
+            program& one = by_originator ? d.a : d.b;
+            program& other = by_originator ? d.b : d.a;
+            waiting_receive r{other};
+            CHECK(one.set(characteristic::deallocate_type, 3) == 0);
+            CHECK(one.deallocate() == 0);
+            CHECK(one.state() == gone);
+            d.p.settle();
+            REQUIRE(r.finished());
+            CHECK(r.collect() == 17);
+            CHECK(other.state() == gone);
+            d.check_all_returned();
+        }
+    }
+
+    TEST_CASE("an abend by this program ends what it waits for itself") {
+        duplex d;
+        waiting_receive r{d.a};
+        CHECK(d.a.set(characteristic::deallocate_type, 3) == 0);
+        CHECK(d.a.deallocate() == 0);
+        REQUIRE(r.finished());
+        CHECK(r.collect() == 17);
+        CHECK(d.a.state() == gone);
+        d.p.settle();
+        CHECK(d.b.send("x") == 17);
+        CHECK(d.b.state() == gone);
+        d.check_all_returned();
+    }
+
+    TEST_CASE("an abend of one whose own direction has ended, and abends that cross ends") {
+        for (const bool originator_done : {true, false}) {
+            CAPTURE(originator_done);
+            duplex d;
+            program& done = originator_done ? d.a : d.b;
+            program& other = originator_done ? d.b : d.a;
+            CHECK(done.deallocate() == 0);
+            CHECK(done.set(characteristic::deallocate_type, 3) == 0);
+            CHECK(done.deallocate() == 0);
+            CHECK(other.deallocate() == 0);
+            d.p.settle();
+            CHECK(other.receive().code == 18);
+            d.check_all_returned();
+        }
+    }
+
+    TEST_CASE("a lost link is told to each call that waits, once, and to the next call") {
+        duplex d;
+        waiting_receive r{d.a};
+        d.p.a.cut();
+        d.p.settle();
+        REQUIRE(r.finished());
+        CHECK(r.collect() == 27);
+        CHECK(d.a.state() == gone);
+        CHECK(d.b.send("x") == 27);
+        CHECK(d.b.state() == gone);
+        CHECK(d.p.a.engine.inbound().reserved_bytes() == 0);
+    }
+
+    TEST_CASE("Send_Error stands between the data and changes no state; a record may be cut") {
+        duplex d;
+        CHECK(d.a.send("one") == 0);
+        CHECK(d.a.send_error() == 0);
+        CHECK(d.a.send("two") == 0);
+        CHECK(d.a.flush() == 0);
+        d.p.settle();
+        CHECK(d.b.receive().text == "one");
+        CHECK(d.b.receive().code == 21);
+        CHECK(d.b.state() == send_receive);
+        CHECK(d.b.receive().text == "two");
+        CHECK(d.b.send("still") == 0);
+    }
+
+    TEST_CASE("what needs turns is a bad parameter, and some characteristics exclude each other") {
+        duplex d;
+        CHECK(d.a.confirm() == 24);
+        CHECK(d.a.prepare_to_receive() == 24);
+        CHECK(d.a.request_to_send() == 24);
+        std::int32_t told = -1;
+        CHECK(runtime::test_request_to_send_received(d.a.u.engine, d.a.u.c, d.a.id, &told).code ==
+              runtime::return_code::program_parameter_check);
+        CHECK(d.a.confirmed() == 25);
+        CHECK(d.a.set(characteristic::send_type, 2) == 24);
+        CHECK(d.a.set(characteristic::send_type, 3) == 24);
+        CHECK(d.a.set(characteristic::send_receive_mode, 0) == 25);
+        CHECK(d.a.set(characteristic::processing_mode, 1) == 24);
+        program c{d.p, d.p.a};
+        REQUIRE(c.initialize("NET.B", "ECHO", 1) == 0);
+        CHECK(c.set(characteristic::send_receive_mode, 1) == 24);
+        CHECK(c.set(characteristic::sync_level, 0) == 0);
+        CHECK(c.set(characteristic::send_receive_mode, 2) == 24);
+        CHECK(c.set(characteristic::send_receive_mode, 1) == 0);
+        CHECK(c.set(characteristic::sync_level, 1) == 24);
+    }
+
+    TEST_CASE("a rejected attach: those who send hear that it was, Receive hears why") {
+        pair p;
+        for (const bool sends : {true, false}) {
+            program a{p, p.a};
+            REQUIRE(a.initialize("NET.B", "NOBODY") == 0);
+            REQUIRE(a.set(characteristic::send_receive_mode, 1) == 0);
+            REQUIRE(a.allocate() == 0);
+            CHECK(a.flush() == 0);
+            p.settle();
+            CHECK((sends ? a.send("x") : a.receive().code) == (sends ? 43 : 9));
+            CHECK(a.state() == gone);
+        }
+    }
+}
+
+TEST_SUITE("expedited") {
+    struct talking {
+        pair p;
+        program a{p, p.a};
+        program b{p, p.b};
+
+        talking() {
+            (void)p.b.engine.tps().add("ECHO", 100);
+            REQUIRE(a.initialize("NET.B", "ECHO") == 0);
+            REQUIRE(a.allocate() == 0);
+        }
+        void accept() {
+            CHECK(a.flush() == 0);
+            p.settle();
+            REQUIRE(b.accept() == 0);
+        }
+    };
+
+    TEST_CASE("it passes data that nobody has read, in any state, and is announced by other calls until it is read") {
+        talking t;
+        CHECK(t.a.send("slow") == 0);
+        CHECK(t.a.send_expedited("fast") == 0);  // takes the attach along
+        t.p.settle();
+        REQUIRE(t.b.accept() == 0);
+        std::int32_t told = -1;
+        CHECK(runtime::test_request_to_send_received(t.b.u.engine, t.b.u.c, t.b.id, &told).code ==
+              runtime::return_code::ok);
+        CHECK(told == 5);
+        auto g = t.b.receive_expedited();
+        CHECK(g.code == 0);
+        CHECK(g.text == "fast");
+        CHECK(g.rts == 0);
+        CHECK(t.b.receive_expedited().code == 28);
+        CHECK(t.b.send_expedited("back") == 0);
+        CHECK(t.b.state() == 4);
+        t.p.settle();
+        CHECK(t.a.receive_expedited().text == "back");
+        CHECK(t.a.state() == 3);
+        g = t.b.receive();
+        CHECK(g.text == "slow");
+        CHECK(g.rts == 0);
+    }
+
+    TEST_CASE("one is under way: the next waits until the first was read, by its own call or not") {
+        talking t;
+        t.accept();
+        CHECK(t.a.send_expedited("1") == 0);
+        std::int32_t rts = -1;
+        const auto o = runtime::send_expedited_data(t.a.u.engine, t.a.u.c, t.a.id, "2", 1, &rts, nullptr);
+        REQUIRE(o.must_wait);
+        CHECK(t.a.send_expedited("3") == 37);
+        CHECK(t.a.send("data goes on") == 0);
+        CHECK(t.a.flush() == 0);
+        t.p.settle();
+        CHECK_FALSE(t.a.u.engine.finished(o.id, o.on));
+        CHECK(t.b.receive_expedited().text == "1");
+        t.p.settle();
+        REQUIRE(t.a.u.engine.finished(o.id, o.on));
+        runtime::return_code code{};
+        CHECK(t.a.u.engine.collect(t.a.u.c, o.id, code, o.on));
+        CHECK(code == runtime::return_code::ok);
+        t.p.settle();
+        CHECK(t.b.receive_expedited().text == "2");
+    }
+
+    TEST_CASE("lengths: too small a buffer says how much is needed and loses nothing") {
+        talking t;
+        t.accept();
+        const std::string most(86, 'x');
+        CHECK(t.a.send_expedited("") == 24);
+        CHECK(t.a.send_expedited(std::string(87, 'x')) == 24);
+        CHECK(t.a.send_expedited(most) == 0);
+        t.p.settle();
+        auto g = t.b.receive_expedited(85);
+        CHECK(g.code == 40);
+        CHECK(g.length == 86);
+        CHECK(t.b.receive_expedited(87).code == 24);
+        CHECK(t.b.receive_expedited(86, 2).code == 24);
+        CHECK(t.b.receive_expedited(86).text == most);
+    }
+
+    TEST_CASE("a call that waits for expedited data hears that the conversation is ending") {
+        talking t;
+        t.accept();
+        std::string buffer(86, '\0');
+        std::int32_t length = -1, info = -1;
+        const auto o = runtime::receive_expedited_data(t.b.u.engine, t.b.u.c, t.b.id, buffer.data(), 86, &length, &info,
+                                                       0, nullptr);
+        REQUIRE(o.must_wait);
+        CHECK(t.b.set(characteristic::error_direction, 1) == 0);  // other queues are not hindered
+        CHECK(t.a.deallocate() == 0);
+        t.p.settle();
+        REQUIRE(t.b.u.engine.finished(o.id, o.on));
+        runtime::return_code code{};
+        CHECK(t.b.u.engine.collect(t.b.u.c, o.id, code, o.on));
+        CHECK(code == runtime::return_code::conversation_ending);
+        CHECK(t.b.send_expedited("x") == 38);
+        CHECK(t.b.receive().code == 18);
+        CHECK(t.b.state() == gone);
+    }
+
+    TEST_CASE("Cancel ends it, and the slot lives until its caller has heard") {
+        talking t;
+        t.accept();
+        std::string buffer(86, '\0');
+        std::int32_t length = -1, info = -1;
+        const auto o = runtime::receive_expedited_data(t.b.u.engine, t.b.u.c, t.b.id, buffer.data(), 86, &length, &info,
+                                                       0, nullptr);
+        REQUIRE(o.must_wait);
+        CHECK(t.b.cancel() == 0);
+        CHECK(t.b.state() == gone);
+        CHECK(t.b.send("x") == 24);
+        CHECK(t.b.cancel() == 24);
+        REQUIRE(t.b.u.engine.finished(o.id, o.on));
+        runtime::return_code code{};
+        CHECK(t.b.u.engine.collect(t.b.u.c, o.id, code, o.on));
+        CHECK(code == runtime::return_code::deallocated_abend);
+        CHECK(t.p.b.engine.inbound().reserved_bytes() == 0);
+    }
+
+    TEST_CASE("in nonblocking mode it is the conversation's one call") {
+        talking t;
+        t.accept();
+        CHECK(t.b.set(characteristic::processing_mode, 1) == 0);
+        std::string buffer(86, '\0');
+        std::int32_t length = -1, info = -1;
+        CHECK(runtime::receive_expedited_data(t.b.u.engine, t.b.u.c, t.b.id, buffer.data(), 86, &length, &info, 0,
+                                              nullptr)
+                  .code == runtime::return_code::operation_incomplete);
+        CHECK(t.b.send_expedited("x") == 37);
+        CHECK(t.b.receive().code == 37);
+        CHECK(t.a.send_expedited("go") == 0);
+        t.p.settle();
+        runtime::engine::collected done;
+        REQUIRE(t.p.b.engine.collect_any(t.p.b.c, done) == runtime::engine::collect_result::one);
+        CHECK(done.code == runtime::return_code::ok);
+        CHECK(buffer.substr(0, static_cast<std::size_t>(length)) == "go");
+        CHECK(t.b.send_expedited("x") == 0);
+    }
+}
