@@ -1,5 +1,5 @@
-# Installs the headers, both libraries, the CMake package and the pkg-config file, in components that package.cmake makes
-# packages of: runtime (the shared library), development (all that compiling and linking needs) and tools.
+# Installs the headers, both libraries, the CMake package and the pkg-config file, in components that package.cmake
+# makes packages of: runtime (the shared library), development (all that compiling and linking needs) and tools.
 if(colloquy_libraries)
     install(TARGETS ${colloquy_libraries} EXPORT colloquy
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development

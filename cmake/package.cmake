@@ -1,4 +1,4 @@
-# Debian packages by `cpack`: libcolloquy0 with the shared library, libcolloquy-dev, and colloquy-tools with the command.
+# Debian packages by `cpack`: libcolloquy0 with the shared library, libcolloquy-dev, and colloquy-tools.
 if(NOT PROJECT_IS_TOP_LEVEL OR NOT CMAKE_SYSTEM_NAME STREQUAL "Linux" OR NOT TARGET colloquy_shared)
     return()
 endif()
