@@ -253,7 +253,7 @@ TEST_SUITE("api") {
         REQUIRE(t.set(cmssl, CM_CONFIRM) == CM_OK);
         for (const bounds& b : all) {
             CAPTURE(b.name);
-            for (const CM_INT32 bad : {-1, b.most + 1, INT32_MAX, INT32_MIN, 256})
+            for (const CM_INT32 bad : std::initializer_list<CM_INT32>{-1, b.most + 1, INT32_MAX, INT32_MIN, 256})
                 CHECK(t.set(b.set, bad) == CM_PROGRAM_PARAMETER_CHECK);
             for (CM_INT32 good = 0; good <= b.most; ++good) {
                 if (b.set == cmssl && good == CM_NONE) continue;  // other characteristics may need the level
@@ -316,7 +316,8 @@ TEST_SUITE("api") {
                 REQUIRE(t.set(cmscst, XC_SECURITY_PROGRAM) == CM_OK);
             }
             CHECK(set(text.data(), b.most) == CM_OK);
-            for (const CM_INT32 bad : {b.least - 1, b.most + 1, -100, INT32_MAX, INT32_MIN})
+            for (const CM_INT32 bad :
+                 std::initializer_list<CM_INT32>{b.least - 1, b.most + 1, -100, INT32_MAX, INT32_MIN})
                 CHECK(set(text.data(), bad) == CM_PROGRAM_PARAMETER_CHECK);
             CHECK(set(nullptr, 4) == CM_PROGRAM_PARAMETER_CHECK);
             CM_INT32 rc = -1;

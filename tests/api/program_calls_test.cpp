@@ -354,7 +354,7 @@ TEST_SUITE("api") {
         talk t;
         REQUIRE(t.init() == CM_OK);
         REQUIRE(t.send("x") == CM_PROGRAM_STATE_CHECK);
-        for (const CM_INT32 call_id : {0, -1, 80, static_cast<CM_INT32>(CM_CMESI)})
+        for (const CM_INT32 call_id : std::initializer_list<CM_INT32>{0, -1, 80, CM_CMESI})
             CHECK(ask(t.id, call_id).code == CM_PROGRAM_PARAMETER_CHECK);
         for (const CM_INT32 wanted : {0, -1, 32'768})
             CHECK(ask(t.id, CM_CMSEND, wanted).code == CM_PROGRAM_PARAMETER_CHECK);

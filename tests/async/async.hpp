@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
 #include "api/colloquy/event.h"
@@ -120,6 +121,15 @@ struct event {
     [[nodiscard]] bool signalled() const { return clq_event_wait(handle, 0) == 0; }  // takes an auto-reset signal
     void wait() const { REQUIRE(clq_event_wait(handle, CLQ_WAIT_FOREVER) == 0); }
 };
+
+// A blocking hook from a lambda without captures, of the type that this system's programs have for it.
+template <class Hook>
+CLQ_FARPROC as_hook(Hook) {
+    struct caller {
+        static std::invoke_result_t<CLQ_FARPROC> COLLOQUY_CALL call() { return Hook{}(); }
+    };
+    return &caller::call;
+}
 
 // A window of the calling thread, named to the library while it lives.
 struct window {

@@ -113,10 +113,10 @@ TEST_SUITE("async") {
         ends two{CM_NONE, CM_BLOCKING};
         static int answered;
         answered = 5;
-        (void)WinCPICSetBlockingHook([]() -> int {
+        (void)WinCPICSetBlockingHook(as_hook([]() -> int {
             answered = clq_stop(0);
             return 0;
-        });
+        }));
         CHECK(two.far.receive().code == CM_PRODUCT_SPECIFIC_ERROR);
         (void)WinCPICUnhookBlockingHook();
         CHECK(answered == -1);

@@ -34,7 +34,7 @@ struct hook_state {
 };
 thread_local hook_state hook;
 
-int COLLOQUY_CALL test_hook() {
+std::invoke_result_t<CLQ_FARPROC> COLLOQUY_CALL test_hook() {
     ++hook.calls;
     hook.blocking_inside = WinCPICIsBlocking();
     if (hook.other != nullptr && hook.calls == 1) {
@@ -202,10 +202,10 @@ TEST_SUITE("async") {
                 hook = {};
                 static thread_local tally* entered;
                 entered = &inside;
-                (void)WinCPICSetBlockingHook([]() -> int {
+                (void)WinCPICSetBlockingHook(as_hook([]() -> int {
                     entered->add();
                     return 1;
-                });
+                }));
                 first = wait_any();
                 (void)WinCPICUnhookBlockingHook();
             }};
@@ -590,11 +590,11 @@ TEST_SUITE("async") {
         elsewhere = -1;
         static thread_local bool asked;
         asked = false;
-        const bool replaced = WinCPICSetBlockingHook([]() -> int {
+        const bool replaced = WinCPICSetBlockingHook(as_hook([]() -> int {
                                   if (!asked) std::thread{[] { elsewhere = WinCPICIsBlocking(); }}.join();
                                   asked = true;
                                   return WinCPICIsBlocking() != 0 ? 0 : 1;
-                              }) == &test_hook;
+                              })) == &test_hook;
         CHECK(replaced);
         CHECK(two.far.receive().code == CM_PRODUCT_SPECIFIC_ERROR);
         CHECK(elsewhere == 0);
@@ -619,11 +619,11 @@ TEST_SUITE("async") {
         CHECK(first);
         static std::atomic<unsigned> calls;
         calls = 0;
-        const bool replaced = WinCPICSetBlockingHook([]() -> int {
+        const bool replaced = WinCPICSetBlockingHook(as_hook([]() -> int {
                                   ++calls;
                                   (void)WinCPICUnhookBlockingHook();
                                   return 1;
-                              }) == &test_hook;
+                              })) == &test_hook;
         CHECK(replaced);
         std::thread sender{[&] { two.say("x"); }};
         CHECK(two.far.receive().text == "x");

@@ -16,6 +16,9 @@
 namespace colloquy::test {
 
 #ifdef _WIN32
+// What 16-bit programs said of their pointers.
+#undef near
+#undef far
 using socket_handle = SOCKET;
 inline constexpr socket_handle no_socket = INVALID_SOCKET;
 inline constexpr int shut_writing = SD_SEND;
