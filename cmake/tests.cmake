@@ -46,6 +46,9 @@ if(TARGET colloquy_static)
     target_compile_definitions(colloquy_test_support PRIVATE ${colloquy_system_definitions})
 endif()
 colloquy_test(api colloquy_api_test LINKS colloquy_static colloquy_test_support)
+# It tests an inner part, which has the library's own type for numbers.
+set_source_files_properties(${PROJECT_SOURCE_DIR}/tests/api/side_information_test.cpp PROPERTIES
+    COMPILE_DEFINITIONS COLLOQUY_BUILDING)
 colloquy_test(async colloquy_async_test LINKS colloquy_static colloquy_test_support)
 colloquy_test(sim colloquy_sim OWN_MAIN LINKS colloquy_runtime colloquy_transport ${colloquy_system_libraries})
 if(UNIX)

@@ -384,24 +384,36 @@ TEST_SUITE("config") {
     TEST_CASE("config: places are looked at in their order") {
         using places = std::vector<std::string>;
         CHECK(configuration_places(variables({{"COLLOQUY_CONFIG", "/x.toml"}, {"HOME", "/h"}})) == places{"/x.toml"});
+#ifdef _WIN32
+        CHECK(configuration_places(variables({{"APPDATA", "C:\\a"}, {"ProgramData", "C:\\p"}})) ==
+              places{"colloquy.toml", "C:\\a\\colloquy\\colloquy.toml", "C:\\p\\colloquy\\colloquy.toml"});
+        CHECK(configuration_places(variables({})) == places{"colloquy.toml"});
+#else
         CHECK(configuration_places(variables({{"XDG_CONFIG_HOME", "/c"}, {"HOME", "/h"}})) ==
               places{"colloquy.toml", "/c/colloquy/colloquy.toml", "/etc/colloquy.toml"});
         CHECK(configuration_places(variables({{"XDG_CONFIG_HOME", "relative"}, {"HOME", "/h"}})) ==
               places{"colloquy.toml", "/h/.config/colloquy/colloquy.toml", "/etc/colloquy.toml"});
         CHECK(configuration_places(variables({})) == places{"colloquy.toml", "/etc/colloquy.toml"});
+#endif
     }
 
     TEST_CASE("config: a file is loaded from where it was found") {
         const scratch_directory directory;
+#ifdef _WIN32
+        const char* const home = "APPDATA";
+        const std::string user = directory.file("colloquy\\colloquy.toml", "lu_name = \"NET.USER\"");
+#else
+        const char* const home = "XDG_CONFIG_HOME";
         const std::string user = directory.file("colloquy/colloquy.toml", "lu_name = \"NET.USER\"");
+#endif
         const std::string named = directory.file("named.toml", "lu_name = \"NET.NAMED\"");
 
-        auto result = find_configuration(variables({{"XDG_CONFIG_HOME", directory.path()}}));
+        auto result = find_configuration(variables({{home, directory.path()}}));
         REQUIRE(result);
         CHECK(result.value->lu_name == "NET.USER");
         CHECK(result.value->source == user);
 
-        result = find_configuration(variables({{"XDG_CONFIG_HOME", directory.path()}, {"COLLOQUY_CONFIG", named}}));
+        result = find_configuration(variables({{home, directory.path()}, {"COLLOQUY_CONFIG", named}}));
         REQUIRE(result);
         CHECK(result.value->lu_name == "NET.NAMED");
 

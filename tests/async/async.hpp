@@ -3,9 +3,11 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <type_traits>
@@ -38,20 +40,27 @@ struct ends {
     }
 };
 
-// A number that one thread waits to grow.
+// A number that one thread waits to grow. Not by std::atomic::wait, which loses wake-ups where gcc 12 has no futex.
 class tally {
 public:
-    void add() noexcept {
-        count_.fetch_add(1, std::memory_order_acq_rel);
-        count_.notify_all();
+    void add() {
+        const std::lock_guard held{mutex_};
+        ++count_;
+        grown_.notify_all();
     }
-    void wait_for(unsigned n) const noexcept {
-        for (unsigned now = count(); now < n; now = count()) count_.wait(now, std::memory_order_acquire);
+    void wait_for(unsigned n) const {
+        std::unique_lock held{mutex_};
+        grown_.wait(held, [&] { return count_ >= n; });
     }
-    [[nodiscard]] unsigned count() const noexcept { return count_.load(std::memory_order_acquire); }
+    [[nodiscard]] unsigned count() const {
+        const std::lock_guard held{mutex_};
+        return count_;
+    }
 
 private:
-    std::atomic<unsigned> count_{0};
+    mutable std::mutex mutex_;
+    mutable std::condition_variable grown_;
+    unsigned count_ = 0;
 };
 
 // What a sink or callback was told.
