@@ -7,7 +7,7 @@ endif()
 
 # Pairs of programs, each a process of its own.
 if(COLLOQUY_BUILD_EXAMPLES AND Python3_Interpreter_FOUND AND UNIX)
-    foreach(pair IN ITEMS copy credit)
+    foreach(pair IN ITEMS copy credit stream)
         if(TARGET example_${pair}_server)
             add_test(NAME examples_${pair} COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/examples/pairs.py
                 $<TARGET_FILE:example_${pair}_server> $<TARGET_FILE:example_${pair}_client> ${pair})

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the examples that come in pairs, each as two processes over TCP.
 
-usage: pairs.py SERVER CLIENT copy|credit
+usage: pairs.py SERVER CLIENT copy|credit|stream
 """
 import pathlib
 import random
@@ -94,8 +94,38 @@ def credit(server_path, client, scratch):
             server.stdout.close()
 
 
+def stream(server_path, client, scratch):
+    chance = random.Random(7)
+    texts = ["", "one line", "\n" * 50_000,
+             "\n".join("x" * chance.choice((0, 1, 10, 100, 16381, 16382, 16383, 32764, 32765)) for _ in range(300)),
+             "\n".join(str(chance.random()) for _ in range(100_000))]
+    server = subprocess.Popen([server_path, "127.0.0.1:0", str(len(texts))], env=environment(), text=True,
+                              stdout=(scratch / "lines").open("wb"), stderr=subprocess.PIPE)
+    try:
+        address = server.stderr.readline().split()[1]
+        expected = []
+        for text in texts:
+            done = subprocess.run([client, address], env=environment(), text=True, input=text, timeout=TIME_LIMIT,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            expect("the client", (done.returncode, done.stdout), (0, ""))
+            lines = text.split("\n")[:-1] if text == "" or text.endswith("\n") else text.split("\n")
+            expected += lines
+            said = server.stderr.readline().split()
+            expect("the server", said[:2], [str(len(lines)), "lines"])
+            if len(lines) > 1_000 and int(said[3]) > len(lines) // 10:
+                raise AssertionError(f"{len(lines)} lines took {said[3]} calls: they did not come together")
+        expect("the server", server.wait(TIME_LIMIT), 0)
+        if (scratch / "lines").read_text().split("\n")[:-1] != expected:
+            raise AssertionError("other lines came than were sent")
+    finally:
+        if server.poll() is None:
+            server.kill()
+            server.wait()
+        server.stderr.close()
+
+
 def main():
-    pairs = {f.__name__: f for f in (copy, credit)}
+    pairs = {f.__name__: f for f in (copy, credit, stream)}
     if len(sys.argv) != 4 or sys.argv[3] not in pairs:
         print(__doc__, file=sys.stderr)
         return 2
