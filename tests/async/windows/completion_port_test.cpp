@@ -100,8 +100,6 @@ TEST_SUITE("async") {
         const running_unit unit;
         const port p;
         const event e{false};
-        const window w;
-        w.use();
         for (const bool event_first : {true, false}) {
             CAPTURE(event_first);
             ends two;
@@ -128,6 +126,8 @@ TEST_SUITE("async") {
             e.wait();
             CHECK(wait_any().id == two.far.id);
             REQUIRE(set_event(two.far, nullptr) == CM_OK);
+            const window w;
+            w.use();
             REQUIRE(r.issue(two.far) == CM_OPERATION_INCOMPLETE);
             two.say("z");
             CHECK(window::next().wParam == CM_OK);
@@ -174,8 +174,8 @@ TEST_SUITE("async") {
         std::map<OVERLAPPED*, unsigned> times;
         {
             const scarcity hard{35};
+            for (unsigned i = 0; i < count; ++i) all.push_back(std::make_unique<ends>());
             for (unsigned i = 0; i < count; ++i) {
-                all.push_back(std::make_unique<ends>());
                 REQUIRE(set_port(all[i]->far, p.handle, i, scarce, &mine[i]) == CM_OK);
                 REQUIRE(got[i].issue(all[i]->far) == CM_OPERATION_INCOMPLETE);
                 all[i]->say("x");
