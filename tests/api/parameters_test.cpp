@@ -61,6 +61,11 @@ std::vector<named_call> all_calls() {
         {"cmesui", [](const void* id) { return run(cmesui, id, to, out.data()); }},
         {"cmectx", [](const void* id) { return run(cmectx, id, to, out.data()); }},
         {"xceti", [](const void* id) { return run(xceti, id, to); }},
+        {"cmacci", [](const void* id) { return run(cmacci, id); }},
+        {"cmesrm", [](const void* id) { return run(cmesrm, id, out.data()); }},
+        {"cmssrm", [](const void* id) { return run(cmssrm, id, zero); }},
+        {"cmsndx", [](const void* id) { return run(cmsndx, id, in, size, out.data()); }},
+        {"cmrcvx", [](const void* id) { return run(cmrcvx, id, to, size, &out[0], &out[1], zero); }},
         {"clq_set_destination",
          [](const void* id) {
              CM_INT32 rc = -1;
