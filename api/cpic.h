@@ -203,7 +203,7 @@ typedef CM_INT32 SYNC_LEVEL;
 #define CM_CONV_DEALLOC_AFTER_SYNCPT 136
 #define CM_INCLUDE_PARTNER_REJECT_BO 137
 
-/* ---- Values of characteristics and outputs. This release returns states 2 to 8 only. ---- */
+/* ---- Values of characteristics and outputs. The states of sync points, 9 to 13 and 18, are never returned. ---- */
 
 /* conversation_state */
 #define CM_INITIALIZE_STATE 2
