@@ -207,13 +207,20 @@ void engine::look(context& c, conversation& v, std::uint64_t generation) noexcep
     carry_on(c, v, before);
 }
 
+// A conversation that has moved named its new slot in the channel's entry before its old life ended. Who saw that end
+// by a look that orders nothing looks again, so that the entry cannot be seen as it was.
+static bool moved_or_gone(const conversation& v) noexcept {
+    (void)v.word.load();  // acquire[slot-own]
+    return true;
+}
+
 wire::reason engine::on_data(context& c, conversation_id id, const wire::frame_header& h,
                              std::span<const std::byte> payload, buffer*& owned, bool& stale) noexcept {
     conversation& v = slots_[id.slot()];
     const std::uint64_t generation = id.generation();
     const std::uint32_t charge = wire::frame_charge(h.length);
     switch (v.word.take(generation)) {
-        case state_word<>::take_result::stale: stale = true; return wire::reason::none;
+        case state_word<>::take_result::stale: stale = moved_or_gone(v); return wire::reason::none;
         case state_word<>::take_result::from_idle: {
             const wire::reason why = flow{*this, c, v}.admit(h.indicators, payload, charge, owned, false);
             leave_idle(c, v);
@@ -228,7 +235,7 @@ wire::reason engine::on_data(context& c, conversation_id id, const wire::frame_h
         case state_word<>::take_result::done: break;
     }
     // Somebody is busy with the conversation: leave the frame on its pile, in order, behind a pin that keeps the slot.
-    stale = !v.word.pin(generation);
+    stale = !v.word.pin(generation) && moved_or_gone(v);
     if (stale) return wire::reason::none;
     buffer* frame = owned;
     if (frame == nullptr) {
@@ -255,7 +262,7 @@ wire::reason engine::on_data(context& c, conversation_id id, const wire::frame_h
 
 wire::reason engine::on_response(context& c, conversation_id id, bool& stale) noexcept {
     conversation& v = slots_[id.slot()];
-    stale = !v.word.pin(id.generation());
+    stale = !v.word.pin(id.generation()) && moved_or_gone(v);
     if (stale) return wire::reason::none;
     // acquire[asked]
     const bool waited_for = v.asked.exchange_acquire(0) != 0;
@@ -268,7 +275,7 @@ wire::reason engine::on_response(context& c, conversation_id id, bool& stale) no
 wire::reason engine::on_expedited(context& c, conversation_id id, wire::frame_type type,
                                   std::span<const std::byte> payload, bool& stale) noexcept {
     conversation& v = slots_[id.slot()];
-    stale = !v.word.pin(id.generation());
+    stale = !v.word.pin(id.generation()) && moved_or_gone(v);
     if (stale) return wire::reason::none;
     // Always by the pile: it is rare, and must not overtake the attach.
     buffer* frame = inbound_or_heap(c, payload.size());
@@ -288,12 +295,13 @@ wire::reason engine::on_expedited(context& c, conversation_id id, wire::frame_ty
 }
 
 void engine::on_signal(conversation_id id, bool& stale) noexcept {
-    stale = !slots_[id.slot()].word.raise(id.generation(), flag::request_to_send);
+    conversation& v = slots_[id.slot()];
+    stale = !v.word.raise(id.generation(), flag::request_to_send) && moved_or_gone(v);
 }
 
 wire::reason engine::on_credit(context& c, conversation_id id, std::uint32_t grant, bool& stale) noexcept {
     conversation& v = slots_[id.slot()];
-    stale = !v.word.pin(id.generation());
+    stale = !v.word.pin(id.generation()) && moved_or_gone(v);
     if (stale) return wire::reason::none;
     // What the owner has taken already is added, and looked at, when it takes the rest.
     const std::uint32_t before = v.granted.fetch_add_acq_rel(grant);  // release[grant]
@@ -307,7 +315,7 @@ wire::reason engine::on_credit(context& c, conversation_id id, std::uint32_t gra
 void engine::on_link_lost(context& c, conversation_id id, bool& stale) noexcept {
     conversation& v = slots_[id.slot()];
     const auto result = v.word.announce(id.generation(), flag::link_lost);
-    stale = result == state_word<>::announce_result::stale;
+    stale = result == state_word<>::announce_result::stale && moved_or_gone(v);
     if (result == state_word<>::announce_result::take_it) look(c, v, id.generation());
 }
 

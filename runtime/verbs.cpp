@@ -65,8 +65,11 @@ conversation* claim_queue(engine& e, context& c, conversation_id id, queue on, p
             case state_word<>::own_result::owned: break;
         }
         const bool pending_accept = before == phase::pending && v->op.kind == verb::accept;
-        if (v->state == state::reset && !pending_accept && before == phase::idle) {
-            leave_over(*v);
+        if (v->state == state::reset && !pending_accept) {
+            if (before == phase::idle)
+                leave_over(*v);
+            else
+                e.put_back(c, *v, before);
             return nullptr;
         }
         if (v->on(on) == waits::nothing && !pending_accept) return v;
