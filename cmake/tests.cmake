@@ -118,7 +118,9 @@ if(NOT MSVC)
     set(strict_c -pedantic -Wall -Wextra -Wstrict-prototypes -Wshadow -Wconversion -Wundef -Werror)
     colloquy_header_check(headers_c89.c -std=c89 ${strict_c} -Wdeclaration-after-statement)
     colloquy_header_check(headers_c99.c -std=c99 ${strict_c})
-    colloquy_header_check(headers_windows_names.c -std=c89 ${strict_c} -Wdeclaration-after-statement)
+    if(NOT WIN32)  # which has the names itself
+        colloquy_header_check(headers_windows_names.c -std=c89 ${strict_c} -Wdeclaration-after-statement)
+    endif()
     colloquy_header_check(headers_cpp.cpp
         -pedantic -Wall -Wextra -Wshadow -Wconversion -Wold-style-cast -Wundef -Werror)
 endif()
