@@ -27,7 +27,8 @@ leave() { timeout 60 wineserver -k >/dev/null 2>&1; }
 trap leave EXIT
 
 if ! { cmake -S . -B "$directory" -G Ninja --toolchain cmake/toolchains/mingw-w64-x86_64.cmake \
-    -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS_RELEASE=-O1 -DCOLLOQUY_WERROR=ON -DCOLLOQUY_CHECK_HEADERS=OFF && cmake --build "$directory" -j "$jobs"; } >"$log" 2>&1; then
+    -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS_RELEASE=-O1 -DCOLLOQUY_WERROR=ON \
+    -DCOLLOQUY_CHECK_HEADERS=OFF && cmake --build "$directory" -j "$jobs"; } >"$log" 2>&1; then
     grep -E 'error|Error|FAILED' "$log" | head -n 20 >&2
     wait "$prefix_maker"
     echo "windows: build failed after $((SECONDS - start)) s; see $log"
