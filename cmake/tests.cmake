@@ -53,7 +53,10 @@ colloquy_test(async colloquy_async_test LINKS colloquy_static colloquy_test_supp
 colloquy_test(sim colloquy_sim OWN_MAIN LINKS colloquy_runtime colloquy_transport ${colloquy_system_libraries})
 if(UNIX)
     colloquy_test(conformance colloquy_conformance OWN_MAIN LINKS colloquy_static
-        ARGUMENTS --check ${PROJECT_SOURCE_DIR}/docs/conformance.md)
+        ARGUMENTS --test-suite=conformance --check ${PROJECT_SOURCE_DIR}/docs/conformance.md)
+    add_test(NAME colloquy_conformance_random COMMAND colloquy_conformance "--test-suite=random calls")
+    set_tests_properties(colloquy_conformance_random PROPERTIES
+        LABELS conformance TIMEOUT 300 ENVIRONMENT "${test_environment}")
 endif()
 include(${PROJECT_SOURCE_DIR}/tests/programs/programs.cmake)
 include(${PROJECT_SOURCE_DIR}/tests/examples/examples.cmake)

@@ -448,6 +448,8 @@ void walk_half_duplex(table_report& into, std::size_t way_index, way how, bool b
 }
 
 void note_step(const std::string& what) {
+    static std::mutex mutex;
+    const std::lock_guard held{mutex};
     std::strncpy(place.data(), what.c_str(), place.size() - 1);
     steps.fetch_add(1);
 }
