@@ -89,6 +89,11 @@ std::vector<entry> all_entries() {
         plain("cminit", cminit, {room(8), text("        ")}, 0),
         verb("cmaccp", cmaccp, {room(8)}, 0),
         verb("cmallc", cmallc, {id_in()}, initialized),
+        verb("cminic", cminic, {room(8)}, 0),
+        verb("cmacci", cmacci, {id_in()}, initialized),
+        verb("cmsndx", cmsndx, {id_in(), text(std::string(86, 'x')), length(1, 86), out()}, sends),
+        verb("cmrcvx", cmrcvx, {id_in(), room(86), length(0, 86), out(), out(), number(0, 1)}, sends),
+        plain("cmesrm", cmesrm, {id_in(), out()}, sends),
         verb("cmdeal", cmdeal, {id_in()}, sends),
         verb("cmcfm", cmcfm, {id_in(), out()}, sends),
         verb("cmcfmd", cmcfmd, {id_in()}, CM_CONFIRM_STATE),
@@ -172,6 +177,8 @@ std::vector<entry> all_entries() {
     add(plain("cmsct", cmsct, {id_in(), number(0, 1)}, initialized));
     static constexpr std::pair<const char*, name_setter> secrets[]{
         {"cmscsu", cmscsu}, {"xcscsu", xcscsu}, {"cmscsp", cmscsp}, {"xcscsp", xcscsp}};
+    // Full duplex goes with sync level CM_NONE alone.
+    add(plain("cmssrm", cmssrm, {id_in(), number(0, 1)}, initialized)).good = {CM_OK, CM_PROGRAM_PARAMETER_CHECK};
     for (const auto& [name, f] : secrets)
         add(plain(name, f, {id_in(), text("TENLETTERS"), length(0, 10)}, initialized)).before = [](stage& s) {
             need(s.x.set(cmscst, CM_SECURITY_PROGRAM), CM_OK, "Set_Conversation_Security_Type");
