@@ -47,3 +47,11 @@ foreach(source IN LISTS example_sources)
             -Wall -Wextra -Wpedantic -Wshadow $<$<BOOL:${COLLOQUY_WERROR}>:-Werror>)
     endif()
 endforeach()
+
+# Those that only Windows can have.
+if(WIN32 AND TARGET colloquy_static)
+    foreach(name IN ITEMS event_server window_client)
+        add_executable(example_${name} examples/windows/${name}.c)
+        target_link_libraries(example_${name} PRIVATE colloquy::colloquy Threads::Threads colloquy_c_warnings)
+    endforeach()
+endif()

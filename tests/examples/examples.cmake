@@ -17,6 +17,13 @@ if(COLLOQUY_BUILD_EXAMPLES AND Python3_Interpreter_FOUND AND UNIX)
     endforeach()
 endif()
 
+# A server and a client that only Windows can have, run against each other; no display is needed.
+if(TARGET example_event_server AND Python3_Interpreter_FOUND)
+    add_test(NAME examples_windows COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/examples/windows.py
+        $<TARGET_FILE:example_event_server> $<TARGET_FILE:example_window_client> ${CMAKE_CROSSCOMPILING_EMULATOR})
+    set_tests_properties(examples_windows PROPERTIES LABELS examples TIMEOUT 180)
+endif()
+
 # The servers of examples/embed_*, each driven by a client from another process over TCP.
 if(NOT COLLOQUY_BUILD_EXAMPLES OR NOT TARGET example_embed_epoll OR NOT Python3_Interpreter_FOUND)
     return()
