@@ -45,7 +45,11 @@ foreach(host IN ITEMS epoll libuv asio glib)
     colloquy_embed_test(${host} 1)
 endforeach()
 # The thread sanitizer adds one of its own to programs that have several.
-colloquy_embed_test(threads $<IF:$<STREQUAL:${COLLOQUY_SANITIZE},thread>,4,3>)
+if(COLLOQUY_SANITIZE STREQUAL "thread")
+    colloquy_embed_test(threads 4)
+else()
+    colloquy_embed_test(threads 3)
+endif()
 
 add_test(NAME examples_hello COMMAND example_hello)
 set_tests_properties(examples_hello PROPERTIES LABELS examples TIMEOUT 60)
