@@ -121,6 +121,7 @@ std::vector<action> actions_of(const row& r) {
     const char kind = r.condition.empty() ? ' ' : r.condition[0];
     const std::string& c = r.call;
     if (c == "Allocate") return {simple("", [](stage& s) { return s.x.allocate(); })};
+    if (c.starts_with("Accept_Incoming")) return {simple("", [](stage& s) { return s.x.call(cmacci); })};
     if (c == "Cancel_Conversation") {
         action a = simple("", [](stage& s) { return s.x.cancel(); });
         a.fate = "30";
@@ -357,6 +358,14 @@ std::vector<scenario> scenarios_for(const stage& s, const row& r, const action& 
     }
     const std::string set = outcome.substr(0, outcome.find_first_of(" ("));
     if (set == "ok") {
+        if (r.call == "Deallocate" && state == CM_INITIALIZE_INCOMING_STATE)
+            return none("Set_Deallocate_Type is refused in this state, so that ABEND cannot be chosen");
+        if (r.call.starts_with("Accept_Incoming"))
+            return {before("a partner has called", [](stage& st) {
+                (void)st.other().ask("call " + st.back() + " 1 " + (st.basic ? "basic" : "mapped"));
+                st.partner_talks();
+                st.ping();
+            })};
         if (r.call == "Test_Request_To_Send_Received") {
             for (const bool asked : {false, true}) {
                 scenario c = plain(asked ? "asked" : "not asked");
@@ -407,6 +416,8 @@ std::vector<scenario> scenarios_for(const stage& s, const row& r, const action& 
             return {c};
         }
         if (r.call.starts_with("Set_")) {
+            if (a.basic_only && state == CM_INITIALIZE_INCOMING_STATE)
+                return none("the type of a conversation that nobody has begun is not known");
             if (a.basic_only && !s.basic) return none("fill and log data belong to basic conversations");
             scenario c = plain("");
             if (state == CM_INITIALIZE_STATE)
@@ -462,6 +473,7 @@ std::vector<scenario> scenarios_for(const stage& s, const row& r, const action& 
         c.strict = true;
         return {c};
     }
+    if (outcome == "sc(no attach)") return none("a program that serves a name waits, or is told 35");
     if (outcome == "sc(op incomplete)") return {plain("")};  // the walk's own
     if (set == "ps") return none("a failure of the product itself cannot be brought about by a program");
     if (set == "oi") {

@@ -132,6 +132,13 @@ void stage::bring(CM_INT32 state, CM_INT32 level) {
         x.prepare(there(), sync_level, basic);
         return;
     }
+    if (state == CM_INITIALIZE_INCOMING_STATE) {
+        CM_INT32 rc = -1;
+        cminic(x.id.data(), &rc);
+        need(rc, CM_OK, "Initialize_For_Incoming");
+        x.basic = basic;
+        return;
+    }
     if (x_allocates) {
         x.prepare(there(), sync_level, basic);
         need(x.allocate(), CM_OK, "Allocate");
@@ -225,6 +232,16 @@ void stage::finish(const std::string* texts) {
         need(x.call(cmect, &type), CM_OK, "Extract_Conversation_Type");
         x.basic = type == CM_BASIC_CONVERSATION;
         need(completed(x.allocate()), CM_OK, "Allocate");
+    }
+    if (x.state() == CM_INITIALIZE_INCOMING_STATE) {
+        (void)partner_->ask("call " + back() + " 1 " + (basic ? "basic" : "mapped"));
+        partner_talks_ = true;
+        CM_INT32 code = 0;
+        do code = completed(x.call(cmacci));
+        while (code == CM_PROGRAM_STATE_CHECK && x.state() == CM_INITIALIZE_INCOMING_STATE);
+        need(code, CM_OK, "Accept_Incoming");
+        x.learn_type();
+        x.basic = basic;
     }
     if (!partner_talks_) {
         need(completed(x.flush()), CM_OK, "Flush");

@@ -68,14 +68,11 @@ private:
         if (mark == ".") return;
         result& to = report_.at(r.number, column, way_);
         const CM_INT32 state = state_of_column(column);
-        if (state == CM_INITIALIZE_INCOMING_STATE || r.call.find("(2.x)") != r.call.npos) {
-            to.untested.insert("INITIALIZE_INCOMING is not walked");
-            return;
-        }
         for (const bool allocates : {true, false}) {
             s.x_allocates = allocates;
             if (!allocates && (state == CM_INITIALIZE_STATE || state == reset_state)) continue;
-            if (r.call == "Initialize_Conversation") {
+            if (allocates && state == CM_INITIALIZE_INCOMING_STATE) continue;
+            if (r.call == "Initialize_Conversation" || r.call.starts_with("Initialize_For_Incoming")) {
                 initialize(s, r, state, to, mark);
                 continue;
             }
@@ -238,6 +235,15 @@ private:
             return;
         }
         need(code, CM_OPERATION_INCOMPLETE, "the call");
+        if (state == CM_INITIALIZE_INCOMING_STATE) {
+            busy(s, state);
+            (void)s.other().ask("call " + s.back() + " 1 " + (basic_ ? "basic" : "mapped"));
+            s.partner_talks();
+            need(s.completed(code), CM_OK, "the completed call");
+            need(s.x.state(), CM_RECEIVE_STATE, "the state after completion");
+            s.finish(nullptr);
+            return;
+        }
         need(mark == "(pending)", "the mark of the cell is " + mark);
         busy(s, state);
         (void)s.other().ask(state == CM_RECEIVE_STATE ? "send data F" : "turn; send data F");
@@ -255,6 +261,17 @@ private:
                                   : "a link inside a process is up at once");
         s.bring(state, CM_CONFIRM);
         set_mode(s);
+        if (state == CM_INITIALIZE_INCOMING_STATE) {
+            if (!how_.non_blocking) throw no_way("an Accept_Incoming that blocks is tried as a non-blocking one");
+            const CM_INT32 code = s.x.call(cmacci);
+            need(code, CM_OPERATION_INCOMPLETE, "the call before");
+            need(s.x.set(cmspm, CM_BLOCKING), CM_PROGRAM_STATE_CHECK, "Set_Processing_Mode");
+            (void)s.other().ask("call " + s.back() + " 1 " + (basic_ ? "basic" : "mapped"));
+            s.partner_talks();
+            need(s.completed(code), CM_OK, "the completed call");
+            s.finish(nullptr);
+            return;
+        }
         if (how_.non_blocking) {
             if (state == CM_INITIALIZE_STATE) s.hold(true);
             const CM_INT32 code = state == CM_INITIALIZE_STATE ? s.x.allocate()
@@ -333,9 +350,17 @@ private:
                 beside_x(s, state, [&] {
                     const auto open = running_unit::conversations_open();
                     program_end e;
+                    const bool incoming = r.call.starts_with("Initialize_For_Incoming");
+                    const auto init = [&] {
+                        CM_INT32 rc = -1;
+                        if (!incoming) return e.init();
+                        cminic(e.id.data(), &rc);
+                        return rc;
+                    };
                     if (o == "ok") {
-                        need(e.init(), CM_OK, "the call");
-                        need(e.state(), CM_INITIALIZE_STATE, "Extract_Conversation_State");
+                        need(init(), CM_OK, "the call");
+                        need(e.state(), incoming ? CM_INITIALIZE_INCOMING_STATE : CM_INITIALIZE_STATE,
+                             "Extract_Conversation_State");
                         need(e.cancel(), CM_OK, "Cancel_Conversation");
                     } else if (o == "pc") {
                         CM_INT32 rc = -1;
@@ -344,7 +369,7 @@ private:
                         need(e.id == id_bytes{}, "a refused call wrote an ID");
                     } else {
                         in_full_table([&] {
-                            need(e.init(), CM_PRODUCT_SPECIFIC_ERROR, "the call");
+                            need(init(), CM_PRODUCT_SPECIFIC_ERROR, "the call");
                             need(e.id == id_bytes{}, "a refused call wrote an ID");
                         });
                     }
@@ -367,13 +392,10 @@ private:
                     const std::string& column = report_.table.columns[i];
                     const CM_INT32 state = state_of_column(column);
                     result& to = report_.at(r.number, column, way_);
-                    if (state == CM_INITIALIZE_INCOMING_STATE) {
-                        to.untested.insert("INITIALIZE_INCOMING is not walked");
-                        continue;
-                    }
                     for (const bool allocates : {true, false}) {
                         s.x_allocates = allocates;
                         if (!allocates && (state == CM_INITIALIZE_STATE || state == reset_state)) continue;
+                        if (allocates && state == CM_INITIALIZE_INCOMING_STATE) continue;
                         for (const std::string& o : outcomes_of(r.outcome)) accept(s, r, o, state, to);
                     }
                 }
