@@ -88,17 +88,21 @@ std::unique_ptr<logical_unit> logical_unit::start(const configuration& wanted, s
             u->drives_.push_back(
                 std::make_unique<transport::drive>(*u->engine_, u->links_, i, options, std::move(reactor)));
         }
+        std::size_t turn = 0;
         for (transport::endpoint where : wanted.listen) {
             std::string text;
-            for (auto& d : u->drives_) {
+            // Where reactors cannot share a port, each address belongs to one of them, in turn.
+            const bool shared = transport::reactors_share_ports();
+            const std::size_t first = shared ? 0 : turn++ % u->drives_.size();
+            const std::size_t end = shared ? u->drives_.size() : first + 1;
+            for (std::size_t i = first; i != end; ++i) {
                 transport::address chosen;
-                if (const std::string why = d->listen(where, chosen); !why.empty()) {
+                if (const std::string why = u->drives_[i]->listen(where, chosen); !why.empty()) {
                     error = joined({"listen ", transport::format_endpoint(where), ": ", why});
                     return nullptr;
                 }
                 where.port = chosen.port();  // all drives listen on the port that the first one got
                 text = chosen.to_string();
-                if (!transport::reactors_share_ports()) break;  // the first takes all that come
             }
             u->listening_.push_back(text);
         }
