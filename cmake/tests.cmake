@@ -137,6 +137,13 @@ if(Python3_Interpreter_FOUND AND CMAKE_SYSTEM_NAME STREQUAL "Linux")
     endforeach()
 endif()
 
+# Programs of Windows against the C headers, where a compiler for Windows is at hand.
+if(WIN32 AND Python3_Interpreter_FOUND)
+    add_test(NAME headers_windows COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/headers/windows.py
+        ${PROJECT_SOURCE_DIR} ${CMAKE_C_COMPILER})
+    set_tests_properties(headers_windows PROPERTIES LABELS api TIMEOUT 120)
+endif()
+
 if(Python3_Interpreter_FOUND)
     add_test(NAME tidy COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/tidy.py)
     set_tests_properties(tidy PROPERTIES LABELS tidy TIMEOUT 60)

@@ -18,6 +18,10 @@ extern "C" {
 #endif
 
 /* 64 bits, also where C89 and C++98 are taken at their word. */
+#if defined(_MSC_VER)
+typedef __int64 clq_int64;
+typedef unsigned __int64 clq_uint64;
+#else
 #if defined(__GNUC__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wlong-long"
@@ -26,6 +30,7 @@ typedef long long clq_int64;
 typedef unsigned long long clq_uint64;
 #if defined(__GNUC__)
 #pragma GCC diagnostic pop
+#endif
 #endif
 
 /*

@@ -1,6 +1,6 @@
 /*
- * window_client: a program of Windows with a window, a message loop and a table of pending verbs. Asks an ECHO server in
- * several conversations at once and shows how each goes.
+ * window_client: a program of Windows with a window, a message loop and a table of pending verbs. Asks an ECHO server
+ * in several conversations at once and shows how each goes.
  *
  * usage: window_client HOST:PORT [--message-only]    message-only: without a window to see, ends by itself
  */

@@ -1,5 +1,6 @@
 /*
- * A program of Windows that passes the system's own types, with windows.h BEFORE our headers or AFTER them. C89 and C++.
+ * A program of Windows that passes the system's own types, with windows.h BEFORE our headers or AFTER them. C89 and
+ * C++.
  */
 #if defined(BEFORE)
 #include <windows.h>
