@@ -507,6 +507,7 @@ void logical_unit::standby_main() noexcept {
         seen = taken;
         if (caller_driven() && (quiet || called || parked_.load_acquire() != 0) && d.token.try_acquire()) {
             bool mine = true;
+            write_dirty(c);  // put off while somebody else drove, who need not look for it
             while (stopping_.load_acquire() == 0) {
                 const bool asks = refused_count_.load_relaxed() != 0;
                 d.wait(asks ? transport::now_ns() + tick_ns : transport::no_deadline, true);

@@ -864,9 +864,10 @@ outcome set_log_data(engine& e, context& c, conversation_id id, const void* text
 outcome set_name(engine& e, context& c, conversation_id id, name_of which, const void* text,
                  std::int32_t length) noexcept {
     rc refused{};
-    conversation* v = claim(e, id, refused);
+    phase before{};
+    conversation* v = claim_beside_receive(e, c, id, before, refused);
     if (v == nullptr) return just(refused);
-    claimed k{e, c, *v};
+    claimed k{e, c, *v, queue::main, before};
     if (v->state != state::initialize) return k.leave(rc::program_state_check);
     const auto fits = [&](std::int32_t least, std::int32_t most) {
         return length >= least && length <= most && (text != nullptr || length == 0);

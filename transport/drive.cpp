@@ -622,10 +622,11 @@ void drive::run() noexcept {
 
 void drive::wait(std::uint64_t deadline_ns, bool alone) noexcept {
     context.driving = true;
-    (void)token.take_work();
+    // What was posted since the caller looked, or is done here, may be what it waits for: it looks before anybody
+    // sleeps.
+    bool news = token.take_work();
     now_ = now_ns();
-    // What was done here may be what the caller waits for, so it looks before anybody sleeps.
-    bool news = wheel_.advance(now_) != 0;
+    news |= wheel_.advance(now_) != 0;
     news |= settle();
     const std::uint64_t own = next_deadline_ns();
     if (own < deadline_ns) deadline_ns = own;

@@ -108,7 +108,7 @@ TEST_SUITE("api") {
         CHECK(receive_expedited(ends.far).code == CM_UNSUCCESSFUL);
         REQUIRE(ends.near.send("slow", CM_SEND_AND_FLUSH) == CM_OK);
         REQUIRE(send_expedited(ends.near, "quick") == CM_OK);
-        const expedited small = receive_expedited(ends.far, 4);
+        const expedited small = receive_expedited(ends.far, 4, CM_RECEIVE_AND_WAIT);
         CHECK(small.code == CM_BUFFER_TOO_SMALL);
         CHECK(small.length == 5);
         CHECK(receive_expedited(ends.far).text == "quick");

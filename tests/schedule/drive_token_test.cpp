@@ -24,7 +24,16 @@ template <class T>
 using acquired_weakly = basic_model_atom<T, acquire_weakened>;
 
 // One mistake a run, to show that each step of the protocol is needed.
-enum class mistake { none, no_poke, no_recheck, no_take_over, no_second_try, sleep_unannounced, bell_not_rung };
+enum class mistake {
+    none,
+    no_poke,
+    no_recheck,
+    no_take_over,
+    no_second_try,
+    sleep_unannounced,
+    bell_not_rung,
+    work_is_no_news,  // a caller that drives sleeps although work was posted since it looked
+};
 
 struct news {
     model_data<news*> next;
@@ -73,17 +82,14 @@ struct reactor {
     void post(news& item) {
         arrivals.push(&item);
         switch (token.post_work()) {
-            case post_result::must_wake:
-                ring();
-                break;
+            case post_result::must_wake: ring(); break;
             case post_result::nobody_driving:
                 if (!gate.poke_one(waiter) && token.try_acquire()) {
                     drive();
                     leave();
                 }
                 break;
-            case post_result::driver_awake:
-                break;
+            case post_result::driver_awake: break;
         }
     }
 
@@ -116,11 +122,8 @@ struct reactor {
     void leave() {
         for (;;) {
             switch (token.try_release()) {
-                case release_result::released:
-                    return;
-                case release_result::work_left:
-                    drive();
-                    break;
+                case release_result::released: return;
+                case release_result::work_left: drive(); break;
                 case release_result::followers_left:
                     token.hand_over();
                     if (wrong == mistake::no_poke || gate.poke_one(waiter)) {
@@ -169,13 +172,9 @@ struct reactor {
                     return true;
                 }
                 switch (token.announce_follower()) {
-                    case follow_result::token_free:
-                        return false;
-                    case follow_result::announced_must_wake:
-                        ring();
-                        return true;
-                    case follow_result::announced:
-                        return true;
+                    case follow_result::token_free: return false;
+                    case follow_result::announced_must_wake: ring(); return true;
+                    case follow_result::announced: return true;
                 }
                 return true;
             });
@@ -184,14 +183,9 @@ struct reactor {
             }
             if (result == park_result::poked && wrong != mistake::no_take_over) {
                 switch (token.try_take_over()) {
-                    case take_over_result::taken:
-                        drive_until_permit();
-                        return true;
-                    case take_over_result::announced_must_wake:
-                        ring();
-                        break;
-                    case take_over_result::announced:
-                        break;
+                    case take_over_result::taken: drive_until_permit(); return true;
+                    case take_over_result::announced_must_wake: ring(); break;
+                    case take_over_result::announced: break;
                 }
             }
         }
@@ -301,6 +295,33 @@ void standby_scenario(scheduler& model) {
     r.check_end(2, 0, 2);
 }
 
+// A caller that drives, as transport::drive::wait and logical_unit::finish do: it waits for something that another
+// thread does without leaving the drive anything, and only rings.
+template <template <class> class Atom>
+void caller_that_drives_scenario(scheduler& model, mistake wrong = mistake::none) {
+    drive_token<Atom> token;
+    model_waiter<Atom> waiter;
+    Atom<std::uint32_t> bell{0};
+    Atom<std::uint32_t> finished{0};
+    model.run(
+        [&] {
+            finished.store_release(1);
+            if (token.post_work() == post_result::must_wake) {
+                bell.exchange_acq_rel(1);
+                waiter.wake(bell, 1);
+            }
+        },
+        [&] {
+            model.expect(token.try_acquire(), "somebody else drives");
+            while (finished.load_acquire() == 0) {
+                const bool news = token.take_work();
+                if ((news && wrong != mistake::work_is_no_news) || !token.try_sleep()) continue;
+                while (bell.exchange_acq_rel(0) == 0) waiter.wait(bell, 0, no_deadline);
+                (void)token.awake();
+            }
+        });
+}
+
 // The driver goes to sleep with followers waiting, which is allowed, and is woken by work alone.
 template <template <class> class Atom>
 void sleeper_scenario(scheduler& model) {
@@ -350,12 +371,18 @@ TEST_SUITE("schedule") {
     TEST_CASE("drive_token: a standby steps aside and no wake-up is lost") {
         check_all([](scheduler& model) { standby_scenario<model_atom>(model); });
     }
+    TEST_CASE("drive_token: a caller that drives hears of what another thread did for it") {
+        check_all([](scheduler& model) { caller_that_drives_scenario<model_atom>(model); });
+        check_caught("deadlock", [](scheduler& model) {
+            caller_that_drives_scenario<model_atom>(model, mistake::work_is_no_news);
+        });
+    }
     TEST_CASE("drive_token: a sleeping holder is woken once, by work alone") {
         check_all([](scheduler& model) { sleeper_scenario<model_atom>(model); });
     }
     TEST_CASE("drive_token: each step of the protocol is needed") {
-        for (const mistake wrong : {mistake::no_poke, mistake::no_recheck, mistake::no_take_over,
-                                    mistake::no_second_try}) {
+        for (const mistake wrong :
+             {mistake::no_poke, mistake::no_recheck, mistake::no_take_over, mistake::no_second_try}) {
             CAPTURE(static_cast<int>(wrong));
             check_caught("", [wrong](scheduler& model) { callers_scenario<model_atom>(model, wrong); });
         }
