@@ -31,7 +31,6 @@ struct couple {
 };
 
 std::vector<std::pair<std::string, CM_INT32>> calls_refused_while_busy(talk& t) {
-    CM_INT32 length = 2;
     std::vector<std::pair<std::string, CM_INT32>> codes;
     codes.emplace_back("cmallc", t.allocate());
     codes.emplace_back("cmsend", t.send("x"));
@@ -40,7 +39,6 @@ std::vector<std::pair<std::string, CM_INT32>> calls_refused_while_busy(talk& t) 
     codes.emplace_back("cmcfmd", t.confirmed());
     codes.emplace_back("cmflus", t.flush());
     codes.emplace_back("cmptr", t.prepare_to_receive());
-    codes.emplace_back("cmspln", t.call(cmspln, static_cast<const void*>("LU"), static_cast<const CM_INT32*>(&length)));
     codes.emplace_back("clq_set_destination", t.destination("inproc/TP"));
     return codes;
 }
@@ -63,6 +61,8 @@ TEST_SUITE("api") {
         }
         CHECK(c.b.set(cmspm, CM_BLOCKING) == CM_PROGRAM_STATE_CHECK);
         CHECK(c.b.set(cmssl, CM_NONE) == CM_PROGRAM_STATE_CHECK);
+        const CM_INT32 two = 2;
+        CHECK(c.b.call(cmspln, static_cast<const void*>("LU"), &two) == CM_PROGRAM_STATE_CHECK);
         CHECK(c.b.set(cmsdt, CM_DEALLOCATE_FLUSH) == CM_OK);
         CHECK(c.b.set(cmsed, CM_SEND_ERROR) == CM_OK);
         CHECK(c.b.deallocate() == CM_PROGRAM_STATE_CHECK);
