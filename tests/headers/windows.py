@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 
-STRICT = ("-pedantic", "-Wall", "-Wextra", "-Wshadow", "-Wundef", "-Werror", "-fsyntax-only")
+STRICT = ("-Wall", "-Wextra", "-Wshadow", "-Wundef", "-Werror", "-fsyntax-only")
 STANDARDS = (("c", "c89"), ("c", "c99"), ("c", "c17"), ("c++", "c++98"), ("c++", "c++17"), ("c++", "c++20"))
 
 
@@ -18,7 +18,8 @@ def main():
         print(__doc__, file=sys.stderr)
         return 2
     source = pathlib.Path(sys.argv[1])
-    jobs = [([compiler], ("ALONE", "BEFORE", "AFTER")) for compiler in sys.argv[2:] if shutil.which(compiler)]
+    jobs = [([compiler, "-pedantic"], ("ALONE", "BEFORE", "AFTER")) for compiler in sys.argv[2:] if shutil.which(compiler)]
+    # Microsoft's compiler knows no pedantry; its own __int64 is an extension.
     if shutil.which("clang"):
         for target in ("x86_64-pc-windows-msvc", "i686-pc-windows-msvc"):
             jobs.append((["clang", f"--target={target}"], ("ALONE",)))
