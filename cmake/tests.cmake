@@ -65,19 +65,18 @@ include(${PROJECT_SOURCE_DIR}/tests/consume/consume.cmake)
 
 # The command: its parts in a doctest binary, the whole run by a script as a user would, one ctest test a case.
 if(TARGET colloquy_tool)
-    add_library(colloquy_ledger OBJECT tools/colloquy/ledger.cpp)
-    target_include_directories(colloquy_ledger PUBLIC ${PROJECT_SOURCE_DIR})
-    target_link_libraries(colloquy_ledger PUBLIC SQLite::SQLite3 PRIVATE colloquy_warnings)
-    colloquy_test(tools colloquy_tools_test LINKS colloquy_ledger)
+    colloquy_test(tools colloquy_tools_test LINKS colloquy_ledger colloquy_test_support)
     if(Python3_Interpreter_FOUND)
         foreach(case IN ITEMS
                 help usage failures serve ping load reactors config plan demo demo_inproc demo_kill)
             add_test(NAME tools_${case} COMMAND Python3::Interpreter
-                ${PROJECT_SOURCE_DIR}/tests/tools/command_test.py $<TARGET_FILE:colloquy_tool> ${case})
+                ${PROJECT_SOURCE_DIR}/tests/tools/command_test.py ${case}
+                ${CMAKE_CROSSCOMPILING_EMULATOR} $<TARGET_FILE:colloquy_tool>)
             set_tests_properties(tools_${case} PROPERTIES LABELS tools TIMEOUT 180)
         endforeach()
     endif()
 endif()
+include(${PROJECT_SOURCE_DIR}/tests/interop/interop.cmake)
 
 # Headers that only compile after another header are broken for whoever includes them first.
 if(COLLOQUY_CHECK_HEADERS)

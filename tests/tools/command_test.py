@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
-"""Runs the colloquy command as a user would: usage: command_test.py COLLOQUY CASE, or --list for the cases.
+"""Runs the colloquy command as a user would: usage: command_test.py CASE COLLOQUY..., or --list for the cases.
+
+The command may be several words: an emulator and its program.
 
 Nothing waits for a time to pass: a server is ready when it says so.
 """
+import contextlib
 import json
 import os
 import signal
@@ -14,12 +17,18 @@ import tempfile
 TIMEOUT = 120
 LATENCY = ["p50", "p90", "p99", "p999", "max"]
 SUBCOMMANDS = ["serve", "ping", "load", "demo", "plan"]
-COLLOQUY = ""
+COLLOQUY = []
+
+
+def emulated():
+    """The command runs on another system than this script, and gets no signals of this one."""
+    return len(COLLOQUY) > 1
 
 
 def run(*arguments, code=0):
     """Runs the command and checks its exit code and that only failures speak on standard error."""
-    done = subprocess.run([COLLOQUY, *arguments], capture_output=True, text=True, timeout=TIMEOUT)
+    done = subprocess.run([*COLLOQUY, *arguments], stdin=subprocess.DEVNULL, capture_output=True,
+                          text=True, timeout=TIMEOUT)
     told = f"{arguments}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
     assert done.returncode == code, told
     if code == 0:
@@ -37,11 +46,12 @@ def run_json(*arguments, code=0):
 
 
 class Server:
-    """A server on a free port, ended by SIGTERM; its end must be orderly."""
+    """A server on a free port, ended by the end of its input; its end must be orderly."""
 
     def __init__(self, *arguments):
         self.process = subprocess.Popen(
-            [COLLOQUY, "serve", "--listen", "127.0.0.1:0", "--json", *arguments], stdout=subprocess.PIPE, text=True)
+            [*COLLOQUY, "serve", "--listen", "127.0.0.1:0", "--json", "--end-with-input", *arguments],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
         self.ready = json.loads(line)
         self.address = self.ready["listening"][0]
@@ -50,11 +60,19 @@ class Server:
         return self
 
     def __exit__(self, kind, *_):
-        self.process.send_signal(signal.SIGTERM)
-        status = self.process.wait(TIMEOUT)
+        out, _ = self.process.communicate(timeout=TIMEOUT)
         if kind is None:
-            assert status == 0, f"serve ended with {status}"
-            assert self.process.stdout.read() == "", "serve --json printed more than one line"
+            assert self.process.returncode == 0, f"serve ended with {self.process.returncode}"
+            assert out == "", "serve --json printed more than one line"
+
+
+def stores():
+    """What may keep the ledger, as --help tells; for each what it is called and the name of its file."""
+    told = run("demo", "--help").stdout.split("keeps the ledger:")[1].split("(")[0]
+    known = {"sqlite": ("database", "colloquy-demo.db"), "log": ("log", "colloquy-demo.log")}
+    here = {name: known[name] for name in told.replace(" or ", " ").split()}
+    assert "log" in here, told
+    return here
 
 
 def free_port():
@@ -112,21 +130,25 @@ def case_failures():
         # TELLER needs a database, and an address can be listened on once.
         assert "CM_TPN_NOT_RECOGNIZED (9)" in run("ping", f"{server.address}/TELLER", code=1).stderr
         run("serve", "--listen", server.address, code=1)
-    with tempfile.TemporaryDirectory() as folder:
-        assert "database" in run("serve", "--listen", "127.0.0.1:0", "--db", folder, code=1).stderr
-        open(os.path.join(folder, "colloquy-demo.db"), "w").close()
-        assert "already" in run("demo", "--dir", folder, code=1).stderr
+    for store, (noun, name) in stores().items():
+        with tempfile.TemporaryDirectory() as folder:
+            nowhere = run("serve", "--listen", "127.0.0.1:0", "--db", folder, "--store", store, code=1)
+            assert f"TELLER cannot use its {noun}" in nowhere.stderr, nowhere.stderr
+            open(os.path.join(folder, name), "w").close()
+            assert "already" in run("demo", "--dir", folder, "--store", store, code=1).stderr
 
 
 def case_serve():
-    # The line for people names the port; both signals end it in order.
-    for ending in (signal.SIGTERM, signal.SIGINT):
-        with subprocess.Popen([COLLOQUY, "serve", "--listen", "127.0.0.1:0", "--conversations", "64"],
+    # The line for people names the port; both signals end it in order, where there are signals.
+    for ending in (None,) if emulated() else (None, signal.SIGTERM, signal.SIGINT):
+        with subprocess.Popen([*COLLOQUY, "serve", "--listen", "127.0.0.1:0", "--conversations", "64",
+                               "--end-with-input"], stdin=subprocess.PIPE,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             line = process.stdout.readline()
             assert line.startswith("ready") and "127.0.0.1:" in line and "ECHO" in line, line
             assert "127.0.0.1:0," not in line, line
-            process.send_signal(ending)
+            if ending:
+                process.send_signal(ending)
             out, err = process.communicate(timeout=TIMEOUT)
             assert (process.returncode, out, err) == (0, "", ""), (process.returncode, out, err)
 
@@ -193,32 +215,38 @@ def check_demo(result, restarts=0):
     assert result["proved"] is True, result
     assert result["restarts"] == restarts and result["errors"] == 0, result
     assert result["proof"]["sum_found"] == result["proof"]["sum_expected"] > 0, result
-    assert result["proof"]["transfers_in_database"] == result["confirmed"] > 0, result
+    assert result["proof"]["transfers_in_store"] == result["confirmed"] > 0, result
     assert result["refused"] > 0, result
     assert result["commits"] > 0, result
 
 
 def case_demo():
-    result = run_json("demo", "--transfers", "20000", "--conversations", "500", "--accounts", "200")
-    check_demo(result)
-    assert result["confirmed"] + result["refused"] == 20000, result
+    for store in stores():
+        result = run_json("demo", "--transfers", "20000", "--conversations", "500", "--accounts", "200",
+                          "--store", store)
+        check_demo(result)
+        assert result["store"] == store, result
+        assert result["confirmed"] + result["refused"] == 20000, result
     text = run("demo", "--duration", "0.5", "--conversations", "50").stdout
     assert "\nPROVED" in text and "BAD" not in text, text
 
 
 def case_demo_inproc():
-    result = run_json("demo", "--inproc", "--transfers", "20000", "--conversations", "500")
-    check_demo(result)
-    assert result["confirmed"] + result["refused"] == 20000, result
+    for store in stores():
+        result = run_json("demo", "--inproc", "--transfers", "20000", "--conversations", "500", "--store", store)
+        check_demo(result)
+        assert result["confirmed"] + result["refused"] == 20000, result
 
 
 def case_demo_kill():
-    with tempfile.TemporaryDirectory() as folder:
-        result = run_json("demo", "--kill-server", "--transfers", "20000", "--conversations", "500", "--dir", folder)
-        check_demo(result, restarts=1)
-        assert result["confirmed"] + result["refused"] == 20000, result
-        assert result["found_done"] + result["sent_again"] == result["in_doubt"], result
-        assert os.path.exists(os.path.join(folder, "colloquy-demo.db")), os.listdir(folder)
+    for store, (_, name) in stores().items():
+        with tempfile.TemporaryDirectory() as folder:
+            result = run_json("demo", "--kill-server", "--transfers", "20000", "--conversations", "500", "--dir",
+                              folder, "--store", store)
+            check_demo(result, restarts=1)
+            assert result["confirmed"] + result["refused"] == 20000, result
+            assert result["found_done"] + result["sent_again"] == result["in_doubt"], result
+            assert os.path.exists(os.path.join(folder, name)), os.listdir(folder)
 
 
 def main() -> int:
@@ -226,20 +254,23 @@ def main() -> int:
     if sys.argv[1:] == ["--list"]:
         print(";".join(cases))
         return 0
-    if len(sys.argv) != 3 or sys.argv[2] not in cases:
+    if len(sys.argv) < 3 or sys.argv[1] not in cases:
         print(__doc__, file=sys.stderr)
         return 2
     global COLLOQUY
-    COLLOQUY = os.path.abspath(sys.argv[1])
+    COLLOQUY = sys.argv[2:]
+    COLLOQUY[-1] = os.path.abspath(COLLOQUY[-1])
     # No configuration of the user or of this folder may take part.
     for name in ("COLLOQUY_CONFIG", "APPCLLU", "APPCTPN"):
         os.environ.pop(name, None)
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_CONFIG_HOME"] = folder
         os.chdir(folder)
-        cases[sys.argv[2]]()
+        # An emulator starts quickly while another of its programs runs.
+        with Server("--conversations", "1") if emulated() else contextlib.nullcontext():
+            cases[sys.argv[1]]()
         os.chdir("/")
-    print(f"{sys.argv[2]}: passed")
+    print(f"{sys.argv[1]}: passed")
     return 0
 
 

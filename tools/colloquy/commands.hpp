@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "tools/colloquy/ledger.hpp"
+
 namespace colloquy::tool {
 
 struct serve_options {
@@ -12,7 +14,9 @@ struct serve_options {
     unsigned conversations = 65'536;
     unsigned threads = 1;
     std::string config;
-    std::string database;  // none: no TELLER
+    std::string database;  // of TELLER; none: no TELLER
+    ledger_store store = ledger_stores().front();
+    bool end_with_input = false;
     unsigned accounts = 10'000;
     bool json = false;
 };
@@ -52,6 +56,7 @@ struct demo_options {
     double duration = 15;
     bool kill_server = false;
     bool in_process = false;
+    ledger_store store = ledger_stores().front();
     std::string directory;  // empty: a temporary one
     bool json = false;
 };

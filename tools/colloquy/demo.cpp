@@ -1,6 +1,6 @@
 // colloquy demo: the main job. Thousands of customers move money through one teller, each transfer confirmed only
-// when it is durable; the server may be killed in the middle; at the end the database is held against what everybody
-// was told.
+// when it is durable; the server may be killed in the middle; at the end its ledger is held against what everybody was
+// told.
 #include <algorithm>
 #include <array>
 #include <cstdlib>
@@ -218,8 +218,7 @@ private:
 // The teller in a process of its own.
 class teller_process {
 public:
-    teller_process(const std::filesystem::path& database, const demo_options& options)
-        : database_{database}, options_{options} {
+    teller_process(const std::filesystem::path& file, const demo_options& options) : file_{file}, options_{options} {
         start("127.0.0.1:0");
     }
 
@@ -234,7 +233,8 @@ public:
 
 private:
     void start(const std::string& listen) {
-        process_.emplace(std::vector<std::string>{"serve", "--json", "--listen", listen, "--db", database_.string(),
+        process_.emplace(std::vector<std::string>{"serve", "--json", "--end-with-input", "--listen", listen, "--db",
+                                                  file_.string(), "--store", std::string{name_of(options_.store)},
                                                   "--accounts", std::to_string(options_.accounts), "--conversations",
                                                   std::to_string(options_.conversations + 64)});
         const std::string line = process_->read_line(std::chrono::seconds{30});
@@ -244,7 +244,7 @@ private:
         address_ = ready["listening"][0].get<std::string>();
     }
 
-    std::filesystem::path database_;
+    std::filesystem::path file_;
     const demo_options& options_;
     std::optional<child_process> process_;
     std::string address_;
@@ -383,7 +383,8 @@ void print_text(const demo_options& options, const outcome& o, const proof& p, c
         std::cout << (good ? "  ok   " : "  BAD  ") << what << '\n';
     };
     const bool proved = p.holds() && o.unresolved == 0;
-    std::cout << '\n' << (proved ? "PROVED" : "NOT PROVED") << " by the database, reopened read-only\n";
+    std::cout << '\n'
+              << (proved ? "PROVED" : "NOT PROVED") << " by the " << noun_of(options.store) << ", reopened read-only\n";
     line(p.sum_found == p.sum_expected, "the balances of " + grouped(p.accounts) + " accounts add up to " +
                                             grouped(p.sum_found) + ", " + grouped(p.sum_expected) +
                                             " at the beginning");
@@ -394,12 +395,13 @@ void print_text(const demo_options& options, const outcome& o, const proof& p, c
              " altered, " + grouped(p.promised_twice) + " confirmed twice)");
     line(p.invented == 0, "nothing else is there, and no refused transfer (" + grouped(p.invented) + " found)");
     line(o.unresolved == 0, "every customer knows the outcome (" + grouped(o.unresolved) + " do not)");
-    line(p.integrity == "ok", "the database is sound (" + p.integrity + ")");
+    line(p.integrity == "ok", "the " + std::string{noun_of(options.store)} + " is sound (" + p.integrity + ")");
 }
 
 void print_object(const demo_options& options, const outcome& o, const proof& p, const histogram& latency) {
     nlohmann::ordered_json object{{"proved", p.holds() && o.unresolved == 0},
                                   {"mode", options.in_process ? "inproc" : "tcp"},
+                                  {"store", name_of(options.store)},
                                   {"conversations", options.conversations},
                                   {"accounts", options.accounts},
                                   {"elapsed_s", o.seconds},
@@ -417,7 +419,7 @@ void print_object(const demo_options& options, const outcome& o, const proof& p,
                                   {"proof",
                                    {{"sum_expected", p.sum_expected},
                                     {"sum_found", p.sum_found},
-                                    {"transfers_in_database", p.transfers},
+                                    {"transfers_in_store", p.transfers},
                                     {"lost", p.lost},
                                     {"altered", p.altered},
                                     {"invented", p.invented},
@@ -435,15 +437,15 @@ int demo(const demo_options& options) {
     hold_end_signals();
     std::optional<temporary_directory> temporary;
     if (options.directory.empty()) temporary.emplace();
-    const std::filesystem::path database =
-        (temporary ? temporary->path() : std::filesystem::path{options.directory}) / "colloquy-demo.db";
-    if (std::filesystem::exists(database))
-        throw failure{database.string() +
-                      " is there already; the proof needs a new database: remove it or give "
-                      "another --dir"};
+    const std::filesystem::path file =
+        (temporary ? temporary->path() : std::filesystem::path{options.directory}) /
+        (options.store == ledger_store::sqlite ? "colloquy-demo.db" : "colloquy-demo.log");
+    if (std::filesystem::exists(file))
+        throw failure{file.string() + " is there already; the proof needs a new " +
+                      std::string{noun_of(options.store)} + ": remove it or give another --dir"};
 
     std::optional<teller_process> process;
-    if (!options.in_process) process.emplace(database, options);
+    if (!options.in_process) process.emplace(file, options);
     const unsigned accepts = options.in_process ? server::accepts_for(options.conversations) : 0;
     start_caller("", (options.in_process ? options.conversations * 2 + accepts : options.conversations) + 64,
                  options.links, 0);
@@ -460,7 +462,7 @@ int demo(const demo_options& options) {
         worker& committing = completions.add_worker();
         where.told.resize(3);
         if (options.in_process) {
-            programs.emplace(completions).add_teller(committing, database, options.accounts);
+            programs.emplace(completions).add_teller(committing, options.store, file, options.accounts);
             programs->open(mine, accepts);
         }
         completions.start(programs ? &*programs : nullptr);
@@ -488,7 +490,7 @@ int demo(const demo_options& options) {
     }
 
     try {
-        const proof p = prove(database, options.accounts, std::move(promises));
+        const proof p = prove(options.store, file, options.accounts, std::move(promises));
         if (options.json) {
             print_object(options, result, p, latency);
         } else {

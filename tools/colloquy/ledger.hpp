@@ -1,21 +1,21 @@
-// ledger: accounts and transfers in an SQLite database, and the proof that none was lost, invented or done twice.
+// ledger: accounts and transfers in a store that survives, and the proof that none was lost, invented or done twice.
 //
 // Several transfers share a batch: begin(), apply() for each, commit(). A transfer is durable when commit() has
-// returned (write-ahead log, synchronous=FULL). One thread at a time. Trouble with the database is thrown as
-// ledger_error.
+// returned. One thread at a time. Trouble with the store is thrown as ledger_error.
+//
+// There are two stores: an SQLite database, where SQLite was found, and a plain log of transfers.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tools/colloquy/bank.hpp"
-
-struct sqlite3;
-struct sqlite3_stmt;
 
 namespace colloquy::tool {
 
@@ -24,50 +24,42 @@ public:
     using std::runtime_error::runtime_error;
 };
 
+enum class ledger_store { sqlite, log };
+
+// Those this program was built with, the usual one first.
+[[nodiscard]] std::span<const ledger_store> ledger_stores() noexcept;
+[[nodiscard]] std::string_view name_of(ledger_store store) noexcept;
+// "database" or "log", for sentences.
+[[nodiscard]] std::string_view noun_of(ledger_store store) noexcept;
+
 class ledger {
 public:
     static constexpr std::uint64_t opening_balance = 1'000;
+    // Of amounts and ids: what a signed number of a database can hold.
+    static constexpr std::uint64_t number_max = 0x7FFF'FFFF'FFFF'FFFF;
 
-    // Opens the database, and creates it with so many accounts when there is none.
-    ledger(const std::filesystem::path& file, std::uint32_t accounts);
-    ~ledger();
+    ledger() = default;
+    virtual ~ledger() = default;
     ledger(const ledger&) = delete;
     ledger& operator=(const ledger&) = delete;
 
-    [[nodiscard]] std::uint32_t accounts() const noexcept { return accounts_; }
+    [[nodiscard]] virtual std::uint32_t accounts() const noexcept = 0;
 
-    void begin();
+    virtual void begin() = 0;
     // done (also when this very transfer has been done before), or why not; nothing changed then.
-    [[nodiscard]] bank::verdict apply(const bank::transfer& t);
+    [[nodiscard]] virtual bank::verdict apply(const bank::transfer& t) = 0;
     // done or unknown, as of now, the running batch included; `t` gets what the ledger has under its id.
-    [[nodiscard]] bank::verdict look_up(bank::transfer& t);
-    void commit();
-    void rollback() noexcept;
+    [[nodiscard]] virtual bank::verdict look_up(bank::transfer& t) = 0;
+    virtual void commit() = 0;
+    virtual void rollback() noexcept = 0;
 
-    [[nodiscard]] std::uint64_t batches() const noexcept { return batch_; }
-
-private:
-    struct statement_end {
-        void operator()(sqlite3_stmt* s) const noexcept;
-    };
-    struct database_end {
-        void operator()(sqlite3* d) const noexcept;
-    };
-    using statement = std::unique_ptr<sqlite3_stmt, statement_end>;
-
-    void execute(const char* sql);
-    [[nodiscard]] statement prepare(const char* sql);
-    [[nodiscard]] bool step(const statement& s);
-    [[noreturn]] void fail(const std::string& doing) const;
-    void create(std::uint32_t accounts);
-
-    std::filesystem::path file_;
-    std::unique_ptr<sqlite3, database_end> database_;
-    statement withdraw_, deposit_, enter_, find_, exists_, begin_, commit_, rollback_;
-    std::uint32_t accounts_ = 0;
-    std::uint64_t batch_ = 0;
-    bool in_batch_ = false;
+    // The number of the newest batch.
+    [[nodiscard]] virtual std::uint64_t batches() const noexcept = 0;
 };
+
+// Opens the store, and creates it with so many accounts when there is none. One ledger at a time has a store.
+[[nodiscard]] std::unique_ptr<ledger> open_ledger(ledger_store store, const std::filesystem::path& file,
+                                                  std::uint32_t accounts);
 
 // What a customer was told of a transfer.
 struct promise {
@@ -75,21 +67,21 @@ struct promise {
     bool confirmed = false;  // otherwise refused
 };
 
-// The state of a database, held against what customers were told.
+// What is in a store, held against what customers were told.
 struct proof {
     std::uint64_t accounts = 0;
     std::uint64_t sum_expected = 0;
     std::uint64_t sum_found = 0;
-    std::uint64_t transfers = 0;       // in the database
+    std::uint64_t transfers = 0;       // in the store
     std::uint64_t batches = 0;         // commits that carried them
     std::uint64_t confirmed = 0;       // promised
     std::uint64_t refused = 0;         // promised not to have happened
-    std::uint64_t lost = 0;            // confirmed, but not in the database
+    std::uint64_t lost = 0;            // confirmed, but not in the store
     std::uint64_t altered = 0;         // confirmed, but with other contents
-    std::uint64_t invented = 0;        // in the database, but never confirmed to anybody
+    std::uint64_t invented = 0;        // in the store, but never confirmed to anybody, or twice
     std::uint64_t promised_twice = 0;  // two promises for one id
     std::uint64_t wrong_balances = 0;  // accounts that are not opening balance + what came - what went
-    std::string integrity;             // "ok" when SQLite finds its file sound
+    std::string integrity;             // "ok" when the store finds its file sound
 
     [[nodiscard]] bool holds() const noexcept {
         return sum_found == sum_expected && transfers == confirmed && lost == 0 && altered == 0 && invented == 0 &&
@@ -97,8 +89,9 @@ struct proof {
     }
 };
 
-// Opens the database read-only and checks all of the above. The transfers that are done there must be exactly those
-// that were confirmed, each once.
-[[nodiscard]] proof prove(const std::filesystem::path& file, std::uint32_t accounts, std::vector<promise> promises);
+// Opens the store read-only and checks all of the above. The transfers that are done there must be exactly those that
+// were confirmed, each once.
+[[nodiscard]] proof prove(ledger_store store, const std::filesystem::path& file, std::uint32_t accounts,
+                          std::vector<promise> promises);
 
 }  // namespace colloquy::tool

@@ -22,11 +22,24 @@ struct command {
     const bool* json = nullptr;
 };
 
+void add_store(CLI::App& sub, ledger_store& chosen) {
+    std::map<std::string, ledger_store> stores;
+    std::string names;
+    for (const ledger_store s : ledger_stores()) {
+        stores.emplace(name_of(s), s);
+        names += (names.empty() ? "" : " or ") + std::string{name_of(s)};
+    }
+    sub.add_option("--store", chosen,
+                   "What keeps the ledger: " + names + " (default " + std::string{name_of(chosen)} + ")")
+        ->transform(CLI::CheckedTransformer(stores))
+        ->option_text("STORE");
+}
+
 void add_serve(CLI::App& app, command& chosen, serve_options& o) {
     CLI::App* sub = app.add_subcommand("serve", "Serve the built-in programs ECHO, ONCE, SINK and TELLER");
     sub->footer(
         "ECHO returns each record with the turn; ONCE ends the conversation with its answer; SINK forgets what it\n"
-        "gets; TELLER moves money in an SQLite database and is served only with --db. Prints one line when it is\n"
+        "gets; TELLER moves money in a durable ledger and is served only with --db. Prints one line when it is\n"
         "ready, ends on SIGINT or SIGTERM after writing what is to be written.");
     sub->add_option("--listen", o.listen, "Where to listen, ADDR:PORT; port 0 takes any free one")
         ->capture_default_str();
@@ -39,10 +52,13 @@ void add_serve(CLI::App& app, command& chosen, serve_options& o) {
     sub->add_option("--threads", o.threads, "Threads that serve")->check(CLI::Range(1U, 256U))->capture_default_str();
     sub->add_option("--config", o.config, "Configuration file; without, it is searched as usual")
         ->check(CLI::ExistingFile);
-    sub->add_option("--db", o.database, "Database of TELLER, created when it does not exist");
-    sub->add_option("--accounts", o.accounts, "Accounts of a new database")
+    sub->add_option("--db", o.database, "File of TELLER's ledger, created when it does not exist");
+    add_store(*sub, o.store);
+    sub->add_option("--accounts", o.accounts, "Accounts of a new ledger")
         ->check(CLI::Range(2U, 100'000'000U))
         ->capture_default_str();
+    sub->add_flag("--end-with-input", o.end_with_input,
+                  "End also when standard input ends, for programs that start a server of their own");
     sub->add_flag("--json", o.json, "The line when ready as a JSON object");
     sub->callback([&] { chosen = {[&] { return serve(o); }, &o.json}; });
 }
@@ -105,8 +121,8 @@ void add_demo(CLI::App& app, command& chosen, demo_options& o) {
     CLI::App* sub =
         app.add_subcommand("demo", "Move money over thousands of conversations and prove that none was lost");
     sub->footer(
-        "A teller on an SQLite database serves customers over TCP. Each transfer is confirmed only when it is\n"
-        "durable. At the end the database is reopened read-only and held against what every customer was told.");
+        "A teller with a ledger serves customers over TCP. Each transfer is confirmed only when it is durable. At\n"
+        "the end the ledger is reopened read-only and held against what every customer was told.");
     sub->add_option("--conversations", o.conversations, "Customers at a time")
         ->check(CLI::Range(1U, 1'000'000U))
         ->capture_default_str();
@@ -120,11 +136,12 @@ void add_demo(CLI::App& app, command& chosen, demo_options& o) {
         ->check(CLI::Range(0.1, 3'600.0))
         ->capture_default_str()
         ->excludes(transfers);
+    add_store(*sub, o.store);
     CLI::Option* kill = sub->add_flag("--kill-server", o.kill_server,
                                       "Kill the server in the middle and start it again; customers ask what became of "
                                       "transfers whose outcome they do not know");
     sub->add_flag("--inproc", o.in_process, "Teller and customers in one process, without TCP")->excludes(kill);
-    sub->add_option("--dir", o.directory, "Folder for the database, kept; without, a temporary one")
+    sub->add_option("--dir", o.directory, "Folder for the ledger, kept; without, a temporary one")
         ->check(CLI::ExistingDirectory);
     sub->add_flag("--json", o.json, "One JSON object");
     sub->callback([&] { chosen = {[&] { return demo(o); }, &o.json}; });

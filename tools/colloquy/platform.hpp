@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,12 +12,13 @@ namespace colloquy::tool {
 [[nodiscard]] bool standard_error_is_terminal();
 
 // From now on, in this thread and those it starts, the signals that ask a program to end (SIGINT, SIGTERM) wait to be
-// asked for. To be called before the first thread.
+// asked for. On Windows these are Ctrl-C, Ctrl-Break and the closing of the console. To be called before the first
+// thread.
 void hold_end_signals();
 // Waits for one of them: its number, or 0 when none came in time.
 [[nodiscard]] int wait_for_end_signal(std::chrono::milliseconds at_most);
-// As long as it takes.
-int wait_for_end_signal();
+// The end of standard input counts as such a signal, too. What comes before is read and forgotten.
+void end_with_input();
 
 // A folder of its own for this process, gone with everything in it when this object goes.
 class temporary_directory {
@@ -44,18 +46,14 @@ public:
     [[nodiscard]] std::string read_line(std::chrono::milliseconds at_most);
     // At once, without a chance to clean up; returns when it is gone.
     void kill();
-    // Asks it to end, and returns its exit status: 128 + signal when a signal ended it, -1 when it had to be killed.
+    // Asks it to end, by the end of its standard input, and returns its exit status: 128 + signal when a signal ended
+    // it, -1 when it had to be killed.
     [[nodiscard]] int end(std::chrono::milliseconds at_most);
     [[nodiscard]] bool running();
 
 private:
-    [[nodiscard]] bool gone_within(std::chrono::milliseconds at_most);
-
-    int pid_ = -1;
-    int output_ = -1;
-    int handle_ = -1;
-    int status_ = 0;
-    std::string unread_;
+    struct process;
+    std::unique_ptr<process> process_;
 };
 
 }  // namespace colloquy::tool

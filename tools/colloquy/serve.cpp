@@ -34,6 +34,7 @@ template <class Words>
 
 int serve(const serve_options& options) {
     hold_end_signals();
+    if (options.end_with_input) end_with_input();
     const unsigned accepts = server::accepts_for(options.conversations);
     clq_options settings{};
     settings.size = sizeof settings;
@@ -48,7 +49,7 @@ int serve(const serve_options& options) {
     const hub_guard guard{completions};
     worker& mine = completions.add_worker();
     worker& committing = completions.add_worker();
-    if (!options.database.empty()) programs.add_teller(committing, options.database, options.accounts);
+    if (!options.database.empty()) programs.add_teller(committing, options.store, options.database, options.accounts);
     programs.open(mine, accepts);
     completions.start(&programs);
 

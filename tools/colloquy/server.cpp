@@ -11,11 +11,11 @@ server::server(hub& completions)
       once_{completions, echo_kind::once},
       sink_{completions, echo_kind::sink} {}
 
-void server::add_teller(worker& by, const std::filesystem::path& database, std::uint32_t accounts) {
+void server::add_teller(worker& by, ledger_store store, const std::filesystem::path& file, std::uint32_t accounts) {
     try {
-        teller_ = std::make_unique<teller>(hub_, by, database, accounts);
+        teller_ = std::make_unique<teller>(hub_, by, open_ledger(store, file, accounts));
     } catch (const ledger_error& e) {
-        throw failure{std::string{"TELLER cannot use its database: "} + e.what()};
+        throw failure{"TELLER cannot use its " + std::string{noun_of(store)} + ": " + e.what()};
     }
 }
 

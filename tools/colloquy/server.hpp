@@ -26,7 +26,7 @@ public:
     server& operator=(const server&) = delete;
 
     // Before open(); `by` is the committing thread's worker.
-    void add_teller(worker& by, const std::filesystem::path& database, std::uint32_t accounts);
+    void add_teller(worker& by, ledger_store store, const std::filesystem::path& file, std::uint32_t accounts);
     // Specifies the names and begins to accept. Throws failure.
     void open(worker& by, unsigned accepts);
 

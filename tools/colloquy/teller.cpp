@@ -106,8 +106,8 @@ private:
     teller_service* queued_next_ = nullptr;
 };
 
-teller::teller(hub& completions, worker& by, const std::filesystem::path& database, std::uint32_t accounts)
-    : hub_{completions}, worker_{by}, ledger_{database, accounts}, committer_{[this] { commit_for_ever(); }} {}
+teller::teller(hub& completions, worker& by, std::unique_ptr<ledger> book)
+    : hub_{completions}, worker_{by}, ledger_{std::move(book)}, committer_{[this] { commit_for_ever(); }} {}
 
 teller::~teller() {
     {
@@ -183,14 +183,14 @@ void teller::commit_for_ever() {
 void teller::commit(teller_service* batch) {
     std::string why;
     try {
-        ledger_.begin();
+        ledger_->begin();
         for (teller_service* s = batch; s != nullptr; s = s->queued_next_)
             s->verdict_ =
-                s->kind_ == bank::request_kind::transfer ? ledger_.apply(s->request_) : ledger_.look_up(s->request_);
-        ledger_.commit();
+                s->kind_ == bank::request_kind::transfer ? ledger_->apply(s->request_) : ledger_->look_up(s->request_);
+        ledger_->commit();
     } catch (const ledger_error& e) {
         why = e.what();
-        ledger_.rollback();
+        ledger_->rollback();
         for (teller_service* s = batch; s != nullptr; s = s->queued_next_) s->verdict_ = bank::verdict::out_of_service;
     }
     const std::lock_guard held{busy_};

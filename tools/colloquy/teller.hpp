@@ -7,6 +7,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -21,7 +22,7 @@ class teller_service;
 class teller final : public service_pool {
 public:
     // `by` is the worker of the committing thread.
-    teller(hub& completions, worker& by, const std::filesystem::path& database, std::uint32_t accounts);
+    teller(hub& completions, worker& by, std::unique_ptr<ledger> book);
     ~teller() override;
 
     // Returns when all that was queued until now has been committed and answered.
@@ -38,7 +39,7 @@ private:
 
     hub& hub_;
     worker& worker_;
-    ledger ledger_;
+    const std::unique_ptr<ledger> ledger_;
 
     std::mutex busy_;
     std::condition_variable changed_;
