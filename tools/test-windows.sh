@@ -26,9 +26,15 @@ prefix_maker=$!
 leave() { timeout 60 wineserver -k >/dev/null 2>&1; }
 trap leave EXIT
 
-if ! { cmake -S . -B "$directory" -G Ninja --toolchain cmake/toolchains/mingw-w64-x86_64.cmake \
+# The command of this machine, for conversations with that of Windows: in the tree of tools/test.sh, which has it when
+# its tests were run before.
+native=$PWD/build/release-test
+if ! { cmake -S . -B "$native" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_COMPILER=gcc -DCMAKE_CXX_COMPILER=g++ \
+    -DCOLLOQUY_WERROR=ON && cmake --build "$native" -j "$jobs" --target colloquy_tool; } >"$log" 2>&1 ||
+    ! { cmake -S . -B "$directory" -G Ninja --toolchain cmake/toolchains/mingw-w64-x86_64.cmake \
     -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS_RELEASE=-O1 -DCOLLOQUY_WERROR=ON \
-    -DCOLLOQUY_CHECK_HEADERS=OFF && cmake --build "$directory" -j "$jobs"; } >"$log" 2>&1; then
+    -DCOLLOQUY_CHECK_HEADERS=OFF -DCOLLOQUY_NATIVE_TOOL="$native/bin/colloquy" &&
+    cmake --build "$directory" -j "$jobs"; } >>"$log" 2>&1; then
     grep -E 'error|Error|FAILED' "$log" | head -n 20 >&2
     wait "$prefix_maker"
     echo "windows: build failed after $((SECONDS - start)) s; see $log"
