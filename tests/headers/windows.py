@@ -18,7 +18,8 @@ def main():
         print(__doc__, file=sys.stderr)
         return 2
     source = pathlib.Path(sys.argv[1])
-    jobs = [([compiler, "-pedantic"], ("ALONE", "BEFORE", "AFTER")) for compiler in sys.argv[2:] if shutil.which(compiler)]
+    jobs = [([compiler, "-pedantic"], ("ALONE", "BEFORE", "AFTER"))
+            for compiler in sys.argv[2:] if shutil.which(compiler)]
     # Microsoft's compiler knows no pedantry; its own __int64 is an extension.
     if shutil.which("clang"):
         for target in ("x86_64-pc-windows-msvc", "i686-pc-windows-msvc"):
