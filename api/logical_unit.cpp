@@ -259,9 +259,11 @@ return_code logical_unit::finish(runtime::context& c, const runtime::outcome& o,
         if (caller_driven() && take_drive(parked)) {
             drives_taken_.fetch_add_relaxed(1);
             transport::drive& d = *drives_.front();
-            while (!engine_->finished(o.id, o.on) && d.context.posted_first == 0 &&
-                   (deadline_ns == transport::no_deadline || transport::now_ns() < deadline_ns))
-                d.wait(deadline_ns, false);
+            const auto enough = [&] {
+                return engine_->finished(o.id, o.on) || d.context.posted_first != 0 ||
+                       (deadline_ns != transport::no_deadline && transport::now_ns() >= deadline_ns);
+            };
+            while (!enough()) d.wait(deadline_ns, false, enough);
             release_drive();
             continue;
         }
@@ -331,8 +333,10 @@ return_code logical_unit::wait_for_conversation(runtime::engine::collected& out)
         if (caller_driven() && take_drive(parked)) {
             drives_taken_.fetch_add_relaxed(1);
             transport::drive& d = *drives_.front();
-            while (gate_.approx_permits() == 0 && d.context.posted_first == 0 && !nothing_to_wait_for())
-                d.wait(transport::no_deadline, false);
+            const auto enough = [&] {
+                return gate_.approx_permits() != 0 || d.context.posted_first != 0 || nothing_to_wait_for();
+            };
+            while (!enough()) d.wait(transport::no_deadline, false, enough);
             release_drive();
             continue;
         }
@@ -510,7 +514,8 @@ void logical_unit::standby_main() noexcept {
             write_dirty(c);  // put off while somebody else drove, who need not look for it
             while (stopping_.load_acquire() == 0) {
                 const bool asks = refused_count_.load_relaxed() != 0;
-                d.wait(asks ? transport::now_ns() + tick_ns : transport::no_deadline, true);
+                d.wait(asks ? transport::now_ns() + tick_ns : transport::no_deadline, true,
+                       [&] { return !dirty_.approx_empty(); });
                 write_dirty(c);
                 if (d.context.posted_first != 0 || c.posted_first != 0 || asks) {
                     runtime::engine::move_postings(d.context, c, *engine_);
@@ -552,7 +557,7 @@ void logical_unit::reactor_main(std::uint32_t index) noexcept {
     if (!d.token.try_acquire()) return;
     while (stopping_.load_acquire() == 0) {
         const bool asks = refused_count_.load_relaxed() != 0;
-        d.wait(asks ? transport::now_ns() + tick_ns : transport::no_deadline, false);
+        d.wait(asks ? transport::now_ns() + tick_ns : transport::no_deadline, false, [] { return false; });
         write_dirty(c);
         if (d.context.posted_first == 0 && c.posted_first == 0 && !asks) continue;
         runtime::engine::move_postings(d.context, c, *engine_);
@@ -806,7 +811,7 @@ void logical_unit::look_around(runtime::context& c) noexcept {
     if (caller_driven() && d.token.try_acquire()) {
         drives_taken_.fetch_add_relaxed(1);
         // A short wait of our own, so that a hook that does nothing does not make a busy loop.
-        d.wait(transport::now_ns() + retry_ns, false);
+        d.wait(transport::now_ns() + retry_ns, false, [] { return false; });
         release_drive();
     } else {
         runtime::atom<std::uint32_t> nobody;
@@ -925,7 +930,7 @@ bool logical_unit::drain(std::uint64_t timeout_ns) noexcept {
             d->io().wake();
             if (caller_driven() && d->token.try_acquire()) {
                 drives_taken_.fetch_add_relaxed(1);
-                d->wait(std::min(deadline, transport::now_ns() + 5 * ms), false);
+                d->wait(std::min(deadline, transport::now_ns() + 5 * ms), false, [] { return false; });
                 release_drive();
             }
         }
@@ -997,7 +1002,7 @@ bool logical_unit::stop(std::uint64_t timeout_ns) noexcept {
             write_dirty(c);
             if (!d->close_links()) {
                 all = false;
-                d->wait(std::min(deadline, transport::now_ns() + 10 * ms), false);
+                d->wait(std::min(deadline, transport::now_ns() + 10 * ms), false, [] { return false; });
             }
             runtime::engine::move_postings(d->context, c, *engine_);
             while (d->token.try_release() == runtime::release_result::work_left) d->pass();

@@ -620,14 +620,17 @@ void drive::run() noexcept {
     context.driving = false;
 }
 
-void drive::wait(std::uint64_t deadline_ns, bool alone) noexcept {
+bool drive::begin_wait() noexcept {
     context.driving = true;
-    // What was posted since the caller looked, or is done here, may be what it waits for: it looks before anybody
-    // sleeps.
-    bool news = token.take_work();
+    (void)token.take_work();
     now_ = now_ns();
-    news |= wheel_.advance(now_) != 0;
+    bool news = wheel_.advance(now_) != 0;
     news |= settle();
+    return news;
+}
+
+// With news nobody sleeps: what was done may be what others look for next.
+void drive::end_wait(std::uint64_t deadline_ns, bool alone, bool news) noexcept {
     const std::uint64_t own = next_deadline_ns();
     if (own < deadline_ns) deadline_ns = own;
     const bool asleep = !news && deadline_ns > now_ && (alone ? token.try_sleep_alone() : token.try_sleep());
@@ -636,7 +639,6 @@ void drive::wait(std::uint64_t deadline_ns, bool alone) noexcept {
     if (asleep) (void)token.awake();
     now_ = now_ns();
     (void)settle();
-    context.driving = false;
 }
 
 std::uint64_t drive::next_deadline_ns() noexcept {

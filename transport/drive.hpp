@@ -123,8 +123,14 @@ public:
     // Carries on all that is ready and never waits.
     void run() noexcept;
     // The same, and if there is nothing it waits: at most until `deadline_ns`. `alone`: the wait also ends when
-    // somebody else wants the drive.
-    void wait(std::uint64_t deadline_ns, bool alone) noexcept;
+    // somebody else wants the drive. `done` says whether what the caller waits for has come: asked after posted work was
+    // taken, so that whoever does it and rings is either seen by it or ends the wait.
+    template <class Done>
+    void wait(std::uint64_t deadline_ns, bool alone, Done&& done) noexcept {
+        const bool news = begin_wait();
+        if (!done()) end_wait(deadline_ns, alone, news);
+        context.driving = false;
+    }
     // When run() has to be called again even if nothing happens.
     [[nodiscard]] std::uint64_t next_deadline_ns() noexcept;
     [[nodiscard]] reactor& io() noexcept { return *reactor_; }
@@ -156,6 +162,8 @@ private:
         runtime::atom<std::uint32_t> listed;  // among those to be armed
         runtime::atom<std::uint64_t> armed;   // when the timer expires; 0: it does not run
     };
+    [[nodiscard]] bool begin_wait() noexcept;
+    void end_wait(std::uint64_t deadline_ns, bool alone, bool news) noexcept;
     void drain_links() noexcept;
     void arm(watch_node& n) noexcept;
     void came(watch_node& n) noexcept;
