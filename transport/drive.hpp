@@ -123,8 +123,8 @@ public:
     // Carries on all that is ready and never waits.
     void run() noexcept;
     // The same, and if there is nothing it waits: at most until `deadline_ns`. `alone`: the wait also ends when
-    // somebody else wants the drive. `done` says whether what the caller waits for has come: asked after posted work was
-    // taken, so that whoever does it and rings is either seen by it or ends the wait.
+    // somebody else wants the drive. `done` says whether what the caller waits for has come: asked after posted work
+    // was taken, so that whoever does it and rings is either seen by it or ends the wait.
     template <class Done>
     void wait(std::uint64_t deadline_ns, bool alone, Done&& done) noexcept {
         const bool news = begin_wait();
