@@ -7,6 +7,7 @@ usage: run.py from|to CASE NATIVE_COMMAND OTHER_COMMAND...
 command may be several words, an emulator and its program. Nothing waits for a time to pass: a server is ready when it
 says so, and ends when its standard input ends.
 """
+import contextlib
 import json
 import subprocess
 import sys
@@ -29,9 +30,9 @@ def client(*arguments, code=0):
 class Server:
     """`colloquy serve` on a free port; its end must be orderly."""
 
-    def __init__(self, *arguments, command=None):
+    def __init__(self, *arguments):
         self.process = subprocess.Popen(
-            [*(command or SERVER), "serve", "--listen", "127.0.0.1:0", "--json", "--end-with-input", *arguments],
+            [*SERVER, "serve", "--listen", "127.0.0.1:0", "--json", "--end-with-input", *arguments],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.address = json.loads(self.process.stdout.readline())["listening"][0]
 
@@ -44,6 +45,20 @@ class Server:
         out, _ = self.process.communicate(timeout=TIMEOUT)
         if kind is None:
             assert (self.process.returncode, out) == (0, ""), (self.process.returncode, out)
+
+
+@contextlib.contextmanager
+def awake(command):
+    """Keeps a program of an emulator running, because the next ones start quickly then. What the emulator starts
+    beside it holds on to its output for as long as any program runs: only the process is waited for."""
+    with subprocess.Popen([*command, "serve", "--listen", "127.0.0.1:0", "--conversations", "1", "--end-with-input"],
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        process.stdout.readline()
+        try:
+            yield
+        finally:
+            process.stdin.close()
+            process.wait(TIMEOUT)
 
 
 def check_load(result, mode, conversations):
@@ -119,8 +134,7 @@ def main() -> int:
         return 2
     native, other = [sys.argv[3]], sys.argv[4:]
     SERVER[:], CLIENT[:] = (native, other) if sys.argv[1] == "from" else (other, native)
-    # An emulator starts quickly while another of its programs runs.
-    with Server("--conversations", "1", command=other):
+    with awake(other):
         cases[sys.argv[2]]()
     print(f"{sys.argv[1]} {sys.argv[2]}: passed")
     return 0

@@ -66,6 +66,20 @@ class Server:
             assert out == "", "serve --json printed more than one line"
 
 
+@contextlib.contextmanager
+def awake(command):
+    """Keeps a program of an emulator running, because the next ones start quickly then. What the emulator starts
+    beside it holds on to its output for as long as any program runs: only the process is waited for."""
+    with subprocess.Popen([*command, "serve", "--listen", "127.0.0.1:0", "--conversations", "1", "--end-with-input"],
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        process.stdout.readline()
+        try:
+            yield
+        finally:
+            process.stdin.close()
+            process.wait(TIMEOUT)
+
+
 def stores():
     """What may keep the ledger, as --help tells; for each what it is called and the name of its file."""
     told = run("demo", "--help").stdout.split("keeps the ledger:")[1].split("(")[0]
@@ -266,8 +280,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_CONFIG_HOME"] = folder
         os.chdir(folder)
-        # An emulator starts quickly while another of its programs runs.
-        with Server("--conversations", "1") if emulated() else contextlib.nullcontext():
+        with awake(COLLOQUY) if emulated() else contextlib.nullcontext():
             cases[sys.argv[1]]()
         os.chdir("/")
     print(f"{sys.argv[1]}: passed")
