@@ -22,6 +22,8 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr unsigned stop_ms = 5'000;
+// Without a transfer. Longer than it takes to find out that a link is dead when nobody tells.
+constexpr std::uint64_t patience_seconds = 90;
 
 // What all customers share, and what they were told.
 struct market {
@@ -333,10 +335,10 @@ private:
             progress_ = done;
             progress_at_ = now;
         }
-        if (now - progress_at_ > 30'000'000'000ULL) {
+        if (now - progress_at_ > patience_seconds * 1'000'000'000ULL) {
             const std::string why = market_.all.first_trouble();
-            throw failure{"no transfer was confirmed for 30 seconds, " + grouped(market_.all.left()) +
-                          " conversations are left" + (why.empty() ? "" : "; " + why)};
+            throw failure{"no transfer was confirmed for " + std::to_string(patience_seconds) + " seconds, " +
+                          grouped(market_.all.left()) + " conversations are left" + (why.empty() ? "" : "; " + why)};
         }
         if (!live_.shown() || now - shown_at_ < 250'000'000) return;
         histogram latency;
