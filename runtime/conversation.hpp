@@ -67,6 +67,7 @@ struct operation {
     bool immediate = false;       // Receive: does not wait, as its receive_type was when it was issued
     bool abends = false;          // Send_Data that ends the conversation abnormally
     bool filled = false;          // Receive: finished, with `result`
+    bool fills = false;           // Receive: without regard to records, as `fill` was when it was issued
     bool waited = false;          // Allocate: it waits for its link
     conversation_state next = conversation_state::reset;  // the state after success
     return_code result = return_code::ok;

@@ -361,7 +361,7 @@ bool flow::fill_from(std::span<const std::byte>& bytes, std::uint8_t indicators,
                      step& result) noexcept {
     operation& op = v.op;
     const bool basic = v.chosen.basic();
-    const bool any_data = fills_buffer();  // whatever there is, without regard to records
+    const bool any_data = v.op.fills;  // whatever there is, without regard to records
     const auto broken = [&] {
         abend(wire::sense::deallocate_abend_svc);
         v.state = conversation_state::reset;
@@ -464,7 +464,7 @@ bool flow::enough_queued() const noexcept {
         for (const buffer* b = v.received; b != nullptr; b = b->next) {
             std::span<const std::byte> bytes = content(b);
             if ((b->user2 & mark_error) == 0 && !bytes.empty()) {
-                if (fills_buffer() || room == 0) return true;
+                if (v.op.fills || room == 0) return true;
                 while (!bytes.empty()) {
                     const wire::tracker_step s = probe.feed(bytes.first(std::min(room, bytes.size())));
                     bytes = bytes.subspan(s.consumed);
@@ -496,7 +496,7 @@ bool flow::enough_queued() const noexcept {
 step flow::receive() noexcept {
     operation& op = v.op;
     // The part of a record that has come, or of a buffer that is not full, when no more of it will.
-    const auto partly = [&] { return received(fills_buffer() ? data : incomplete_data, 0, false); };
+    const auto partly = [&] { return received(v.op.fills ? data : incomplete_data, 0, false); };
     if (op.filled) return step::done(op.result);
     if (op.immediate && !enough_queued()) {
         if (v.fate != return_code::ok) {
@@ -530,7 +530,7 @@ step flow::receive() noexcept {
     }
     settle_credit();
     const bool lost = v.fate != return_code::ok || v.word.has(flag::link_lost);
-    if (op.received != 0 && fills_buffer() && (lost || op.immediate)) return partly();
+    if (op.received != 0 && v.op.fills && (lost || op.immediate)) return partly();
     if (lost) {
         v.state = conversation_state::reset;
         return step::done(v.fate != return_code::ok ? v.fate : loss());

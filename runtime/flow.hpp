@@ -89,7 +89,6 @@ private:
                    step& result) noexcept;
     step received(std::int32_t data, std::uint8_t indicators, bool with_status) noexcept;
     [[nodiscard]] bool enough_queued() const noexcept;
-    [[nodiscard]] bool fills_buffer() const noexcept { return v.chosen.basic() && v.chosen.fill == 1; }
     [[nodiscard]] bool between_records() const noexcept {
         return v.chosen.basic() ? v.heard.at_boundary() : v.reader.at_boundary();
     }

@@ -334,6 +334,7 @@ outcome receive(engine& e, context& c, conversation_id id, const receive_request
         return k.leave(rc::program_parameter_check);
     operation& op = k.begin(verb::receive, id_memory);
     op.immediate = immediate;
+    op.fills = v->chosen.basic() && v->chosen.fill == 1;
     op.buffer = static_cast<std::byte*>(r.buffer);
     op.length = static_cast<std::uint32_t>(r.requested_length);
     op.data_received = r.data_received;

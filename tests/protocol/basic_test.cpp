@@ -120,6 +120,27 @@ TEST_SUITE("basic") {
         CHECK(done.code == runtime::return_code::ok);
     }
 
+    TEST_CASE("fill: a Receive that waits keeps the one it was issued with") {
+        basic t;
+        t.accept();
+        CHECK(t.b.set(characteristic::processing_mode, 1) == 0);
+        std::string buffer(20, '\0');
+        std::int32_t data = -1, length = -1, status = -1, rts = -1;
+        CHECK(t.b.finish(runtime::receive(t.b.u.engine, t.b.u.c, t.b.id,
+                                          {buffer.data(), 20, &data, &length, &status, &rts}, nullptr)) == 35);
+        CHECK(t.b.set(characteristic::fill, 1) == 0);
+        CHECK(t.a.send(record("one") + record("two")) == 0);
+        CHECK(t.a.flush() == 0);
+        t.p.settle();
+        REQUIRE(t.p.b.engine.finished(t.b.id));
+        CHECK(data == 2);
+        CHECK(length == 5);
+        runtime::engine::collected done;
+        CHECK(t.p.b.engine.collect_any(t.p.b.c, done) == runtime::engine::collect_result::one);
+        CHECK(t.b.set(characteristic::receive_type, 1) == 0);
+        check(t.receive(), 0, 1, record("two"), 0);
+    }
+
     TEST_CASE("lengths: one that is none is refused wherever it begins, and nothing is sent") {
         for (const char* bad : {"\x00\x00", "\x00\x01", "\x80\x00", "\x80\x01"}) {
             basic t;
