@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -66,7 +67,12 @@ public:
 
     runtime::context c;
     runtime::engine engine;
-    bool watched = false;             // what the engine is told about waiters on the wait queue
+    bool watched = false;  // what the engine is told about waiters on the wait queue
+    struct logged {
+        bool received;
+        std::string text;
+    };
+    std::vector<logged> log;          // of error reports
     std::uint64_t queue_entries = 0;  // told by wait_queue_filled
     std::uint64_t idle_told = 0;
 
@@ -77,6 +83,9 @@ public:
     void wait_queue_filled(std::uint32_t count) noexcept override { queue_entries += count; }
     void wait_queue_idle() noexcept override { ++idle_told; }
     bool wait_queue_watched() noexcept override { return watched; }
+    void error_log(runtime::conversation_id, bool received, std::uint32_t, std::string_view text) noexcept override {
+        log.push_back({received, std::string{text}});
+    }
     void operation_outstanding() noexcept override {}
 
 private:

@@ -1,5 +1,6 @@
 #include "tests/sim/oracle.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace colloquy::sim {
@@ -100,6 +101,8 @@ static std::string ahead(side& s) {
         text += i == first ? " | " : " ";
         text += names[static_cast<std::size_t>(it.what)];
         if (it.what == kind::record) text.append(" ").append(std::to_string(it.length));
+        if (it.what == kind::record && p.basic)
+            text.append("@").append(std::to_string(it.part.base)).append("/").append(std::to_string(it.part.whole));
         if (it.what >= kind::error) text.append(" ").append(std::to_string(it.code));
         if (it.optional) text += "*";
     }
@@ -108,6 +111,15 @@ static std::string ahead(side& s) {
 
 void fail(const std::string& what) { throw failure{what}; }
 const char* name(call c) noexcept { return call_of(c); }
+
+// The same of a logical record, whose first two bytes are its length. The bit above it means nothing here.
+void oracle::fill_basic(std::byte* to, const side& s, const fragment& f) noexcept {
+    const std::uint64_t seed = content_seed(s, f.sequence);
+    pattern(to, static_cast<std::size_t>(f.length), seed, static_cast<std::size_t>(f.base));
+    const auto ll = static_cast<std::uint32_t>(f.whole) | static_cast<std::uint32_t>((seed & 1) << 15);
+    for (std::int32_t i = f.base; i < 2 && i < f.base + f.length; ++i)
+        to[i - f.base] = static_cast<std::byte>((ll >> (i == 0 ? 8 : 0)) & 0xFF);
+}
 
 void oracle::fill(std::byte* to, std::size_t bytes, const side& s, std::uint32_t sequence) noexcept {
     pattern(to, bytes, content_seed(s, sequence), 0);
@@ -195,13 +207,21 @@ void only_once(std::vector<side::place>& places) {
 
 void oracle::say(side& s, request& r, bool finished) {
     const auto add = [&](kind what) {
-        s.out.push_back({what, 0, 0, 0, false, false});
+        s.out.push_back({what, 0, 0, 0, false, false, {}});
         return s.out.size() - 1;
     };
     bool leaves = true;
     switch (r.what) {
         case call::send_data:
-            s.out.push_back({kind::record, s.sequence++, r.length, 0, false, false});
+            if (s.basic) {
+                for (const fragment& f : r.fragments) {
+                    s.out.push_back({kind::record, f.sequence, f.length, 0, false, false, f});
+                    s.spoken = f;
+                    s.sequence = f.sequence + 1;
+                }
+            } else {
+                s.out.push_back({kind::record, s.sequence++, r.length, 0, false, false, {}});
+            }
             switch (r.type) {
                 case 'B': leaves = false; break;
                 case 'F': break;
@@ -255,7 +275,8 @@ void oracle::say(side& s, request& r, bool finished) {
             break;
         case call::send_error: {
             const bool holds = r.from == row_state::send || (r.from == row_state::send_pending && !r.error_as_receiver);
-            s.out[add(kind::error)].code = holds ? 21 : 22;
+            s.out[add(kind::error)].code = !holds ? 22 : s.in_record() ? 23 : 21;
+            s.spoken = {};
             break;
         }
         default: leaves = false;
@@ -287,10 +308,13 @@ void oracle::hear_error(side& s, std::int32_t code) {
              ahead(s));
     only_once(next);
     s.at = std::move(next);
-    if (code == 22) p.at = {{s.out.size(), 0, false, SIZE_MAX}};
+    if (code == 22) {
+        p.at = {{s.out.size(), 0, false, SIZE_MAX}};
+        s.spoken = {};
+    }
 }
 
-void oracle::judge_receive(side& s, request& r, std::int32_t code) {
+void oracle::judge_receive(side& s, request& r, std::int32_t code, const circumstances& now) {
     side& p = s.of->other(s);
     for (std::size_t i = static_cast<std::size_t>(r.length); i < r.buffer.size(); ++i)
         if (r.buffer[i] != std::byte{0xA5}) fail("Receive wrote behind the buffer");
@@ -298,17 +322,18 @@ void oracle::judge_receive(side& s, request& r, std::int32_t code) {
         if (r.type != 'I' && r.forced_code != 28) fail("28 from a Receive that waits");
         return;
     }
-    if (code == 21) return hear_error(s, 21);
+    if (code == 21 || code == 23) return hear_error(s, code);
     if (code != 0 && code != 18) return;
     // Who hands us data has heard what we refused.
     if (unheard(s)) fail("data of a turn that was refused by Send_Error");
     std::erase_if(p.at, [&](const side::place& at) { return unheard(s, at); });
-    if (r.data == 1 || r.data < 0 || r.data > 3) fail(std::string{"data_received is "} + std::to_string(r.data));
+    if ((r.data == 1) != (r.fills && r.data != 0) || r.data < 0 || r.data > 3)
+        fail(std::string{"data_received is "} + std::to_string(r.data));
     if (code == 18 && r.status != 0) fail("a status with 18");
     std::vector<side::place> next;
     std::string why;
     for (side::place at : s.at) {
-        why = follow(s, r, code, at);
+        why = follow(s, r, code, at, now);
         if (why.empty()) next.push_back(at);
     }
     if (next.empty()) fail(why + ahead(s));
@@ -317,10 +342,12 @@ void oracle::judge_receive(side& s, request& r, std::int32_t code) {
 }
 
 // Takes the place behind what a Receive brought; not empty: why that cannot be.
-std::string oracle::follow(side& s, const request& r, std::int32_t code, side::place& at) {
+std::string oracle::follow(side& s, const request& r, std::int32_t code, side::place& at, const circumstances& now) {
     const side& p = s.of->other(s);
     const bool data = r.data != 0;
-    if (data) {
+    if (data && s.basic) {
+        if (std::string why = follow_basic(s, r, code, at, now); !why.empty()) return why;
+    } else if (data) {
         if (at.cut) return "data behind a record that was cut";
         pass_optional(at, p);
         if (at.read >= p.out.size() || p.out[at.read].what != kind::record)
@@ -371,6 +398,66 @@ std::string oracle::follow(side& s, const request& r, std::int32_t code, side::p
     if (r.status >= 2) at.asked = at.read;
     ++at.read;
     return {};
+}
+
+// Any number of fragments make what one Receive brings: of one record, or with fill BUFFER of whatever comes.
+std::string oracle::follow_basic(side& s, const request& r, std::int32_t code, side::place& at,
+                                 const circumstances& now) {
+    const side& p = s.of->other(s);
+    if (at.cut) return "data behind a record that was cut";
+    if (r.received < 0 || r.received > r.length) return std::string{"received_length "} + std::to_string(r.received);
+    if (r.length == 0 && (r.status != 0 || code != 0)) return "data and status with a length of 0";
+    bool ended = false;
+    for (std::int32_t done = 0; done < r.received;) {
+        pass_optional(at, p);
+        if (at.read >= p.out.size() || p.out[at.read].what != kind::record)
+            return "data that the partner has not sent next";
+        if (ended && !r.fills) return "bytes of two records in one";
+        const item& it = p.out[at.read];
+        const std::int32_t n = std::min(r.received - done, it.length - at.offset);
+        fragment f = it.part;
+        f.base += at.offset;
+        f.length = n;
+        std::vector<std::byte> expected(static_cast<std::size_t>(n));
+        fill_basic(expected.data(), p, f);
+        if (std::memcmp(expected.data(), r.buffer.data() + done, expected.size()) != 0)
+            return std::string{"wrong content of record "} + std::to_string(f.sequence) + " at " +
+                   std::to_string(f.base);
+        done += n;
+        at.offset += n;
+        ended = f.ends();
+        if (at.offset == it.length) {
+            ++at.read;
+            at.offset = 0;
+        }
+    }
+    if (r.data == 2) return ended ? std::string{} : "a record is called complete and is not";
+    if (r.data == 3) {
+        if (ended) return "incomplete although the record is complete";
+        if (r.status != 0 || code != 0) return "a status with incomplete data";
+    }
+    if (r.received == r.length || (r.fills && (r.status != 0 || code != 0 || r.type == 'I' || now.link_may_be_lost)))
+        return {};
+    // Less than was asked for: an error report cuts here, or an abend.
+    side::place then = at;
+    pass_optional(then, p);
+    if (then.offset == 0 && then.read < p.out.size() && p.out[then.read].what == kind::error) return {};
+    bool abends = false;
+    for (std::size_t i = at.read; i < p.out.size(); ++i) abends |= p.out[i].what == kind::abend;
+    if (!abends || at.read < p.sure) return "the buffer is not full, and nothing cuts";
+    at.cut = true;
+    return {};
+}
+
+// What the partner has forced out ends this Receive: a record, or as much as was asked for.
+bool oracle::enough(const side& s, const side& p, const request& r) noexcept {
+    std::int64_t bytes = -std::int64_t{s.at.front().offset};
+    for (std::size_t i = s.at.front().read; i < p.forced && i < p.out.size(); ++i) {
+        if (p.out[i].what != kind::record) return true;
+        bytes += p.out[i].length;
+        if (bytes >= r.length || (!r.fills && p.out[i].part.ends())) return true;
+    }
+    return false;
 }
 
 void oracle::judge_ending(side& s, const request& r, std::int32_t code, const circumstances& now) {
@@ -456,7 +543,7 @@ void oracle::judge(side& s, request& r, std::int32_t code, const circumstances& 
     if (c.what != cell::kind::goes)
         fail(where() + " in state " + std::to_string(static_cast<int>(r.from)) + ", which the table does not know");
     if (r.rts != -1) told_request_to_send(s, r.rts);
-    if (r.what == call::receive) judge_receive(s, r, code);
+    if (r.what == call::receive) judge_receive(s, r, code, now);
     if (code == 22) hear_error(s, 22);
     judge_ending(s, r, code, now);
     if (code == 0 && r.asks) {
@@ -475,7 +562,7 @@ void oracle::judge(side& s, request& r, std::int32_t code, const circumstances& 
     }
     if (code == 0 && r.what == call::send_error)
         for (side::place& at : s.at) at.asked = SIZE_MAX;
-    if (code == 0 || code == 18 || code == 21) {
+    if (code == 0 || code == 18 || code == 21 || code == 23) {
         const bool buffered = r.what == call::send_data && (r.type == 'B' || (r.type == 'D' && s.deallocate_type == 3));
         const bool silent = r.what == call::request_to_send || r.what == call::test_request_to_send ||
                             r.what == call::confirmed || r.what == call::cancel || r.what == call::allocate ||
@@ -502,7 +589,7 @@ void oracle::error_beside_receive(side& s, std::int32_t code, const circumstance
         // A Receive issued with the turn may not have given it up yet; then the report comes from the sender.
         const bool either = from_send && r.unsent;
         if (either) s.out.back().optional = true;
-        s.out.push_back({kind::error, 0, 0, either ? 0 : 22, false, false});
+        s.out.push_back({kind::error, 0, 0, either ? 0 : 22, false, false, {}});
         s.forced = s.out.size();
         if (!either) s.sure = s.out.size();
     }
@@ -523,8 +610,10 @@ bool oracle::stuck(side& s, std::string& why) const {
     for (std::size_t i = s.at.front().read; i < p.out.size(); ++i) {
         const kind k = p.out[i].what;
         if (k == kind::abend || (k == kind::error && p.out[i].code == 22 && i < p.forced && !refused)) news = true;
-        if (i < most && (k == kind::end || (!refused && r.what == call::receive))) news = true;
+        if (i < most && (k == kind::end || (!refused && r.what == call::receive && (k != kind::record || !s.basic))))
+            news = true;
     }
+    if (r.what == call::receive && s.basic && !refused && enough(s, p, r)) news = true;
     if (r.what == call::receive && news) {
         why = "Receive waits although the partner has sent something";
         return true;

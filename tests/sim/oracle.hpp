@@ -36,6 +36,16 @@ enum class call : std::uint8_t {
 };
 [[nodiscard]] const char* name(call c) noexcept;
 
+// Bytes of one logical record of a basic conversation that one Send_Data gives.
+struct fragment {
+    std::uint32_t sequence = 0;
+    std::int32_t base = 0;  // where in the record it begins
+    std::int32_t length = 0;
+    std::int32_t whole = 0;  // of the record, LL included
+
+    [[nodiscard]] bool ends() const noexcept { return base + length == whole; }
+};
+
 // One verb as it was issued, with the characteristics it was issued under, and where its outputs go.
 struct request {
     call what = call::flush;
@@ -48,8 +58,10 @@ struct request {
     std::vector<std::byte> buffer;  // of a Receive: `length` bytes and a guard
     std::int32_t data = -1, received = -1, status = -1, rts = -1;
     std::uint64_t id_memory = 0;
-    bool unsent = false;            // Receive with the turn: something may still wait for credit in front of the turn
-    std::int32_t forced_code = -1;  // what the program has done to it decides its code
+    bool fills = false;               // Receive of a basic conversation: without regard to records
+    std::vector<fragment> fragments;  // of Send_Data on a basic conversation
+    bool unsent = false;              // Receive with the turn: something may still wait for credit in front of the turn
+    std::int32_t forced_code = -1;    // what the program has done to it decides its code
     std::size_t status_item = SIZE_MAX;  // the item that asks for the confirmation
 };
 
@@ -60,6 +72,7 @@ struct item {
     std::int32_t code = 0;  // error: 21 or 22, 0 either; abend: 17 or 30
     bool optional = false;  // may not have left, because an error took its place
     bool answered = false;  // the partner program confirmed
+    fragment part{};        // record of a basic conversation: `length` bytes of one
 };
 
 struct talk;
@@ -77,6 +90,13 @@ struct side {
     std::int32_t sync_level = 0, deallocate_type = 0, prepare_type = 0, mode = 0, send_type = 0, receive_type = 0;
     std::int32_t error_direction = 0;
     bool at_once = false;  // return_control IMMEDIATE
+    bool basic = false;
+    std::int32_t fill = 0;
+    fragment spoken{};  // the record we stand in; at a boundary when it has ended or whole is 0
+    std::string log;    // for the next error report
+    std::uint32_t logs = 0;
+    std::vector<std::uint32_t> logs_sent;
+    std::size_t logs_heard = 0;  // of logs_sent, by the partner
 
     std::vector<item> out;
     std::size_t sure = 0;    // items below have left for certain
@@ -98,6 +118,7 @@ struct side {
     std::uint32_t rts_sent = 0, rts_told = 0;
     bool rts_fresh = false;  // sent, and nothing was told since
 
+    [[nodiscard]] bool in_record() const noexcept { return basic && spoken.whole != 0 && !spoken.ends(); }
     [[nodiscard]] bool live() const noexcept { return known && state != row_state::reset; }
 };
 
@@ -134,15 +155,20 @@ public:
     // What Send_Error beside a pending Receive leaves behind.
     void error_beside_receive(side& s, std::int32_t code, const circumstances& now);
 
+    static void fill_basic(std::byte* to, const side& s, const fragment& f) noexcept;
     static void fill(std::byte* to, std::size_t bytes, const side& s, std::uint32_t sequence) noexcept;
 
 private:
     [[nodiscard]] cell next(const request& r, std::int32_t code) const;
     [[nodiscard]] const state_table::row* row(const request& r, std::int32_t code) const;
-    void judge_receive(side& s, request& r, std::int32_t code);
+    void judge_receive(side& s, request& r, std::int32_t code, const circumstances& now);
     void judge_ending(side& s, const request& r, std::int32_t code, const circumstances& now);
     void hear_error(side& s, std::int32_t code);
-    [[nodiscard]] static std::string follow(side& s, const request& r, std::int32_t code, side::place& at);
+    [[nodiscard]] static std::string follow(side& s, const request& r, std::int32_t code, side::place& at,
+                                            const circumstances& now);
+    [[nodiscard]] static std::string follow_basic(side& s, const request& r, std::int32_t code, side::place& at,
+                                                  const circumstances& now);
+    [[nodiscard]] static bool enough(const side& s, const side& p, const request& r) noexcept;
     // Error reports of ours that the partner has not read, wherever it stands.
     [[nodiscard]] static bool unheard(const side& s, const side::place& partner) noexcept;
     [[nodiscard]] static bool unheard(side& s) noexcept;

@@ -15,6 +15,7 @@ using runtime::return_code;
 constexpr std::uint64_t ms = 1'000'000;
 constexpr std::int32_t length_max = 32'767;
 constexpr std::size_t guard_bytes = 16;
+constexpr std::int32_t finish_record = -2;
 
 std::int32_t number(return_code code) { return static_cast<std::int32_t>(code); }
 
@@ -24,7 +25,8 @@ runtime::partner* find_partner(void* arg, std::string_view name) {
 
 }  // namespace
 
-world::world(std::uint64_t seed, oracle& judge, bool verbose) : judge_{judge}, random_{seed}, verbose_{verbose} {
+world::world(std::uint64_t seed, oracle& judge, bool verbose)
+    : judge_{judge}, random_{seed}, swarm_{seed ^ 0x5EED0F5A17ULL}, verbose_{verbose} {
     auto& r = random_;
     transport::sim_weather w;
     const bool slow = r.chance(500);
@@ -81,9 +83,11 @@ world::world(std::uint64_t seed, oracle& judge, bool verbose) : judge_{judge}, r
     for (auto& k : knobs_) k = static_cast<std::uint8_t>(r.between(0, 4));
     knobs_[0] = 4;  // sending
     knobs_[1] = 4;  // receiving
-    drawn_ = std::string{"units "} + std::to_string(n) + " actions " + std::to_string(actions_) + " faults " +
-             std::to_string(faults_) + " tight " + std::to_string(tight_) + " heartbeats " +
-             std::to_string(heartbeats_) + " illegal " + std::to_string(illegal_) + " blocking " +
+    static constexpr std::uint32_t basic_shares[] = {0, 0, 300, 1'000};
+    basic_ = basic_shares[swarm_.below(4)];
+    drawn_ = std::string{"basic "} + std::to_string(basic_) + " units " + std::to_string(n) + " actions " +
+             std::to_string(actions_) + " faults " + std::to_string(faults_) + " tight " + std::to_string(tight_) +
+             " heartbeats " + std::to_string(heartbeats_) + " illegal " + std::to_string(illegal_) + " blocking " +
              std::to_string(blocking_share_) + " conversations " + std::to_string(l.conversations) + " concurrent " +
              std::to_string(concurrent_) + " window " + std::to_string(l.window_bytes) + ".." +
              std::to_string(l.window_bytes_max) + " read " + std::to_string(w.read_bytes_max) + " write " +
@@ -175,6 +179,10 @@ void world::open_talk(std::uint32_t from, std::uint32_t to) {
     std::snprintf(user, sizeof user, "U%07u", t.serial);
     if (number(runtime::set_name(engine(from), context(from), s.id, runtime::name_of::user_id, user, 8).code) != 0)
         fail("Set_Security_User_ID is refused");
+    if (swarm_.chance(basic_)) {
+        set(s, characteristic::conversation_type, 0);
+        t.ends[0].basic = t.ends[1].basic = true;
+    }
     if (sync_allowed_ && r.chance(600)) set(s, characteristic::sync_level, 1);
     if (!r.chance(blocking_share_)) set(s, characteristic::processing_mode, 1);
     note(label(s) + " opened to " + units_[to].name + " tp " + tp);
@@ -224,13 +232,15 @@ void world::accepted(std::uint32_t at, conversation_id id) {
     std::int32_t level = -1;
     (void)runtime::extract(engine(at), context(at), id, characteristic::sync_level, level);
     if (level != t.ends[0].sync_level) fail("wrong sync_level of an accepted conversation");
+    (void)runtime::extract(engine(at), context(at), id, characteristic::conversation_type, level);
+    if (level != (s.basic ? 0 : 1)) fail("wrong conversation_type of an accepted conversation");
     t.accepted = true;
     ++totals_.accepted;
     s.known = true;
     s.attached = true;
     s.id = id;
     s.state = row_state::receive;
-    s.sync_level = level;
+    s.sync_level = t.ends[0].sync_level;
     units_[at].sides[id.value] = &s;
     active_.push_back(&s);
     note(label(s) + " accepted");
@@ -244,7 +254,7 @@ void world::set(side& s, characteristic which, std::int32_t value) {
     const bool beside =
         s.pending && s.pending->what == call::receive && !s.pending->blocking && s.pending->forced_code == -1;
     const bool initialize_only = which == characteristic::sync_level || which == characteristic::security_type ||
-                                 which == characteristic::return_control;
+                                 which == characteristic::return_control || which == characteristic::conversation_type;
     std::int32_t expected = 0;
     static constexpr std::int32_t most[] = {1, 1, 1, 2, 3, 1, 1, 2, 1, 1, 4};
     const bool in_range = value >= 0 && value <= most[static_cast<std::size_t>(which)];
@@ -259,7 +269,7 @@ void world::set(side& s, characteristic which, std::int32_t value) {
         expected = 37;
     else if (initialize_only && s.state != row_state::initialize)
         expected = 25;
-    else if (!in_range || which == characteristic::fill || (confirms && s.sync_level == 0))
+    else if (!in_range || (which == characteristic::fill && !s.basic) || (confirms && s.sync_level == 0))
         expected = 24;
     else if (which == characteristic::sync_level && value == 0 &&
              (s.send_type == 2 || s.prepare_type == 2 || s.deallocate_type == 2))
@@ -278,6 +288,7 @@ void world::set(side& s, characteristic which, std::int32_t value) {
     if (code != 0) return;
     switch (which) {
         case characteristic::sync_level: s.sync_level = value; break;
+        case characteristic::fill: s.fill = value; break;
         case characteristic::deallocate_type: s.deallocate_type = value; break;
         case characteristic::return_control: s.at_once = value == 1; break;
         case characteristic::error_direction: s.error_direction = value; break;
@@ -289,8 +300,111 @@ void world::set(side& s, characteristic which, std::int32_t value) {
     }
 }
 
+// What the program wants logged with its next error report; the text says whose it is.
+void world::set_log(side& s) {
+    read_logs();
+    const bool beside =
+        s.pending && s.pending->what == call::receive && !s.pending->blocking && s.pending->forced_code == -1;
+    char text[32];
+    const int n = swarm_.chance(100) ? 0
+                                     : std::snprintf(text, sizeof text, "L%07u%c%06u", s.of->serial,
+                                                     s.originator ? 'a' : 'b', s.logs + 1);
+    std::int32_t expected = s.basic ? 0 : 24;
+    if (!s.known || (s.state == row_state::reset && !s.pending))
+        expected = 24;
+    else if (s.pending && !beside)
+        expected = 37;
+    const std::int32_t code = number(runtime::set_log_data(engine(s.unit), context(s.unit), s.id, text, n).code);
+    note(label(s) + " log data gives " + std::to_string(code));
+    if (code == 37 && beside) {
+        collect_all();
+        if (s.pending) fail("Set_Log_Data gives 37 beside a Receive that is not finished");
+        return;
+    }
+    if (code != expected)
+        fail(std::string{"Set_Log_Data gives "} + std::to_string(code) + " instead of " + std::to_string(expected));
+    if (code != 0) return;
+    s.log.assign(text, static_cast<std::size_t>(n));
+    if (n != 0) ++s.logs;
+}
+
+// A text is logged by its own end when the report takes it, and then at most once by the other, in order.
+void world::read_logs() {
+    for (const bool received : {false, true}) {
+        for (std::uint32_t u = 0; u < units_.size(); ++u) {
+            for (const auto& entry : units_[u].at->log) {
+                if (entry.received != received) continue;
+                unsigned serial = 0, n = 0;
+                char end = 0;
+                if (std::sscanf(entry.text.c_str(), "L%07u%c%06u", &serial, &end, &n) != 3 || serial == 0 ||
+                    serial > talks_.size())
+                    fail(std::string{"a log text that nobody set: "} + entry.text);
+                side& s = talks_[serial - 1]->ends[end == 'a' ? 0 : 1];
+                if ((received ? s.of->other(s) : s).unit != u) fail("a log text of somebody else's conversation");
+                if (!received) {
+                    if (entry.text != s.log) fail(std::string{"an old log text was sent: "} + entry.text);
+                    s.log.clear();
+                    s.logs_sent.push_back(n);
+                    continue;
+                }
+                while (s.logs_heard < s.logs_sent.size() && s.logs_sent[s.logs_heard] != n) ++s.logs_heard;
+                if (s.logs_heard++ == s.logs_sent.size())
+                    fail(std::string{"a log text was heard out of turn: "} + entry.text);
+            }
+        }
+    }
+    for (unit& u : units_) u.at->log.clear();
+}
+
+// Bytes of logical records: from where the program stands, records cut anywhere, LL included. `bad`: one of the lengths
+// is none.
+std::vector<std::byte> world::compose(side& s, request& q, std::int32_t length, bool& bad) {
+    auto& r = swarm_;
+    const bool only_finish = length < -1;
+    if (only_finish) length = s.spoken.whole - s.spoken.base - s.spoken.length;
+    const bool may_cut = q.type == 'B' || q.type == 'F' || (q.type == 'D' && s.deallocate_type == 3);
+    const bool whole = only_finish || !r.chance(may_cut ? 300 : illegal_ / 4);
+    std::vector<std::byte> data;
+    fragment at = s.spoken;
+    std::uint32_t sequence = s.sequence;
+    for (std::int32_t given = 0; given < length;) {
+        if (at.whole == 0 || at.ends()) {
+            if (r.chance(illegal_ / 16) && length - given >= 2) {
+                static constexpr unsigned char none[][2] = {{0, 0}, {0, 1}, {0x80, 0}, {0x80, 1}};
+                bad = true;
+                for (const unsigned char b : none[r.below(4)]) data.push_back(static_cast<std::byte>(b));
+                break;
+            }
+            const bool fits = whole && length - given >= 2;
+            const auto most = static_cast<std::uint64_t>(fits ? length - given : length_max);
+            at = {sequence++, 0, 0, static_cast<std::int32_t>(2 + r.below(most - 1))};
+            if (fits && r.chance(300)) at.whole = length - given;
+            if (r.chance(300)) at.whole = std::min(at.whole, 2 + static_cast<std::int32_t>(r.below(20)));
+        }
+        const std::int32_t begin = at.base + at.length;
+        std::int32_t n = std::min(at.whole - begin, length - given);
+        // The rest of a record that would stay unfinished comes along if there is room.
+        if (whole && given + n == length && begin + n < at.whole && given + (at.whole - begin) <= length_max) {
+            n = at.whole - begin;
+            length = given + n;
+        }
+        at.base = begin;
+        at.length = n;
+        q.fragments.push_back(at);
+        data.resize(static_cast<std::size_t>(given + n));
+        oracle::fill_basic(data.data() + given, s, at);
+        given += n;
+    }
+    q.length = static_cast<std::int32_t>(data.size());
+    return data;
+}
+
 void world::set_something(side& s) {
     auto& r = random_;
+    if (s.basic && swarm_.chance(300)) {
+        if (swarm_.chance(500)) return set_log(s);
+        return set(s, characteristic::fill, static_cast<std::int32_t>(swarm_.below(2)));
+    }
     static constexpr characteristic all[] = {
         characteristic::deallocate_type, characteristic::error_direction, characteristic::prepare_to_receive_type,
         characteristic::processing_mode, characteristic::receive_type,    characteristic::send_type,
@@ -335,7 +449,10 @@ std::int32_t world::issue(side& s, call what, std::int32_t length) {
             q->asks = s.send_type == 2 || (s.send_type == 3 && prepare_asks) ||
                       (s.send_type == 4 && s.deallocate_type != 3 && deallocate_asks);
             break;
-        case call::receive: q->type = s.receive_type == 1 ? 'I' : 'W'; break;
+        case call::receive:
+            q->type = s.receive_type == 1 ? 'I' : 'W';
+            q->fills = s.basic && s.fill == 1;
+            break;
         case call::deallocate:
             q->type = s.deallocate_type == 3 ? 'A' : deallocate_asks ? 'C' : 'F';
             q->asks = q->type == 'C';
@@ -350,7 +467,7 @@ std::int32_t world::issue(side& s, call what, std::int32_t length) {
             break;
         default: break;
     }
-    if (length < 0 && (what == call::send_data || what == call::receive)) {
+    if (length == -1 && (what == call::send_data || what == call::receive)) {
         switch (record_shape_) {
             case 0: length = static_cast<std::int32_t>(r.below(64)); break;
             case 1: length = static_cast<std::int32_t>(r.below(2'000)); break;
@@ -366,6 +483,13 @@ std::int32_t world::issue(side& s, call what, std::int32_t length) {
         if (r.chance(illegal_ / 8)) length = r.chance(500) ? -1 : length_max + 1;
     }
     q->length = length;
+    std::vector<std::byte> data;
+    bool bad_record = false;
+    if (what == call::send_data && s.basic && (length < -1 || (length >= 0 && length <= length_max))) {
+        data = compose(s, *q, length, bad_record);
+        length = q->length;
+        data.push_back(std::byte{});
+    }
     const bool bad_length = (what == call::send_data || what == call::receive) && (length < 0 || length > length_max);
 
     // What the rules demand before anything is tried.
@@ -385,12 +509,19 @@ std::int32_t world::issue(side& s, call what, std::int32_t length) {
             expected = 25;
     } else {
         expected = judge_.refusal(s, *q);
-        if (expected == 0 && bad_length) expected = 24;
+        // An unfinished record holds the turn, and confirmations and a normal end back.
+        const bool hands_over = what == call::confirm || what == call::prepare_to_receive || what == call::receive ||
+                                (what == call::deallocate && q->type != 'A');
+        if (expected == 0 && hands_over && s.in_record()) expected = 25;
+        if (expected == 0 && (bad_length || bad_record)) expected = 24;
+        if (expected == 0 && what == call::send_data && s.basic && q->type != 'B' && q->type != 'F' &&
+            !(q->type == 'D' && s.deallocate_type == 3) &&
+            (q->fragments.empty() ? s.in_record() : !q->fragments.back().ends()))
+            expected = 25;
         if (expected == 0 && what == call::confirm && s.sync_level == 0) expected = 24;
     }
 
-    std::vector<std::byte> data;
-    if (what == call::send_data && !bad_length) {
+    if (what == call::send_data && !s.basic && !bad_length) {
         data.resize(static_cast<std::size_t>(length) + 1);
         oracle::fill(data.data(), static_cast<std::size_t>(length), s, s.sequence);
     }
@@ -417,6 +548,7 @@ std::int32_t world::issue(side& s, call what, std::int32_t length) {
         case call::cancel: break;
     }
     std::int32_t code = number(o.code);
+    read_logs();
     if (verbose_)
         note(label(s) + " " + name(what) + " " + q->type + (q->asks ? "?" : "") + " " + std::to_string(length) +
              " gives " + std::to_string(code) +
@@ -800,6 +932,7 @@ void world::interfere() {
 
 void world::act() {
     auto& r = random_;
+    read_logs();
     const auto roll = r.below(100);
     if (r.chance(faults_)) return interfere();
     if (active_.size() < 2 || (roll < 4 && active_.size() < concurrent_ * 2)) {
@@ -895,6 +1028,11 @@ void world::cooperate() {
                     break;
                 case row_state::send:
                 case row_state::send_pending:
+                    if (s->in_record()) {
+                        if (s->send_type > 1) set(*s, characteristic::send_type, 1);
+                        (void)issue(*s, call::send_data, finish_record);
+                        break;
+                    }
                     if (s->deallocate_type == 3) set(*s, characteristic::deallocate_type, random_.chance(500) ? 0 : 1);
                     (void)issue(*s, call::deallocate);
                     break;
@@ -976,6 +1114,7 @@ void world::check_nothing_leaked() {
 // More conversations than there are slots and channels, one after the other.
 void world::use_again() {
     const std::uint32_t n = engine(0).bounds().conversations + 6;
+    basic_ = 0;
     if (interfered_) {
         // Links that drain would still refuse; new ones must be had.
         while (network_->links_up() != 0) {

@@ -59,6 +59,9 @@ private:
     void cancel(side& s);
     void set_something(side& s);
     void set(side& s, runtime::characteristic which, std::int32_t value);
+    void set_log(side& s);
+    void read_logs();
+    std::vector<std::byte> compose(side& s, request& q, std::int32_t length, bool& bad);
     call pick(side& s);
     [[nodiscard]] bool chosen(std::size_t knob) { return random_.below(4) < knobs_[knob]; }
 
@@ -81,6 +84,8 @@ private:
 
     oracle& judge_;
     transport::sim_random random_;
+    // Draws for what the first kind of conversations has not, so that the draws of their worlds stay as they are.
+    transport::sim_random swarm_;
     bool verbose_;
     std::string drawn_;
     totals totals_;
@@ -102,6 +107,7 @@ private:
     std::uint32_t record_shape_ = 0;
     std::uint32_t blocking_share_ = 0;  // per mille
     std::array<std::uint8_t, 16> knobs_{};
+    std::uint32_t basic_ = 0;  // per mille of conversations
     bool drained_ = false;
     bool interfered_ = false;
 };
