@@ -1,6 +1,6 @@
 // The steps of a partner's script. Those that say "must" fail the script when a call returns anything else but 0.
 //
-//   call WHERE SYNC TYPE   allocates to WHERE with sync level 0 or 1, TYPE mapped or basic, and flushes: must
+//   call WHERE SYNC TYPE [duplex]   allocates to WHERE with sync level 0 or 1, TYPE mapped or basic, and flushes: must
 //   accept                 accepts the next conversation: must
 //   send TEXT HOW          one record; HOW is the send type B F C, or P or D with its type, PF PC DF DC DA: must
 //   part TEXT              basic: the beginning of a longer record, flushed: must
@@ -10,7 +10,11 @@
 //   receive                answers its code, whatever it is
 //   turn                   receives until it may send
 //   request                receives until it is asked to confirm
-//   drain [TEXT...]        receives to the end of the conversation; with TEXTs nothing but these records must come
+//   drain [TEXT...]        receives to the end of what the other end sends; with TEXTs nothing but these records must
+//                          come; in SEND_ONLY it has been received
+//   silence                the same, and nothing must come
+//   expedite TEXT          Send_Expedited_Data: must
+//   expedited TEXT         Receive_Expedited_Data, waiting: TEXT must come
 //   close                  receives until it may send, sends "end" and deallocates: must
 //   gone                   answers the code by which the conversation has ended here, 0 if by itself
 //   forget                 cancels what there is
@@ -181,6 +185,7 @@ private:
         std::string piece;
         bool clean = true;
         last_ = collect();
+        if (y_.state() == CM_SEND_ONLY_STATE) last_ = CM_DEALLOCATED_NORMAL;
         while (!ends(last_) && y_.state() != reset_state) {
             last_ = y_.receive();
             if (last_ == CM_OK || last_ == CM_DEALLOCATED_NORMAL) {
@@ -197,7 +202,7 @@ private:
             }
             if (last_ == CM_OK && y_.status >= CM_CONFIRM_RECEIVED) need(y_.confirmed(), CM_OK, "Confirmed");
         }
-        if (words_.size() < 2) return;
+        if (words_.size() < 2 && words_[0] != "silence") return;
         std::string heard, wanted;
         for (const std::string& t : texts) heard += "<" + t + ">";
         for (std::size_t i = 1; i < words_.size(); ++i) wanted += "<" + words_[i] + ">";
@@ -213,7 +218,7 @@ private:
         }
         const std::string& what = words_[0];
         if (what == "call") {
-            y_.prepare(word(1), number(2), word(3) == "basic");
+            y_.prepare(word(1), number(2), word(3) == "basic", words_.size() > 4 && word(4) == "duplex");
             take_up();
             need(y_.allocate(), CM_OK, "Allocate");
             must(y_.flush());
@@ -246,6 +251,11 @@ private:
             must(y_.send_error());
         } else if (what == "rts") {
             must(y_.request_to_send());
+        } else if (what == "expedite") {
+            must(y_.send_expedited(word(1)));
+        } else if (what == "expedited") {
+            must(y_.receive_expedited(CM_RECEIVE_AND_WAIT));
+            need(y_.fast_text() == word(1), "expedited <" + std::string{y_.fast_text()} + "> came");
         } else if (what == "cancel") {
             must(y_.cancel());
         } else if (what == "collect") {
@@ -257,7 +267,7 @@ private:
         } else if (what == "request") {
             do receive_on();
             while (last_ != CM_OK || y_.status < CM_CONFIRM_RECEIVED);
-        } else if (what == "drain") {
+        } else if (what == "drain" || what == "silence") {
             drain();
         } else if (what == "close") {
             last_ = collect();
@@ -268,7 +278,9 @@ private:
             last_ = collect();
             while (!ends(last_) && y_.state() != reset_state) {
                 // Where confirmation is asked, Send_Error is the call that tells of a lost link once it is known.
-                last_ = y_.state() >= CM_CONFIRM_STATE ? y_.send_error() : y_.receive();
+                const CM_INT32 state = y_.state();
+                const bool asked = state >= CM_CONFIRM_STATE && state <= CM_CONFIRM_DEALLOCATE_STATE;
+                last_ = asked || state == CM_SEND_ONLY_STATE ? y_.send_error() : y_.receive();
                 if (last_ == CM_PROGRAM_STATE_CHECK) throw failure("the conversation goes on");
             }
         } else if (what == "forget") {

@@ -42,6 +42,9 @@ struct program_end {
     bool basic = false;
     CM_INT32 requested = 4'096, data = -1, length = -1, status = -1, rts = -1, sent_length = 0;
     std::array<char, 4'096> buffer{};
+    // Expedited data: what is received, how much of it is wanted, what is told of it.
+    std::array<char, 86> fast{};
+    CM_INT32 fast_wanted = 86, fast_length = -1, fast_type = CM_RECEIVE_AND_WAIT;
     std::string said;
 
     template <class Call, class... Arguments>
@@ -73,10 +76,11 @@ struct program_end {
         return rc;
     }
     // Initialised and on its way to `where`, not allocated.
-    void prepare(const std::string& where, CM_INT32 sync_level, bool as_basic) {
+    void prepare(const std::string& where, CM_INT32 sync_level, bool as_basic, bool duplex = false) {
         need(init(), CM_OK, "Initialize_Conversation");
         need(destination(where), CM_OK, "the destination");
         need(set(cmssl, sync_level), CM_OK, "Set_Sync_Level");
+        if (duplex) need(set(cmssrm, CM_FULL_DUPLEX), CM_OK, "Set_Send_Receive_Mode");
         if (as_basic) need(set(cmsct, CM_BASIC_CONVERSATION), CM_OK, "Set_Conversation_Type");
         basic = as_basic;
     }
@@ -111,6 +115,24 @@ struct program_end {
         const std::string_view all{buffer.data(), static_cast<std::size_t>(length)};
         return basic && all.size() >= 2 ? all.substr(2) : all;
     }
+    // What Send_Expedited_Data and Receive_Expedited_Data tell is in `rts`, too.
+    CM_INT32 send_expedited(std::string_view text) {
+        said = text;
+        sent_length = static_cast<CM_INT32>(said.size());
+        rts = -1;
+        return call(cmsndx, static_cast<const void*>(said.data()), static_cast<const CM_INT32*>(&sent_length), &rts);
+    }
+    CM_INT32 receive_expedited(CM_INT32 type, CM_INT32 most = 86) {
+        fast_wanted = most;
+        fast_type = type;
+        fast_length = rts = -1;
+        return call(cmrcvx, static_cast<void*>(fast.data()), static_cast<const CM_INT32*>(&fast_wanted), &fast_length,
+                    &rts, static_cast<const CM_INT32*>(&fast_type));
+    }
+    [[nodiscard]] std::string_view fast_text() const {
+        return fast_length < 0 ? std::string_view{}
+                               : std::string_view{fast.data(), static_cast<std::size_t>(fast_length)};
+    }
     CM_INT32 flush() const { return call(cmflus); }
     CM_INT32 confirm() {
         rts = -1;
@@ -136,7 +158,7 @@ struct program_end {
 
 // Codes after which there is no conversation.
 inline bool ends(CM_INT32 code) {
-    for (const char* set : {"af", "ae", "da", "dn", "rf"})
+    for (const char* set : {"af", "ae", "da", "dn", "rf", "43"})
         if (is_one_of(code, set)) return true;
     return false;
 }

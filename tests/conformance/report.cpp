@@ -64,8 +64,8 @@ std::string shown(const std::string& mark, const std::vector<cell_result>* resul
 
 void add_table(std::string& page, const std::string& title, const table_report& t) {
     notes n;
-    page +=
-        "\n## " + title + "\n\n| way | cells | tested | not tested | checks | failed |\n|---|---|---|---|---|---|\n";
+    page += "\n## " + title + "\n\n" + (t.intro.empty() ? "" : t.intro + "\n\n") +
+            "| way | cells | tested | not tested | checks | failed |\n|---|---|---|---|---|---|\n";
     unsigned impossible = 0;
     for (std::size_t w = 0; w < t.ways.size(); ++w) {
         unsigned cells = 0, tested = 0, checks = 0, failures = 0;
@@ -136,8 +136,9 @@ std::string page_of(const report& r) {
         "the conversation the partner must hear the right end.\n\n"
         "| in a cell | means |\n|---|---|\n"
         "| `S` 12 | what the table says, and how many checks, all ways together, found it so |\n"
-        "| `T` `I` `II` `S` `R` `SP` `C` `CS` `CD` | the state after the call: RESET, INITIALIZE, INITIALIZE_INCOMING, "
-        "SEND, RECEIVE, SEND_PENDING, CONFIRM, CONFIRM_SEND, CONFIRM_DEALLOCATE |\n"
+        "| `T` `I` `II` `S` `R` `SP` `C` `CS` `CD` `SR` `SO` `RO` | the state after the call: RESET, INITIALIZE, "
+        "INITIALIZE_INCOMING, SEND, RECEIVE, SEND_PENDING, CONFIRM, CONFIRM_SEND, CONFIRM_DEALLOCATE, SEND_RECEIVE, "
+        "SEND_ONLY, RECEIVE_ONLY |\n"
         "| `-` | the call is carried out and the state stays |\n"
         "| `sc` `pc` | refused with CM_PROGRAM_STATE_CHECK (25) or CM_PROGRAM_PARAMETER_CHECK (24), nothing changes |\n"
         "| `/` | the call makes another conversation; this one must not notice |\n"
@@ -146,7 +147,7 @@ std::string page_of(const report& r) {
         "with "
         "17; `gone`: it leaves nothing to collect; neither: it goes on |\n"
         "| <sup>1</sup> | an outcome, or a way, that could not be brought about: see the list below the table |\n\n"
-        "Outcomes are sets of return codes: ok 0; af 1 2; ae 3 5 6 7 8 9 10 11; da 17 30 31; dn 18; pe 19; ps 20; "
+        "Outcomes are sets of return codes: ok 0; af 1 2; ae 3 5 6 7 8 9 10 11 39; da 17 30 31; dn 18; pe 19; ps 20; "
         "en 21 32; ep 22\n33; et 23 34; pc 24; sc 25; rf 26 27; un 28; oi 35; na 37.\n";
     for (const auto& [title, t] : r.tables) add_table(page, title, t);
     for (const auto& [title, list] : r.lists) {

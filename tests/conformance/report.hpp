@@ -24,6 +24,7 @@ struct way_totals {
 // The results of one table, one way after the other.
 struct table_report {
     state_table table;
+    std::string intro;  // before the table, if anything
     std::vector<std::string> ways;
     // row number, column, way
     std::map<std::size_t, std::map<std::string, std::vector<cell_result>>> cells;

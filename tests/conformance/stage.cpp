@@ -129,7 +129,7 @@ void stage::bring(CM_INT32 state, CM_INT32 level) {
     raise_marks();
     const std::string kind = basic ? "basic" : "mapped";
     if (state == CM_INITIALIZE_STATE) {
-        x.prepare(there(), sync_level, basic);
+        x.prepare(there(), sync_level, basic, duplex);
         return;
     }
     if (state == CM_INITIALIZE_INCOMING_STATE) {
@@ -137,6 +137,10 @@ void stage::bring(CM_INT32 state, CM_INT32 level) {
         cminic(x.id.data(), &rc);
         need(rc, CM_OK, "Initialize_For_Incoming");
         x.basic = basic;
+        return;
+    }
+    if (duplex) {
+        bring_duplex(state);
         return;
     }
     if (x_allocates) {
@@ -185,12 +189,80 @@ void stage::bring(CM_INT32 state, CM_INT32 level) {
         need(x.receive(), CM_OK, "Receive");
         if (x.status != CM_SEND_RECEIVED) throw failure("data came without the turn that was sent with it");
     } else if (state != CM_RECEIVE_STATE) {
+        if (!prelude.empty()) (void)partner_->ask(prelude);
         (void)partner_->ask(state == CM_CONFIRM_STATE        ? "later confirm"
                             : state == CM_CONFIRM_SEND_STATE ? "later ptr C"
                                                              : "later deallocate C");
         need(x.receive(), CM_OK, "Receive");
     }
     need(x.state() == state, "the recipe led to state " + std::to_string(x.state()));
+}
+
+void stage::bring_duplex(CM_INT32 state) {
+    if (x_allocates) {
+        x.prepare(there(), CM_NONE, basic, true);
+        need(x.allocate(), CM_OK, "Allocate");
+        need(x.flush(), CM_OK, "Flush");
+        (void)partner_->ask("accept");
+        partner_talks_ = true;
+    } else {
+        partner_talks_ = true;
+        (void)partner_->ask("call " + back() + " 0 " + (basic ? "basic" : "mapped") + " duplex");
+        accept_x();
+    }
+    need(x.state() == CM_SEND_RECEIVE_STATE, "the recipe did not lead to SEND_RECEIVE");
+    if (state == reset_state) {
+        need(x.set(cmsdt, CM_DEALLOCATE_ABEND), CM_OK, "Set_Deallocate_Type");
+        need(x.deallocate(), CM_OK, "Deallocate");
+        (void)partner_->ask("gone");
+        partner_talks_ = false;
+        return;
+    }
+    if (state == CM_SEND_ONLY_STATE) {
+        (void)partner_->ask("deallocate F");
+        need(x.receive(), CM_DEALLOCATED_NORMAL, "Receive");
+    }
+    if (state == CM_RECEIVE_ONLY_STATE) {
+        need(x.set(cmsdt, CM_DEALLOCATE_FLUSH), CM_OK, "Set_Deallocate_Type");
+        need(x.deallocate(), CM_OK, "Deallocate");
+        need(partner_->ask("receive"), CM_DEALLOCATED_NORMAL, "the partner's Receive");
+    }
+    need(x.state() == state, "the recipe led to state " + std::to_string(x.state()));
+}
+
+// Each direction that has not ended ends with a record that says so.
+void stage::finish_duplex(const std::string* texts) {
+    const bool strict = texts != nullptr;
+    const CM_INT32 state = x.state();
+    if (state != CM_RECEIVE_ONLY_STATE) {
+        need(x.set(cmsst, CM_SEND_AND_DEALLOCATE), CM_OK, "Set_Send_Type");
+        partner_->tell(strict ? "drain " + *texts + (texts->empty() ? "" : " ") + "end" : "drain");
+        const CM_INT32 code = x.send("end");
+        if (code != CM_OK) (void)x.cancel();
+        CM_INT32 heard = 0;
+        try {
+            heard = partner_->answer();
+        } catch (const failure&) {
+            if (code == CM_OK) throw;
+        }
+        need(code, CM_OK, "the last Send_Data");
+        need(heard, CM_DEALLOCATED_NORMAL, "the partner's last Receive");
+    } else {
+        (void)partner_->ask(!strict ? "drain" : texts->empty() ? "silence" : "drain " + *texts);
+    }
+    if (state != CM_SEND_ONLY_STATE) {
+        (void)partner_->ask("send end DF");
+        std::string heard;
+        CM_INT32 code = 0;
+        do {
+            code = x.receive();
+            if (code == CM_OK || code == CM_DEALLOCATED_NORMAL) heard += x.text();
+        } while (code == CM_OK || is_one_of(code, "en") || is_one_of(code, "et"));
+        need(code, CM_DEALLOCATED_NORMAL, "the last Receive");
+        if (strict) need(heard == "end", "what came was <" + heard + "> instead of <end>");
+    }
+    partner_talks_ = false;
+    need(x.state() == reset_state, "the conversation has ended at both ends, and x is not in RESET");
 }
 
 CM_INT32 stage::completed(CM_INT32 code) {
@@ -247,6 +319,10 @@ void stage::finish(const std::string* texts) {
         need(completed(x.flush()), CM_OK, "Flush");
         (void)partner_->ask("accept");
         partner_talks_ = true;
+    }
+    if (duplex) {
+        finish_duplex(texts);
+        return;
     }
     while (x.state() >= CM_CONFIRM_STATE && x.state() <= CM_CONFIRM_DEALLOCATE_STATE) {
         need(completed(x.confirmed()), CM_OK, "Confirmed");

@@ -45,6 +45,8 @@ public:
     const way how;
     bool x_allocates = true;  // x is at the end that allocated, else at the end that accepted
     bool basic = false;       // the conversations are basic ones
+    bool duplex = false;      // they are full-duplex ones
+    std::string prelude;      // a script that the partner carries out before it asks for a confirmation
     CM_INT32 sync_level = 0;  // of the conversation that was brought about last
     program_end x;
     // What the partner must hear last when x has ended the conversation: codes, 0 for "it has ended it itself".
@@ -82,6 +84,8 @@ public:
 
 private:
     void raise_marks();
+    void bring_duplex(CM_INT32 state);
+    void finish_duplex(const std::string* texts);
     void accept_x();
 
     std::unique_ptr<partner> partner_;

@@ -107,7 +107,10 @@ inline const std::vector<CM_INT32>& codes_of(std::string_view outcome) {
                                                                                 {"rf", {26, 27}},
                                                                                 {"un", {28}},
                                                                                 {"oi", {35}},
-                                                                                {"na", {37}}};
+                                                                                {"43", {43}},
+                                                                                {"na", {37}},
+                                                                                {"error", {17, 26, 27, 30, 31}},
+                                                                                {"any", {0, 28, 38, 40, 41}}};
     const auto found = sets.find(outcome.substr(0, outcome.find_first_of(" (")));
     if (found == sets.end()) throw std::runtime_error("an outcome nobody knows: " + std::string{outcome});
     return found->second;

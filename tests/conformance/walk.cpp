@@ -2,12 +2,12 @@
 
 #include <atomic>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <mutex>
 #include <optional>
 #include <thread>
 
+#include "tests/conformance/attempt.hpp"
 #include "tests/conformance/scenarios.hpp"
 
 namespace colloquy::conformance {
@@ -39,29 +39,6 @@ public:
 
 private:
     using result = cell_result;
-
-    // Runs one situation and writes down how it went.
-    template <class Body>
-    void attempt(stage& s, result& to, const std::string& name, Body&& body) {
-        note_step(how_.name() + ": " + name);
-        static const char* const only = std::getenv("COLLOQUY_ONLY");
-        if (only != nullptr && name.find(only) == name.npos) return;
-        ++to.checks;
-        try {
-            body();
-        } catch (const no_way& why) {
-            --to.checks;
-            if (*why.what() != '\0') to.untested.insert(why.what());
-        } catch (const std::exception& e) {
-            to.failures.insert(name + ": " + e.what());
-        }
-        try {
-            s.clear();
-        } catch (const std::exception& e) {
-            to.failures.insert(name + ", afterwards: " + e.what());
-        }
-        steps.fetch_add(1);
-    }
 
     void cell(stage& s, const row& r, const std::string& column, std::string mark) {
         if (!mark.empty() && mark.back() == '*') mark.pop_back();
