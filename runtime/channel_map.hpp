@@ -23,10 +23,11 @@ class channel_map {
 public:
     // What an entry holds when it is no conversation_id (those are never below 2^24).
     static constexpr std::uint64_t never_begun = 0;
-    static constexpr std::uint64_t ended = 1;            // frames still under way to it are dropped
-    static constexpr std::uint64_t awaiting_end = 2;     // ours is over, the partner's acknowledgement is under way
+    static constexpr std::uint64_t ended = 1;                // frames still under way to it are dropped
+    static constexpr std::uint64_t awaiting_end = 2;         // ours is over, the partner's acknowledgement is under way
     static constexpr std::uint64_t awaiting_duplex_end = 4;  // the same, where both ends have ended on their own
-    static constexpr std::uint64_t last_mark = awaiting_duplex_end;
+    static constexpr std::uint64_t answered = 5;  // the acknowledgement has come first: who ends it frees the number
+    static constexpr std::uint64_t last_mark = answered;
     static constexpr std::uint64_t awaiting_answer = 3;  // the partner's number: over, but it still owes us an answer
 
     struct entry {

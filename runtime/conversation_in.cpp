@@ -166,6 +166,13 @@ wire::reason flow::admit_expedited(wire::frame_type type, std::span<const std::b
     return wire::reason::none;
 }
 
+// The partner has acknowledged what must have ended both directions by now.
+wire::reason flow::admit_answer() noexcept {
+    if (v.channel == 0) return wire::reason::none;
+    v.link->take_back_answer(v.channel, v.id());
+    return wire::reason::protocol;
+}
+
 // What the partner wants known about its error goes to the log of this end, whether or not a program hears of it.
 void flow::log_error(std::span<const std::byte> payload) noexcept {
     const wire::decoded_error error = wire::decode_error(payload);
@@ -190,7 +197,8 @@ void flow::absorb_from(buffer* list) noexcept {
         list->user3 = 0;
         const bool fill = v.op.kind == verb::receive && !v.op.filled;
         const wire::reason why = type == wire::frame_type::data ? admit(indicators, content(list), charge, owned, fill)
-                                                                : admit_expedited(type, content(list));
+                                 : type == wire::frame_type::response ? admit_answer()
+                                                                      : admit_expedited(type, content(list));
         if (owned != nullptr) e.release_inbound(c, owned);
         if (why != wire::reason::none && v.link != nullptr) v.link->condemn(why);
         list = next;

@@ -21,6 +21,12 @@ enum class conversation_state : std::uint8_t {
     send_receive = 17,
 };
 
+// Each direction goes and ends on its own.
+[[nodiscard]] constexpr bool is_duplex(conversation_state s) noexcept {
+    return s == conversation_state::send_receive || s == conversation_state::send_only ||
+           s == conversation_state::receive_only;
+}
+
 // The standard's symbol, "CM_SEND_STATE" for example; "CM_?" for a number that is no state.
 [[nodiscard]] constexpr const char* name(conversation_state state) noexcept {
     switch (state) {

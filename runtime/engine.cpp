@@ -260,7 +260,8 @@ wire::reason engine::on_data(context& c, conversation_id id, const wire::frame_h
     return wire::reason::none;
 }
 
-wire::reason engine::on_response(context& c, conversation_id id, bool& stale) noexcept {
+wire::reason engine::on_response(context& c, session& s, const wire::frame_header& h, conversation_id id,
+                                 bool& stale) noexcept {
     conversation& v = slots_[id.slot()];
     stale = !v.word.pin(id.generation()) && moved_or_gone(v);
     if (stale) return wire::reason::none;
@@ -268,8 +269,36 @@ wire::reason engine::on_response(context& c, conversation_id id, bool& stale) no
     const bool waited_for = v.asked.exchange_acquire(0) != 0;
     if (waited_for && v.word.announce(id.generation(), flag::response) == state_word<>::announce_result::take_it)
         look(c, v, id.generation());
+    wire::reason why = wire::reason::none;
+    if (!waited_for) {
+        // It acknowledges the end of a full-duplex conversation whose owner has the partner's end on its pile still; or
+        // the owner has ended the channel meanwhile.
+        const bool may_be = h.has(wire::indicator::conditional_end) && is_duplex(word_bits::state_of(v.word.load())) &&
+                            wire::channel_side(h.channel) == s.side();
+        if (may_be && s.note_answer(h.channel, id)) {
+            why = leave_on_pile(c, v, id.generation(), h.type, {});
+        } else {
+            stale = true;
+            why = wire::reason::protocol;
+        }
+    }
     unpin(c, v);
-    return waited_for ? wire::reason::none : wire::reason::protocol;
+    return why;
+}
+
+// Behind what is there already: it must not overtake the attach, or the partner's end.
+wire::reason engine::leave_on_pile(context& c, conversation& v, std::uint64_t generation, wire::frame_type type,
+                                   std::span<const std::byte> payload) noexcept {
+    buffer* frame = inbound_or_heap(c, payload.size());
+    if (frame == nullptr) return wire::reason::limits;
+    if (!payload.empty()) std::memcpy(frame->bytes(), payload.data(), payload.size());
+    frame->end = static_cast<std::uint32_t>(payload.size());
+    frame->user1 = 0;
+    frame->user2 = static_cast<std::uint8_t>(type);
+    frame->user3 = 0;
+    v.arrivals.push(frame);
+    if (v.word.announce(generation) == state_word<>::announce_result::take_it) look(c, v, generation);
+    return wire::reason::none;
 }
 
 wire::reason engine::on_expedited(context& c, conversation_id id, wire::frame_type type,
@@ -277,21 +306,9 @@ wire::reason engine::on_expedited(context& c, conversation_id id, wire::frame_ty
     conversation& v = slots_[id.slot()];
     stale = !v.word.pin(id.generation()) && moved_or_gone(v);
     if (stale) return wire::reason::none;
-    // Always by the pile: it is rare, and must not overtake the attach.
-    buffer* frame = inbound_or_heap(c, payload.size());
-    if (frame == nullptr) {
-        unpin(c, v);
-        return wire::reason::limits;
-    }
-    if (!payload.empty()) std::memcpy(frame->bytes(), payload.data(), payload.size());
-    frame->end = static_cast<std::uint32_t>(payload.size());
-    frame->user1 = 0;
-    frame->user2 = static_cast<std::uint8_t>(type);
-    frame->user3 = 0;
-    v.arrivals.push(frame);
-    if (v.word.announce(id.generation()) == state_word<>::announce_result::take_it) look(c, v, id.generation());
+    const wire::reason why = leave_on_pile(c, v, id.generation(), type, payload);
     unpin(c, v);
-    return wire::reason::none;
+    return why;
 }
 
 void engine::on_signal(conversation_id id, bool& stale) noexcept {

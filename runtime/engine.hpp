@@ -142,7 +142,8 @@ public:
                            std::span<const std::byte> payload) noexcept;
     wire::reason on_data(context& c, conversation_id id, const wire::frame_header& h,
                          std::span<const std::byte> payload, buffer*& owned, bool& stale) noexcept;
-    wire::reason on_response(context& c, conversation_id id, bool& stale) noexcept;
+    wire::reason on_response(context& c, session& s, const wire::frame_header& h, conversation_id id,
+                             bool& stale) noexcept;
     wire::reason on_expedited(context& c, conversation_id id, wire::frame_type type, std::span<const std::byte> payload,
                               bool& stale) noexcept;
     void on_signal(conversation_id id, bool& stale) noexcept;
@@ -258,6 +259,8 @@ public:
 
 private:
     void look(context& c, conversation& v, std::uint64_t generation) noexcept;
+    [[nodiscard]] wire::reason leave_on_pile(context& c, conversation& v, std::uint64_t generation,
+                                             wire::frame_type type, std::span<const std::byte> payload) noexcept;
     void tell_caller(context& c, conversation& v, std::uint64_t seen) noexcept;
     void list_posting(context& c, std::uint32_t index) noexcept;
     void drop_attention(conversation& v) noexcept;

@@ -39,6 +39,7 @@ struct flow {
                        buffer*& owned, bool may_fill) noexcept;
     // The partner's expedited data, or its word that ours was taken.
     wire::reason admit_expedited(wire::frame_type type, std::span<const std::byte> payload) noexcept;
+    wire::reason admit_answer() noexcept;
     // Frames that others brought while somebody owned the slot.
     void absorb() noexcept;
     void absorb_from(buffer* list) noexcept;

@@ -256,10 +256,25 @@ void session::end_channel(std::uint32_t channel, bool acknowledged, bool duplex)
     }
     auto* e = own_channels_.find(index);
     if (e == nullptr) return;
-    e->value.store_release(acknowledged ? channel_map<>::ended
-                           : duplex     ? channel_map<>::awaiting_duplex_end
-                                        : channel_map<>::awaiting_end);
-    if (acknowledged) own_channels_.release(index);
+    if (duplex && !acknowledged)
+        acknowledged = e->value.exchange_acq_rel(channel_map<>::awaiting_duplex_end) == channel_map<>::answered;
+    else if (!acknowledged)
+        e->value.store_release(channel_map<>::awaiting_end);
+    if (!acknowledged) return;
+    e->value.store_release(channel_map<>::ended);
+    own_channels_.release(index);
+}
+
+bool session::note_answer(std::uint32_t channel, conversation_id id) noexcept {
+    auto* e = own_channels_.find(wire::channel_index(channel));
+    std::uint64_t expected = id.value;
+    return e != nullptr && e->value.cas_acq_rel(expected, channel_map<>::answered);
+}
+
+void session::take_back_answer(std::uint32_t channel, conversation_id id) noexcept {
+    auto* e = own_channels_.find(wire::channel_index(channel));
+    std::uint64_t expected = channel_map<>::answered;
+    if (e != nullptr) (void)e->value.cas_acq_rel(expected, id.value);  // release[channel]
 }
 
 void session::end_unanswered(std::uint32_t channel) noexcept {
@@ -556,8 +571,7 @@ bool session::on_frame(context& c, const wire::frame_header& h, std::span<const 
     const bool ours = wire::channel_side(h.channel) == side_;
     channel_map<>& map = ours ? own_channels_ : peer_channels_;
     auto* const e = map.find(wire::channel_index(h.channel));
-    const std::uint64_t value =
-        e == nullptr ? channel_map<>::never_begun : e->value.load_acquire();  // acquire[channel]
+    std::uint64_t value = e == nullptr ? channel_map<>::never_begun : e->value.load_acquire();  // acquire[channel]
     const auto broken = [&](wire::reason why) {
         fail(c, why);
         return false;
@@ -571,42 +585,48 @@ bool session::on_frame(context& c, const wire::frame_header& h, std::span<const 
         return why == wire::reason::none ? true : broken(why);
     }
     if (value == channel_map<>::never_begun) return broken(wire::reason::unknown_channel);
-    if (value == channel_map<>::ended) return true;
-    if (value == channel_map<>::awaiting_end) {
-        const bool over = h.has(wire::indicator::conditional_end) &&
-                          (h.type == wire::frame_type::response ||
-                           (h.type == wire::frame_type::data && !h.has(wire::indicator::definite_response)));
-        if (over) end_channel(h.channel, true);
-        return true;
-    }
-    if (value == channel_map<>::awaiting_duplex_end) {
-        if (h.has(wire::indicator::conditional_end) &&
-            (h.type == wire::frame_type::response || h.has(wire::indicator::fm_header)))
-            end_channel(h.channel, true);
-        return true;
-    }
-    if (value == channel_map<>::awaiting_answer) {
-        on_unanswered(c, h);
-        return true;
-    }
-    wire::reason why = wire::reason::none;
     std::uint32_t grant = 0;
-    if (h.type == wire::frame_type::credit) {
+    if (h.type == wire::frame_type::credit && value > channel_map<>::last_mark) {
         grant = wire::decode_credit(payload.data());
         if (grant == 0) return broken(wire::reason::protocol);
     }
-    to_conversation(*e, [&](conversation_id id, bool& stale) {
+    for (;;) {
+        if (value == channel_map<>::ended) return true;
+        if (value == channel_map<>::answered) return broken(wire::reason::protocol);  // it was the last word
+        if (value == channel_map<>::awaiting_end) {
+            const bool over = h.has(wire::indicator::conditional_end) &&
+                              (h.type == wire::frame_type::response ||
+                               (h.type == wire::frame_type::data && !h.has(wire::indicator::definite_response)));
+            if (over) end_channel(h.channel, true);
+            return true;
+        }
+        if (value == channel_map<>::awaiting_duplex_end) {
+            if (h.has(wire::indicator::conditional_end) &&
+                (h.type == wire::frame_type::response || h.has(wire::indicator::fm_header)))
+                end_channel(h.channel, true);
+            return true;
+        }
+        if (value == channel_map<>::awaiting_answer) {
+            on_unanswered(c, h);
+            return true;
+        }
+        wire::reason why = wire::reason::none;
+        bool stale = false;
+        const conversation_id id{value};
         switch (h.type) {
             case wire::frame_type::data: why = engine_.on_data(c, id, h, payload, owned, stale); break;
-            case wire::frame_type::response: why = engine_.on_response(c, id, stale); break;
+            case wire::frame_type::response: why = engine_.on_response(c, *this, h, id, stale); break;
             case wire::frame_type::signal: engine_.on_signal(id, stale); break;
             case wire::frame_type::expedited:
             case wire::frame_type::expedited_read: why = engine_.on_expedited(c, id, h.type, payload, stale); break;
             case wire::frame_type::credit: why = engine_.on_credit(c, id, grant, stale); break;
             default: why = wire::reason::protocol;
         }
-    });
-    return why == wire::reason::none ? true : broken(why);
+        // The conversation may have moved to another slot, or have ended the channel while the frame came.
+        const std::uint64_t now_there = stale ? e->value.load_acquire() : value;  // acquire[channel]
+        if (now_there == value) return why == wire::reason::none ? true : broken(why);
+        value = now_there;
+    }
 }
 
 bool session::on_link_frame(context& c, const wire::frame_header& h, std::span<const std::byte> payload,

@@ -86,6 +86,11 @@ public:
     // of ours may be used again. Called before the frame that ends the channel is sent.
     // `duplex`: each end ends on its own, so that only an answer or an abend can be the partner's last word.
     void end_channel(std::uint32_t channel, bool acknowledged, bool duplex = false) noexcept;
+    // The partner has acknowledged the end of a full-duplex conversation whose owner has still to hear of its end.
+    // False: the owner has ended it meanwhile.
+    [[nodiscard]] bool note_answer(std::uint32_t channel, conversation_id id) noexcept;
+    // There was nothing to acknowledge.
+    void take_back_answer(std::uint32_t channel, conversation_id id) noexcept;
     // The partner's channel: we gave the conversation up after asking to confirm its end. Nothing may be sent before
     // the partner has answered, because a Confirmed would free the number for its next conversation.
     void end_unanswered(std::uint32_t channel) noexcept;

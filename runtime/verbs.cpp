@@ -17,10 +17,6 @@ constexpr std::int32_t data_length_max = 32767;
 
 outcome just(rc code) noexcept { return {code, false, {}}; }
 
-bool is_duplex(state s) noexcept {
-    return s == state::send_receive || s == state::send_only || s == state::receive_only;
-}
-
 void leave_over(conversation& v) noexcept {
     std::uint64_t seen = 0;
     while (!v.word.leave(phase::idle, state::reset, seen)) {

@@ -125,6 +125,39 @@ TEST_SUITE("duplex") {
         d.check_all_returned();
     }
 
+    TEST_CASE("the partner's end and its acknowledgement come while a verb has the conversation") {
+        for (const bool cancels : {false, true}) {
+            CAPTURE(cancels);
+            duplex d;
+            for (int i = 0; i < 200; ++i) {
+                if (i != 0) {
+                    REQUIRE(d.a.initialize("NET.B", "ECHO") == 0);
+                    REQUIRE(d.a.set(characteristic::send_receive_mode, 1) == 0);
+                    REQUIRE(d.a.allocate() == 0);
+                    CHECK(d.a.flush() == 0);
+                    d.p.settle();
+                    REQUIRE(d.b.accept() == 0);
+                }
+                CHECK(d.a.deallocate() == 0);
+                d.p.settle();
+                CHECK(d.b.receive().code == 18);
+                CHECK(d.b.deallocate() == 0);
+                runtime::engine& e = d.a.u.engine;
+                runtime::conversation& v = *e.find(d.a.id);
+                runtime::phase before{};
+                REQUIRE(v.word.own(d.a.id.generation(), before) == runtime::state_word<>::own_result::owned);
+                d.p.settle();
+                e.put_back(d.a.u.c, v, before);
+                if (cancels)
+                    CHECK(d.a.cancel() == 0);
+                else
+                    CHECK(d.a.receive().code == 18);
+                CHECK(d.a.state() == gone);
+            }
+            d.check_all_returned();
+        }
+    }
+
     TEST_CASE("a Receive waits while another thread sends") {
         duplex d;
         waiting_receive r{d.a};
