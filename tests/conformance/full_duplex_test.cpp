@@ -15,8 +15,8 @@ void walk(std::size_t index, way how, bool basic) {
         t.table = load_table(COLLOQUY_TESTS_DIR "/data/cpic-states-duplex.tsv");
         REQUIRE(t.table.rows.size() == 29);
         t.intro =
-            "A full-duplex conversation has no non-blocking mode: Set_Processing_Mode answers 24, and the ways are "
-            "those with blocking calls.";
+            "A full-duplex conversation has no non-blocking mode: Set_Processing_Mode answers 24, and the ways "
+            "are\nthose with blocking calls.";
     }
     if (t.ways.size() <= index) t.ways.resize(index + 1);
     t.ways[index] = how.name();
