@@ -203,7 +203,10 @@ void flow::absorb_from(buffer* list) noexcept {
         if (why != wire::reason::none && v.link != nullptr) v.link->condemn(why);
         list = next;
     }
-    if (v.said.errors_owed != 0 && (v.op.kind == verb::none || v.op.filled)) (void)settle_errors();
+    // An operation that sends settles them itself; expedited data, which passes them, does not.
+    const bool sends = v.op.kind != verb::none && v.op.kind != verb::send_expedited &&
+                       v.op.kind != verb::receive_expedited && !v.op.filled;
+    if (v.said.errors_owed != 0 && !sends) (void)settle_errors();
 }
 
 bool flow::enqueue(std::uint8_t indicators, std::span<const std::byte> payload, std::uint32_t charge, buffer*& owned,

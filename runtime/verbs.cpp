@@ -746,7 +746,7 @@ outcome set(engine& e, context& c, conversation_id id, characteristic which, std
         const bool busy = refused == rc::operation_not_accepted && which == characteristic::processing_mode;
         return just(busy ? rc::program_state_check : refused);
     }
-    if (before != phase::idle && which == characteristic::processing_mode) {
+    if ((before != phase::idle || v->any_beside()) && which == characteristic::processing_mode) {
         e.put_back(c, *v, before);
         return just(rc::program_state_check);
     }

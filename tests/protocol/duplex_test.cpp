@@ -411,6 +411,7 @@ TEST_SUITE("expedited") {
                                                        0, nullptr);
         REQUIRE(o.must_wait);
         CHECK(t.b.set(characteristic::error_direction, 1) == 0);  // other queues are not hindered
+        CHECK(t.b.set(characteristic::processing_mode, 1) == 25);
         CHECK(t.a.deallocate() == 0);
         t.p.settle();
         REQUIRE(t.b.u.engine.finished(o.id, o.on));
