@@ -57,6 +57,8 @@ const char* call_of(call c) {
         case call::send_data: return "Send_Data";
         case call::send_error: return "Send_Error";
         case call::test_request_to_send: return "Test_Request_To_Send_Received";
+        case call::send_expedited: return "Send_Expedited_Data";
+        case call::receive_expedited: return "Receive_Expedited_Data";
     }
     return "?";
 }
@@ -517,13 +519,98 @@ void oracle::judge_ending(side& s, const request& r, std::int32_t code, const ci
     }
 }
 
-void oracle::told_request_to_send(side& s, std::int32_t value) {
-    if (value != 0 && value != 1) fail(std::string{"request_to_send_received is "} + std::to_string(value));
-    if (value == 0) return;
+void oracle::told_request_to_send(side& s, std::int32_t value, bool waited) {
+    if (value != 0 && value != 1 && value != 5 && value != 6)
+        fail(std::string{"request_to_send_received is "} + std::to_string(value));
+    s.last_told = value;
     side& p = s.of->other(s);
+    // What a call that waited told may have been read since.
+    if (value >= 5 && p.express.size() <= (waited ? 0 : s.express_read))
+        fail("expedited data is announced that the partner has not sent");
+    if (value == 0 || value == 5) return;
     if (s.rts_told >= p.rts_sent) fail("a request to send that the partner has not made");
     ++s.rts_told;
     p.rts_fresh = false;
+}
+
+void oracle::fill_express(std::byte* to, const side& s, std::size_t number) noexcept {
+    pattern(to, static_cast<std::size_t>(s.express[number]),
+            content_seed(s, 0x8000'0000U | static_cast<std::uint32_t>(number)), 0);
+}
+
+void oracle::judge_express(side& s, request& r, std::int32_t code, const circumstances& now) {
+    side& p = s.of->other(s);
+    const bool sends = r.what == call::send_expedited;
+    const auto where = [&] { return std::string{call_of(r.what)} + " gives " + std::to_string(code); };
+    if (!sends)
+        for (std::size_t i = static_cast<std::size_t>(r.length); i < r.buffer.size(); ++i)
+            if (r.buffer[i] != std::byte{0xA5}) fail("Receive_Expedited_Data wrote behind the buffer");
+    const auto has_ended = [](const side& x, bool also_asked) {
+        for (const item& it : x.out)
+            if (it.what == kind::end || it.what == kind::abend || (also_asked && it.what == kind::confirm_end))
+                return true;
+        return false;
+    };
+    switch (code) {
+        case 0:
+            if (sends) {
+                // One that the partner has received may not have been collected yet.
+                const bool reading = (p.pending && p.pending->what == call::receive_expedited) || p.beside[1];
+                if (p.express_read + (reading ? 1 : 0) + 1 < s.express.size())
+                    fail(where() + " while the one before is not read");
+                s.express_sure = s.express.size();
+                s.attached = true;
+                break;
+            }
+            [[fallthrough]];
+        case 40: {
+            if (sends) fail(where());
+            if (s.express_read >= p.express.size()) fail(where() + " although the partner has sent none");
+            const std::int32_t length = p.express[s.express_read];
+            if (r.received != length) fail(where() + " with a wrong length");
+            if ((code == 40) != (length > r.length)) fail(where() + " with a buffer of another size");
+            if (code == 40) break;
+            std::byte expected[86];
+            fill_express(expected, p, s.express_read);
+            if (std::memcmp(expected, r.buffer.data(), static_cast<std::size_t>(length)) != 0)
+                fail("wrong expedited data");
+            ++s.express_read;
+            break;
+        }
+        case 28:
+            if (sends || r.type != 'I') fail(where());
+            break;
+        case 38:
+            if (!has_ended(p, false) && !has_ended(s, true) && s.of->reject == 0 && !now.may_be_refused &&
+                !now.link_may_be_lost)
+                fail(where() + " although nobody ends");
+            break;
+        default:
+            // The conversation has ended under it, or ends with it.
+            if (s.state == row_state::reset) {
+                const bool ends = code == 17 || code == 18 || code == 27 || code == 30 || (code >= 3 && code <= 11);
+                if (!ends) fail(where() + " although the conversation is over");
+            } else if (code == 27 && now.link_may_be_lost) {
+                s.state = row_state::reset;
+                s.over = code;
+            } else {
+                fail(where());
+            }
+    }
+    if (r.rts != -1) told_request_to_send(s, r.rts, r.waited);
+}
+
+// At rest, with every link up.
+bool oracle::stuck_express(const side& s, const request& r, std::string& why) {
+    const side& p = s.of->other(s);
+    if (r.what == call::receive_expedited && p.express_sure > s.express_read)
+        why = "Receive_Expedited_Data waits although the partner has sent";
+    else if (r.what == call::send_expedited && s.attached && p.express_read + 1 == s.express.size())
+        why = "Send_Expedited_Data waits although the one before was read";
+    // Who waits for a confirmation of its end and abends says no more: the answer finds out.
+    for (std::size_t i = s.at.front().read; i < p.out.size() && p.out[i].what != kind::confirm_end; ++i)
+        if (p.out[i].what == kind::abend) why = std::string{call_of(r.what)} + " waits although the partner has ended";
+    return !why.empty();
 }
 
 void oracle::judge(side& s, request& r, std::int32_t code, const circumstances& now) {
@@ -535,6 +622,11 @@ void oracle::judge(side& s, request& r, std::int32_t code, const circumstances& 
         if (r.forced_code == 28 && (r.data != 0 || r.status != 0)) fail("a cancelled Receive with data");
         return;
     }
+    if (r.what == call::send_expedited || r.what == call::receive_expedited) return judge_express(s, r, code, now);
+    if (s.over != 0 && code == s.over) {
+        s.state = row_state::reset;
+        return;
+    }
     if (code == 20) {
         if (!now.may_be_refused) fail(where() + " although there is room");
         return;
@@ -542,7 +634,7 @@ void oracle::judge(side& s, request& r, std::int32_t code, const circumstances& 
     const cell c = next(r, code);
     if (c.what != cell::kind::goes)
         fail(where() + " in state " + std::to_string(static_cast<int>(r.from)) + ", which the table does not know");
-    if (r.rts != -1) told_request_to_send(s, r.rts);
+    if (r.rts != -1) told_request_to_send(s, r.rts, r.waited);
     if (r.what == call::receive) judge_receive(s, r, code, now);
     if (code == 22) hear_error(s, 22);
     judge_ending(s, r, code, now);
@@ -602,6 +694,7 @@ void oracle::error_beside_receive(side& s, std::int32_t code, const circumstance
 bool oracle::stuck(side& s, std::string& why) const {
     if (!s.pending || s.pending->forced_code != -1 || s.at.size() != 1) return false;
     const request& r = *s.pending;
+    if (r.what == call::send_expedited || r.what == call::receive_expedited) return stuck_express(s, r, why);
     side& p = s.of->other(s);
     // An end that only waits to be told, and something the partner forced out, must have come.
     bool news = false;

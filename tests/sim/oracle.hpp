@@ -33,6 +33,8 @@ enum class call : std::uint8_t {
     send_data,
     send_error,
     test_request_to_send,
+    send_expedited,
+    receive_expedited,
 };
 [[nodiscard]] const char* name(call c) noexcept;
 
@@ -60,6 +62,7 @@ struct request {
     std::uint64_t id_memory = 0;
     bool fills = false;               // Receive of a basic conversation: without regard to records
     std::vector<fragment> fragments;  // of Send_Data on a basic conversation
+    bool waited = false;              // it did not end at once
     bool unsent = false;              // Receive with the turn: something may still wait for credit in front of the turn
     std::int32_t forced_code = -1;    // what the program has done to it decides its code
     std::size_t status_item = SIZE_MAX;  // the item that asks for the confirmation
@@ -115,10 +118,18 @@ struct side {
     };
     std::vector<place> at{place{}};
 
+    // Expedited data: what was said, how much of it for certain, how much of the partner's was read.
+    std::vector<std::int32_t> express;
+    std::size_t express_sure = 0, express_read = 0;
+    std::unique_ptr<request> beside[2];  // what waits on the queues of its own: 0 to send, 1 to receive
+    std::int32_t over = 0;               // the code by which such a call ended the conversation
+    std::int32_t last_told = 0;          // control information
+
     std::uint32_t rts_sent = 0, rts_told = 0;
     bool rts_fresh = false;  // sent, and nothing was told since
 
     [[nodiscard]] bool in_record() const noexcept { return basic && spoken.whole != 0 && !spoken.ends(); }
+    [[nodiscard]] bool any_beside() const noexcept { return beside[0] || beside[1]; }
     [[nodiscard]] bool live() const noexcept { return known && state != row_state::reset; }
 };
 
@@ -149,7 +160,11 @@ public:
     // The verb has ended with `code`. `finished`: it was never pending.
     void judge(side& s, request& r, std::int32_t code, const circumstances& now);
     // A note that the partner wants to send was told.
-    void told_request_to_send(side& s, std::int32_t value);
+    void told_request_to_send(side& s, std::int32_t value, bool waited = false);
+    // Sends and receives of expedited data end with `code`.
+    void judge_express(side& s, request& r, std::int32_t code, const circumstances& now);
+    [[nodiscard]] static bool stuck_express(const side& s, const request& r, std::string& why);
+    static void fill_express(std::byte* to, const side& s, std::size_t number) noexcept;
     // At rest: what a pending verb still waits for; null when nothing should keep it. `why` says what is wrong.
     [[nodiscard]] bool stuck(side& s, std::string& why) const;
     // What Send_Error beside a pending Receive leaves behind.

@@ -85,9 +85,14 @@ world::world(std::uint64_t seed, oracle& judge, bool verbose)
     knobs_[1] = 4;  // receiving
     static constexpr std::uint32_t basic_shares[] = {0, 0, 300, 1'000};
     basic_ = basic_shares[swarm_.below(4)];
-    drawn_ = std::string{"basic "} + std::to_string(basic_) + " units " + std::to_string(n) + " actions " +
-             std::to_string(actions_) + " faults " + std::to_string(faults_) + " tight " + std::to_string(tight_) +
-             " heartbeats " + std::to_string(heartbeats_) + " illegal " + std::to_string(illegal_) + " blocking " +
+    static constexpr std::uint32_t incoming_shares[] = {0, 0, 500, 1'000};
+    incoming_ = incoming_shares[swarm_.below(4)];
+    static constexpr std::uint32_t express_shares[] = {0, 0, 20, 150};
+    express_ = express_shares[swarm_.below(4)];
+    drawn_ = std::string{"basic "} + std::to_string(basic_) + " incoming " + std::to_string(incoming_) + " express " +
+             std::to_string(express_) + " units " + std::to_string(n) + " actions " + std::to_string(actions_) +
+             " faults " + std::to_string(faults_) + " tight " + std::to_string(tight_) + " heartbeats " +
+             std::to_string(heartbeats_) + " illegal " + std::to_string(illegal_) + " blocking " +
              std::to_string(blocking_share_) + " conversations " + std::to_string(l.conversations) + " concurrent " +
              std::to_string(concurrent_) + " window " + std::to_string(l.window_bytes) + ".." +
              std::to_string(l.window_bytes_max) + " read " + std::to_string(w.read_bytes_max) + " write " +
@@ -139,7 +144,7 @@ circumstances world::around(const side& s) const {
 // ---- life of conversations ----------------------------------------------------------------------------------------
 
 void world::refresh() {
-    std::erase_if(active_, [](side* s) { return !s->live() && !s->pending; });
+    std::erase_if(active_, [](side* s) { return !s->live() && !s->pending && !s->any_beside(); });
 }
 
 void world::forget(side& s) { units_[s.unit].sides.erase(s.id.value); }
@@ -190,7 +195,20 @@ void world::open_talk(std::uint32_t from, std::uint32_t to) {
 }
 
 void world::accept(std::uint32_t at, bool blocking) {
+    if (swarm_.chance(incoming_)) {
+        const runtime::outcome made = runtime::initialize_for_incoming(engine(at), context(at));
+        if (made.code != return_code::ok) {
+            if (number(made.code) != 20 || !tight_)
+                fail(std::string{"Initialize_For_Incoming gives "} + std::to_string(number(made.code)));
+            return;
+        }
+        if (!blocking &&
+            number(runtime::set(engine(at), context(at), made.id, characteristic::processing_mode, 1).code) != 0)
+            fail("Set_Processing_Mode is refused in INITIALIZE_INCOMING");
+        return accept_incoming(at, made.id, blocking);
+    }
     auto a = std::make_unique<acceptance>();
+    a->incoming = false;
     const runtime::outcome o = runtime::accept(engine(at), context(at), blocking, &a->id_memory);
     note(std::string{"accept at "} + units_[at].name + " gives " + std::to_string(number(o.code)));
     switch (number(o.code)) {
@@ -209,7 +227,43 @@ void world::accept(std::uint32_t at, bool blocking) {
     }
 }
 
-void world::accepted(std::uint32_t at, conversation_id id) {
+static bool in_state(runtime::engine& e, runtime::context& c, conversation_id id, runtime::conversation_state wanted) {
+    runtime::conversation_state now{};
+    return runtime::extract_state(e, c, id, now).code == return_code::ok && now == wanted;
+}
+
+void world::accept_incoming(std::uint32_t at, conversation_id id, bool blocking) {
+    constexpr auto waiting = runtime::conversation_state::initialize_incoming;
+    if (!in_state(engine(at), context(at), id, waiting)) fail("not in INITIALIZE_INCOMING");
+    auto a = std::make_unique<acceptance>();
+    a->id = id;
+    a->blocking = blocking;
+    a->incoming = true;
+    const runtime::outcome o = runtime::accept_incoming(engine(at), context(at), id, &a->id_memory);
+    note(std::string{"Accept_Incoming at "} + units_[at].name + " gives " + std::to_string(number(o.code)));
+    if (number(o.code) == 0) return accepted(at, id, blocking ? 0 : 1);
+    if (number(o.code) != 35) fail(std::string{"Accept_Incoming gives "} + std::to_string(number(o.code)));
+    if (o.must_wait != blocking) fail("35 to the wrong kind of caller");
+    if (!in_state(engine(at), context(at), id, waiting)) fail("a waiting Accept_Incoming changes the state");
+    if (!blocking) ++units_[at].outstanding;
+    units_[at].accepts.push_back(std::move(a));
+}
+
+// The caller of a blocked Accept_Incoming has waited long enough: it tries again or drops the conversation.
+void world::withdraw(std::uint32_t at, std::size_t which) {
+    auto& all = units_[at].accepts;
+    const conversation_id id = all[which]->id;
+    const bool gave_up = runtime::give_up(engine(at), context(at), id);
+    note(std::string{"Accept_Incoming at "} + units_[at].name + (gave_up ? " is given up" : " has finished"));
+    if (!gave_up) return collect_all();
+    if (!in_state(engine(at), context(at), id, runtime::conversation_state::initialize_incoming))
+        fail("a given up Accept_Incoming leaves another state");
+    all.erase(all.begin() + static_cast<std::ptrdiff_t>(which));
+    if (swarm_.chance(500)) return accept_incoming(at, id, true);
+    if (number(runtime::cancel(engine(at), context(at), id).code) != 0) fail("Cancel is refused");
+}
+
+void world::accepted(std::uint32_t at, conversation_id id, std::int32_t mode) {
     char user[16] = {};
     std::int32_t length = 0;
     if (number(runtime::extract_name(engine(at), context(at), id, runtime::name_of::user_id, user, 10, length).code) !=
@@ -223,7 +277,8 @@ void world::accepted(std::uint32_t at, conversation_id id) {
     if (t.accepted) fail("one attach was accepted twice");
     if (t.reject != 0) fail("an attach that had to be refused was accepted");
     if (s.unit != at) fail("an attach came to the wrong logical unit");
-    if (!t.ends[0].attached && t.ends[0].out.empty()) fail("an attach that was never sent was accepted");
+    if (!t.ends[0].attached && t.ends[0].out.empty() && t.ends[0].express.empty())
+        fail("an attach that was never sent was accepted");
     char lu[32] = {};
     if (number(runtime::extract_name(engine(at), context(at), id, runtime::name_of::partner_lu, lu, 17, length).code) !=
             0 ||
@@ -240,6 +295,7 @@ void world::accepted(std::uint32_t at, conversation_id id) {
     s.attached = true;
     s.id = id;
     s.state = row_state::receive;
+    s.mode = mode;
     s.sync_level = t.ends[0].sync_level;
     units_[at].sides[id.value] = &s;
     active_.push_back(&s);
@@ -251,6 +307,7 @@ void world::accepted(std::uint32_t at, conversation_id id) {
 // ---- characteristics ----------------------------------------------------------------------------------------------
 
 void world::set(side& s, characteristic which, std::int32_t value) {
+    (void)poll_beside(s);
     const bool beside =
         s.pending && s.pending->what == call::receive && !s.pending->blocking && s.pending->forced_code == -1;
     const bool initialize_only = which == characteristic::sync_level || which == characteristic::security_type ||
@@ -263,7 +320,7 @@ void world::set(side& s, characteristic which, std::int32_t value) {
                           value == 2;
     if (!s.known || (s.state == row_state::reset && !s.pending))
         expected = 24;
-    else if (s.pending && which == characteristic::processing_mode)
+    else if ((s.pending || s.any_beside()) && which == characteristic::processing_mode)
         expected = 25;
     else if (s.pending && !beside)
         expected = 37;
@@ -303,6 +360,7 @@ void world::set(side& s, characteristic which, std::int32_t value) {
 // What the program wants logged with its next error report; the text says whose it is.
 void world::set_log(side& s) {
     read_logs();
+    (void)poll_beside(s);
     const bool beside =
         s.pending && s.pending->what == call::receive && !s.pending->blocking && s.pending->forced_code == -1;
     char text[32];
@@ -436,6 +494,7 @@ std::int32_t world::issue(side& s, call what, std::int32_t length) {
         cancel(s);
         return 0;
     }
+    (void)poll_beside(s);
     auto q = std::make_unique<request>();
     q->what = what;
     q->from = s.state;
@@ -545,7 +604,7 @@ std::int32_t world::issue(side& s, call what, std::int32_t length) {
         case call::send_data: o = runtime::send_data(e, c, s.id, data.data(), length, &q->rts, memory); break;
         case call::send_error: o = runtime::send_error(e, c, s.id, &q->rts, memory); break;
         case call::test_request_to_send: o = runtime::test_request_to_send_received(e, c, s.id, &q->rts); break;
-        case call::cancel: break;
+        default: break;
     }
     std::int32_t code = number(o.code);
     read_logs();
@@ -612,6 +671,7 @@ std::int32_t world::issue(side& s, call what, std::int32_t length) {
         // The caller may use its data again at once only when the call is over; here it is kept for the verb's sake.
         if (what == call::send_data) q->buffer = std::move(data);
         if (!q->blocking) ++units_[s.unit].outstanding;
+        q->waited = true;
         s.pending = std::move(q);
         check_state(s);
         check_outstanding();
@@ -638,7 +698,7 @@ std::int32_t world::issue(side& s, call what, std::int32_t length) {
 void world::cancel(side& s) {
     runtime::engine& e = engine(s.unit);
     runtime::context& c = context(s.unit);
-    if (s.pending && s.pending->blocking) poll_blocked();  // a caller that may go on has gone on
+    if ((s.pending && s.pending->blocking) || s.any_beside()) poll_blocked();  // a caller that may go on has gone on
     const bool there = s.known && (s.state != row_state::reset || s.pending);
     const bool waiting = s.pending && !e.finished(s.id);
     ++totals_.verbs;
@@ -669,8 +729,100 @@ void world::cancel(side& s) {
     } else {
         forget(s);
     }
+    if ((void)poll_beside(s); s.any_beside()) fail("a cancelled conversation keeps a caller of expedited data");
     check_state(s);
     check_outstanding();
+}
+
+// Expedited data, sent or received beside whatever else there is.
+void world::express(side& s) {
+    auto& r = swarm_;
+    if (s.pending || s.any_beside()) collect_all();
+    const bool sends = r.chance(500);
+    auto q = std::make_unique<request>();
+    q->what = sends ? call::send_expedited : call::receive_expedited;
+    q->type = sends || r.chance(400) ? 'W' : 'I';
+    q->from = s.state;
+    q->blocking = s.mode == 0;
+    q->length = static_cast<std::int32_t>(sends ? 1 + r.below(86) : r.chance(800) ? 86 : r.below(87));
+    if (r.chance(illegal_ / 8)) q->length = sends && r.chance(500) ? 0 : 87;
+    std::int32_t expected = 0;
+    if (!s.known || (s.state == row_state::reset && !s.pending))
+        expected = 24;
+    else if (s.beside[sends ? 0 : 1] || (s.mode == 1 && s.pending))
+        expected = 37;
+    else if (s.state == row_state::initialize)
+        expected = 25;
+    else if (q->length > 86 || (sends && q->length == 0))
+        expected = 24;
+    q->buffer.assign(86 + guard_bytes, std::byte{0xA5});
+    if (expected == 0 && sends) {
+        s.express.push_back(q->length);
+        oracle::fill_express(q->buffer.data(), s, s.express.size() - 1);
+    }
+    ++totals_.verbs;
+    runtime::engine& e = engine(s.unit);
+    runtime::context& c = context(s.unit);
+    const runtime::outcome o =
+        sends ? runtime::send_expedited_data(e, c, s.id, q->buffer.data(), q->length, &q->rts, &q->id_memory)
+              : runtime::receive_expedited_data(e, c, s.id, q->buffer.data(), q->length, &q->received, &q->rts,
+                                                q->type == 'I' ? 1 : 0, &q->id_memory);
+    const std::int32_t code = number(o.code);
+    note(label(s) + " " + name(q->what) + " " + q->type + " " + std::to_string(q->length) + " gives " +
+         std::to_string(code));
+    if (expected != 0) {
+        ++totals_.refused;
+        if (code != expected)
+            fail(std::string{name(q->what)} + " gives " + std::to_string(code) + " instead of " +
+                 std::to_string(expected));
+    } else if (code == 35) {
+        if (q->type == 'I') fail("35 from a Receive_Expedited_Data that does not wait");
+        if (o.must_wait != q->blocking) fail("35 to the wrong kind of caller");
+        q->waited = true;
+        if (q->blocking) {
+            if (o.on != (sends ? runtime::queue::expedited_send : runtime::queue::expedited_receive))
+                fail("expedited data waits on another queue");
+            s.beside[sends ? 0 : 1] = std::move(q);
+        } else {
+            ++units_[s.unit].outstanding;
+            s.pending = std::move(q);
+        }
+    } else {
+        judge_.judge_express(s, *q, code, around(s));
+        if (sends && code != 0) s.express.pop_back();
+        if (s.state == row_state::reset && !s.pending) forget(s);
+    }
+    (void)poll_beside(s);
+    check_state(s);
+    check_outstanding();
+}
+
+// Callers that are blocked on queues of their own and may go on.
+bool world::poll_beside(side& s) {
+    bool any = false;
+    if (!s.any_beside()) return any;
+    // What ended the conversation under them is told first.
+    if (s.pending && s.pending->blocking && engine(s.unit).finished(s.id)) {
+        return_code code{};
+        if (!engine(s.unit).collect(context(s.unit), s.id, code)) fail("a finished blocking call cannot be collected");
+        finish_pending(s, number(code));
+        any = true;
+    }
+    for (std::size_t i = 0; i < 2; ++i) {
+        const auto on = i == 0 ? runtime::queue::expedited_send : runtime::queue::expedited_receive;
+        if (!s.beside[i] || !engine(s.unit).finished(s.id, on)) continue;
+        return_code code{};
+        if (!engine(s.unit).collect(context(s.unit), s.id, code, on))
+            fail("a finished call for expedited data cannot be collected");
+        const std::unique_ptr<request> q = std::move(s.beside[i]);
+        ++totals_.completions;
+        any = true;
+        note(label(s) + " " + name(q->what) + " completes with " + std::to_string(number(code)));
+        judge_.judge_express(s, *q, number(code), around(s));
+        if (i == 0 && number(code) != 0) s.express.pop_back();
+        if (s.state == row_state::reset && !s.pending) forget(s);
+    }
+    return any;
 }
 
 call world::pick(side& s) {
@@ -721,6 +873,7 @@ call world::pick(side& s) {
 
 void world::act_on(side& s) {
     auto& r = random_;
+    if (swarm_.chance(express_)) return express(s);
     if (s.pending) {
         if (s.pending->blocking && engine(s.unit).finished(s.id)) {
             poll_blocked();
@@ -790,10 +943,11 @@ bool world::collect_one(std::uint32_t at) {
         if ((*it)->id != done.id) continue;
         if ((*it)->blocking) fail("a blocked accept's result was given to somebody else");
         if (done.id_memory != &(*it)->id_memory) fail("a completion with another call's id memory");
+        const std::int32_t mode = (*it)->incoming ? 1 : 0;
         u.accepts.erase(it);
         --u.outstanding;
         if (number(done.code) != 0) fail(std::string{"Accept completes with "} + std::to_string(number(done.code)));
-        accepted(at, done.id);
+        accepted(at, done.id, mode);
         return true;
     }
     fail(std::string{"a completion of an operation that is over, code "} + std::to_string(number(done.code)));
@@ -809,6 +963,7 @@ void world::collect_all() {
 void world::poll_blocked() {
     for (std::size_t i = 0; i < active_.size(); ++i) {
         side& s = *active_[i];
+        (void)poll_beside(s);
         if (!s.pending || !s.pending->blocking) continue;
         return_code code{};
         if (!engine(s.unit).finished(s.id)) continue;
@@ -842,9 +997,11 @@ void world::check_state(side& s) {
         }
         if (code == 0 && static_cast<int>(state) == static_cast<int>(s.state)) return;
         // A pending verb may have finished: then its result can be collected now, and agrees.
-        if (s.pending && look == 0) {
+        if ((s.pending || s.any_beside()) && look == 0) {
+            const bool waited = s.pending != nullptr;
             collect_all();
-            if (!s.pending) return;
+            if (waited && !s.pending) return;
+            if (s.state == row_state::reset) return;
         }
         fail(label(s) + ": Extract_State gives code " + std::to_string(code) + " state " +
              std::to_string(static_cast<int>(state)) + " instead of " + std::to_string(static_cast<int>(s.state)));
@@ -880,6 +1037,9 @@ void world::check_at_rest() {
         if (s->pending && s->pending->what == call::allocate) fail(label(*s) + ": Allocate waits for nothing");
         if (s->pending && s->pending->forced_code != -1) fail(label(*s) + ": a completion was not told");
         // After a link was lost only the loss itself must be told, which stuck() cannot know.
+        for (const auto& q : s->beside)
+            if (q && !interfered_ && !tight_ && s->live() && oracle::stuck_express(*s, *q, why))
+                fail(label(*s) + ": " + why);
         if (!interfered_ && !tight_ && judge_.stuck(*s, why)) fail(label(*s) + ": " + why);
     }
     for (std::uint32_t u = 0; u < units_.size(); ++u) {
@@ -894,6 +1054,10 @@ void world::check_at_rest() {
         side& p = s.of->other(s);
         const bool can = !s.pending && (s.state == row_state::send || s.state == row_state::receive ||
                                         s.state == row_state::send_pending);
+        if (can && p.express_sure > s.express_read && !tight_) {
+            (void)issue(s, call::test_request_to_send);
+            if (s.last_told < 5) fail(label(s) + ": expedited data waits and is not announced");
+        }
         if (!can || !p.rts_fresh || !p.live()) continue;
         const std::uint32_t before = s.rts_told;
         (void)issue(s, call::test_request_to_send);
@@ -949,6 +1113,7 @@ void world::act() {
             // The oldest accept is given up.
             acceptance& a = *units_[at].accepts.front();
             if (engine(at).finished(a.id)) return collect_all();
+            if (a.blocking && a.incoming) return withdraw(at, 0);
             if (a.blocking) return;
             const std::int32_t code = number(runtime::cancel(engine(at), context(at), a.id).code);
             note(std::string{"cancel of an accept gives "} + std::to_string(code));
@@ -976,9 +1141,10 @@ void world::act() {
                     const auto other = std::find_if(units_[at].accepts.begin(), units_[at].accepts.end(),
                                                     [&](const auto& x) { return x->id == done.id; });
                     if (other == units_[at].accepts.end() || number(done.code) != 0) fail("a completion of nothing");
+                    const std::int32_t mode = (*other)->incoming ? 1 : 0;
                     units_[at].accepts.erase(other);
                     --units_[at].outstanding;
-                    accepted(at, done.id);
+                    accepted(at, done.id, mode);
                 }
             }
             std::erase_if(units_[at].accepts, [&](const auto& x) { return x.get() == &a; });
@@ -1019,6 +1185,8 @@ void world::cooperate() {
         if (active_.empty()) return;
         const std::vector<side*> now = active_;
         for (side* s : now) {
+            if (s->pending && (s->pending->what == call::send_expedited || s->pending->what == call::receive_expedited))
+                cancel(*s);
             if (s->pending || !s->live()) continue;
             if (s->mode == 0) set(*s, characteristic::processing_mode, 1);
             switch (s->state) {

@@ -33,6 +33,7 @@ private:
     struct acceptance {
         runtime::conversation_id id;
         bool blocking;
+        bool incoming;  // Accept_Incoming: the id is the conversation's
         std::uint64_t id_memory = 0;
     };
     struct unit {
@@ -49,7 +50,11 @@ private:
     void interfere();
     void open_talk(std::uint32_t from, std::uint32_t to);
     void accept(std::uint32_t at, bool blocking);
-    void accepted(std::uint32_t at, runtime::conversation_id id);
+    void accept_incoming(std::uint32_t at, runtime::conversation_id id, bool blocking);
+    void withdraw(std::uint32_t at, std::size_t which);
+    void accepted(std::uint32_t at, runtime::conversation_id id, std::int32_t mode = 0);
+    void express(side& s);
+    bool poll_beside(side& s);
     bool collect_one(std::uint32_t at);
     void collect_all();
     void poll_blocked();
@@ -107,7 +112,9 @@ private:
     std::uint32_t record_shape_ = 0;
     std::uint32_t blocking_share_ = 0;  // per mille
     std::array<std::uint8_t, 16> knobs_{};
-    std::uint32_t basic_ = 0;  // per mille of conversations
+    std::uint32_t basic_ = 0;     // per mille of conversations
+    std::uint32_t incoming_ = 0;  // per mille of accepts
+    std::uint32_t express_ = 0;   // per mille of actions
     bool drained_ = false;
     bool interfered_ = false;
 };
