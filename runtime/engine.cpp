@@ -367,13 +367,19 @@ void engine::leave_idle(context& c, conversation& v) noexcept {
 // already, but that is told with its completion.
 static conversation_state shown(const conversation& v) noexcept { return word_bits::state_of(v.word.load()); }
 
+// What an operation is told whose conversation was ended by another.
+static return_code why_over(const conversation& v) noexcept {
+    return v.fate == return_code::ok ? return_code::deallocated_abend : v.fate;
+}
+
 return_code engine::issue(context& c, conversation& v, queue on, phase before) noexcept {
     flow f{*this, c, v};
     if (v.word.lower(flag::arrivals)) f.absorb();
     counters_.add(counter::verbs, 1, c.hint);
     operation& op = op_on(v, on);
+    bool ended = false;  // by what waits on another queue
     for (;;) {
-        const step s = f.advance(op);
+        const step s = ended ? step::done(why_over(v)) : f.advance(op);
         if (!s.waits) {
             if (on == queue::main) settle_waitable(v);
             report_control_information(v, op);
@@ -403,8 +409,9 @@ return_code engine::issue(context& c, conversation& v, queue on, phase before) n
         if (op.deadline_ns != 0) rearm(c, v, true);
         if (v.any_beside()) [[unlikely]]
             advance_beside(c, v);
+        ended = v.state == conversation_state::reset;
         std::uint64_t seen = 0;
-        if (v.state != conversation_state::reset && v.word.leave(phase::pending, shown(v), seen)) {
+        if (!ended && v.word.leave(phase::pending, shown(v), seen)) {
             if (tell) host_.operation_outstanding();
             return return_code::operation_incomplete;
         }
@@ -423,13 +430,10 @@ void engine::carry_on(context& c, conversation& v, phase before) noexcept {
             ended = v.state == conversation_state::reset;
         }
         if (before == phase::pending) {
-            const step s = f.advance(v.op);
+            // Nothing of a conversation that has ended may go on: its success would bring the state back.
+            const step s = ended && !v.op.filled ? step::done(why_over(v)) : f.advance(v.op);
             if (!s.waits) {
                 complete(c, v, s.code);
-                return;
-            }
-            if (ended) {
-                complete(c, v, v.fate == return_code::ok ? return_code::deallocated_abend : v.fate);
                 return;
             }
         } else if (ended) {
@@ -479,8 +483,7 @@ void engine::finish_beside(context& c, conversation& v, queue on, return_code co
 
 void engine::finish_all_beside(context& c, conversation& v) noexcept {
     for (unsigned i = 1; i <= queues_beside; ++i)
-        if (const auto on = static_cast<queue>(i); v.on(on) == waits::pending)
-            finish_beside(c, v, on, v.fate == return_code::ok ? return_code::deallocated_abend : v.fate);
+        if (const auto on = static_cast<queue>(i); v.on(on) == waits::pending) finish_beside(c, v, on, why_over(v));
 }
 
 void engine::end_life(context& c, conversation& v) noexcept {

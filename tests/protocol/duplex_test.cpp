@@ -327,7 +327,7 @@ TEST_SUITE("expedited") {
         program a{p, p.a};
         program b{p, p.b};
 
-        talking() {
+        explicit talking(const runtime::limits& bounds = pair::small()) : p{bounds} {
             (void)p.b.engine.tps().add("ECHO", 100);
             REQUIRE(a.initialize("NET.B", "ECHO") == 0);
             REQUIRE(a.allocate() == 0);
@@ -440,6 +440,32 @@ TEST_SUITE("expedited") {
         CHECK(t.b.u.engine.collect(t.b.u.c, o.id, code, o.on));
         CHECK(code == runtime::return_code::deallocated_abend);
         CHECK(t.p.b.engine.inbound().reserved_bytes() == 0);
+    }
+
+    TEST_CASE("one that hears of the loss ends the call that waits beside it, whose success would tell nothing") {
+        runtime::limits small = pair::small();
+        small.window_bytes = small.window_bytes_max = 2'048;
+        talking t{small};
+        t.accept();
+        const std::string large(8'000, 'x');
+        CHECK(t.a.send(large) == 0);
+        const auto o = runtime::prepare_to_receive(t.a.u.engine, t.a.u.c, t.a.id, nullptr);
+        REQUIRE(o.must_wait);
+        std::string buffer(86, '\0');
+        std::int32_t length = -1, info = -1;
+        const auto x = runtime::receive_expedited_data(t.a.u.engine, t.a.u.c, t.a.id, buffer.data(), 86, &length, &info,
+                                                       0, nullptr);
+        REQUIRE(x.must_wait);
+        t.p.a.cut();
+        t.p.settle();
+        for (const auto& waiting : {o, x}) {
+            REQUIRE(t.a.u.engine.finished(waiting.id, waiting.on));
+            runtime::return_code code{};
+            CHECK(t.a.u.engine.collect(t.a.u.c, waiting.id, code, waiting.on));
+            CHECK(code == runtime::return_code::resource_failure_retry);
+        }
+        CHECK(t.a.state() == gone);
+        CHECK(t.p.a.engine.inbound().reserved_bytes() == 0);
     }
 
     TEST_CASE("in nonblocking mode it is the conversation's one call") {
