@@ -623,7 +623,8 @@ void oracle::judge(side& s, request& r, std::int32_t code, const circumstances& 
         return;
     }
     if (r.what == call::send_expedited || r.what == call::receive_expedited) return judge_express(s, r, code, now);
-    if (s.over != 0 && code == s.over) {
+    // A call for expedited data that hears of a loss ends what waits beside it.
+    if ((s.over != 0 && code == s.over) || (code == 27 && now.link_may_be_lost && s.any_beside())) {
         s.state = row_state::reset;
         return;
     }
