@@ -29,20 +29,29 @@ constexpr std::uint32_t waiting(std::uint64_t w) noexcept { return static_cast<s
 }  // namespace
 
 conversation* engine::take_attached(context& c) noexcept {
+    conversation* taken = nullptr;
     std::uint64_t w = accept_.load_acquire();
-    for (;;) {
+    while (taken == nullptr) {
         if (queued(w) == 0) return nullptr;
-        if (accept_.cas_acq_rel(w, w - one_queued)) break;
+        if (!accept_.cas_acq_rel(w, w - one_queued)) continue;
+        std::uint64_t id_value = 0;
+        while (!attached_.try_dequeue(id_value)) {  // counted, and about to be visible
+        }
+        const conversation_id id{id_value};
+        taken = find(id);
+        for (;;) {
+            std::uint64_t seen = 0;
+            const auto result = taken->word.claim(id.generation(), seen);
+            if (result == state_word<>::claim_result::claimed) break;
+            // Busy: the driver is setting it up or bringing a frame. Nobody else knows the id yet, so it goes stale
+            // only when everything is ended.
+            if (result != state_word<>::claim_result::stale) continue;
+            taken = nullptr;
+            break;
+        }
+        w = accept_.load_acquire();
     }
-    std::uint64_t id_value = 0;
-    while (!attached_.try_dequeue(id_value)) {  // counted, and about to be visible
-    }
-    const conversation_id id{id_value};
-    conversation& v = *find(id);
-    std::uint64_t seen = 0;
-    while (v.word.claim(id.generation(), seen) != state_word<>::claim_result::claimed) {
-        // The driver is setting it up or bringing a frame. Nobody else knows the id yet, so it cannot go stale.
-    }
+    conversation& v = *taken;
     tps_.at(v.tp_index).waiting.fetch_sub_relaxed(1);
     if (v.said.attach_budget) {
         v.link->attach_charge.fetch_sub_relaxed(v.attach_charge);
@@ -99,7 +108,8 @@ void engine::move_attached(context& c, conversation& from, conversation& to) noe
     }
     for (const flag f : {flag::request_to_send, flag::link_lost})
         if ((flags & state_word<>::bit(f)) != 0) (void)to.word.raise(to.generation, f);
-    flow{*this, c, to}.absorb_from(from.arrivals.take_all());
+    to.granted.fetch_add_acq_rel(from.granted.exchange_acquire(0));
+    flow{*this, c, to}.absorb_from(take_arrivals(from));
     unpin(c, from);
 }
 
@@ -171,11 +181,13 @@ conversation* engine::slot_for_attach(context& c, bool& waiter) noexcept {
             auto taken = v.word.take(id.generation());
             // A canceller, or somebody who looks at it and puts it back: which of the two shows in a moment.
             while (taken == state_word<>::take_result::owned) taken = v.word.take(id.generation());
-            if (taken == state_word<>::take_result::from_pending) {
+            if (taken == state_word<>::take_result::from_pending && v.op.kind == verb::accept) {
                 if (fresh != nullptr) retire(c, *fresh);
                 waiter = true;
                 return &v;
             }
+            // It was withdrawn, or bound by an older entry of its own, and waits for something else now.
+            if (taken == state_word<>::take_result::from_pending) put_back(c, v, phase::pending);
             if (taken == state_word<>::take_result::from_idle) leave_idle(c, v);  // it was withdrawn
             // Read-modify-write: `take` may have learnt of the accept's end by a load that orders nothing.
             std::uint32_t stale = accepting_stale_.fetch_or_acq_rel(0);

@@ -137,6 +137,7 @@ struct alignas(64) conversation {
     state_word<> word;
     pile<buffer> arrivals;         // shared: frames brought while somebody owned the slot
     atom<std::uint32_t> granted;   // shared: credit brought and not yet taken
+    atom<std::uint32_t> piled;     // shared: what the frames among the arrivals would cost
     atom<std::uint64_t> deadline;  // shared: when the operation that waits is given up; 0: never
     spot<> parking;                // shared: where the blocked caller sleeps
 

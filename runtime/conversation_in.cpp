@@ -34,6 +34,7 @@ std::span<const std::byte> content(const buffer* b) noexcept { return {b->bytes(
 
 wire::reason flow::admit(std::uint8_t indicators, std::span<const std::byte> payload, std::uint32_t charge,
                          buffer*& owned, bool may_fill) noexcept {
+    if (v.link == nullptr) return wire::reason::none;  // it came behind our end
     indicators = static_cast<std::uint8_t>(indicators & ~in::begin);
     const bool error = (indicators & in::fm_header) != 0;
     const bool purging_error = (indicators & in::purging) != 0;
@@ -99,7 +100,8 @@ wire::reason flow::admit(std::uint8_t indicators, std::span<const std::byte> pay
     if (ends && !error && duplex && v.said.we_ended) both_done();
 
     // The common case: somebody waits for exactly this, so it goes from the link to the program in one copy.
-    const bool fill = may_fill && !error && v.op.kind == verb::receive && v.op.emitted && v.received == nullptr;
+    const bool fill = may_fill && !error && v.op.kind == verb::receive && v.op.emitted && v.received == nullptr &&
+                      !v.op.immediate;  // that one takes a whole record, or nothing
     if (fill) {
         bool used = false;
         step result;
@@ -118,6 +120,7 @@ wire::reason flow::admit(std::uint8_t indicators, std::span<const std::byte> pay
         indicators = left;
         payload = rest;
     }
+    if (error) payload = payload.first(wire::fmh7_size);  // its text is in the log; one cell holds the rest
     if (!enqueue(indicators, payload, uncharged ? 0 : charge, owned, uncharged)) {
         // No room although it was reserved, or a flood of empty frames: give the conversation up, not the link.
         v.fate = return_code::resource_failure_no_retry;
@@ -183,7 +186,7 @@ void flow::log_error(std::span<const std::byte> payload) noexcept {
     e.world().error_log(v.id(), true, error.report.sense, {reinterpret_cast<const char*>(text.data()), message.size()});
 }
 
-void flow::absorb() noexcept { absorb_from(v.arrivals.take_all()); }
+void flow::absorb() noexcept { absorb_from(e.take_arrivals(v)); }
 
 void flow::absorb_from(buffer* list) noexcept {
     while (list != nullptr) {

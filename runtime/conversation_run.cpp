@@ -286,7 +286,7 @@ step flow::allocate() noexcept {
 void flow::close_down() noexcept {
     drop_sending();
     while (v.received != nullptr) pop();
-    e.inbound().release_chain(v.arrivals.take_all(), c.hint);
+    e.release_arrivals(c, v);
     if (v.said.attach_budget && v.link != nullptr) v.link->attach_charge.fetch_sub_relaxed(v.attach_charge);
     v.said.attach_budget = 0;
     if (v.window != 0) e.inbound().unreserve(v.window);

@@ -83,6 +83,7 @@ conversation* engine::open(context& c, conversation_state state) noexcept {
     v.deadline.store_relaxed(0);  // relaxed: published with the word
     v.asked.store_relaxed(0);
     v.beside.store_relaxed(0);
+    v.piled.store_relaxed(0);
     v.granted.store_relaxed(0);  // relaxed: published with the word
     v.generation = v.word.open(state, salt_ + *index * 0x9E3779B97F4A7C15ULL);
     counters_.add(counter::conversations_opened, 1, c.hint);
@@ -95,14 +96,14 @@ void engine::retire(context& c, conversation& v) noexcept {
     v.attention = nullptr;
     const std::uint32_t index = v.index;
     if (!v.word.retire()) return;  // the last unpin does the rest
-    inbound_.release_chain(v.arrivals.take_all(), c.hint);
+    release_arrivals(c, v);
     free_slots_.release(index, c.hint);
 }
 
 void engine::unpin(context& c, conversation& v) noexcept {
     const std::uint32_t index = v.index;
     if (!v.word.unpin()) return;
-    inbound_.release_chain(v.arrivals.take_all(), c.hint);
+    release_arrivals(c, v);
     free_slots_.release(index, c.hint);
 }
 
@@ -149,6 +150,38 @@ void engine::release_inbound(context& c, buffer* b) noexcept {
         std::free(b);
     else
         inbound_.release(b, c.hint);
+}
+
+// What may lie there is what the partner has credit for, and the few frames without data that a turn brings. More is
+// more than any owner leaves behind.
+bool engine::push_arrival(context& c, conversation& v, buffer* frame, std::uint32_t length) noexcept {
+    constexpr std::uint32_t uncharged_room = 64 * wire::frame_overhead_charge;
+    const std::uint32_t most = 2 * limits_.window_bytes_max + uncharged_room;
+    frame->user3 = wire::frame_charge(length);
+    // relaxed: it only bounds memory.
+    if (v.piled.fetch_add_relaxed(frame->user3) > most) {
+        v.piled.fetch_sub_relaxed(frame->user3);
+        release_inbound(c, frame);
+        return false;
+    }
+    v.arrivals.push(frame);
+    return true;
+}
+
+buffer* engine::take_arrivals(conversation& v) noexcept {
+    buffer* const list = v.arrivals.take_all();
+    std::uint32_t taken = 0;
+    for (const buffer* b = list; b != nullptr; b = b->next) taken += b->user3;
+    if (taken != 0) v.piled.fetch_sub_relaxed(taken);  // relaxed: as above
+    return list;
+}
+
+void engine::release_arrivals(context& c, conversation& v) noexcept {
+    for (buffer* b = take_arrivals(v); b != nullptr;) {
+        buffer* const next = b->next;
+        release_inbound(c, b);
+        b = next;
+    }
 }
 
 // ---- sessions -------------------------------------------------------------------------------------------------------
@@ -252,12 +285,10 @@ wire::reason engine::on_data(context& c, conversation_id id, const wire::frame_h
     }
     frame->user1 = h.indicators;
     frame->user2 = static_cast<std::uint8_t>(h.type);
-    frame->user3 = charge;
-    v.arrivals.push(frame);
-    const auto result = v.word.announce(generation);
-    if (result == state_word<>::announce_result::take_it) look(c, v, generation);
+    const bool pushed = push_arrival(c, v, frame, h.length);
+    if (pushed && v.word.announce(generation) == state_word<>::announce_result::take_it) look(c, v, generation);
     unpin(c, v);
-    return wire::reason::none;
+    return pushed ? wire::reason::none : wire::reason::credit_overrun;
 }
 
 wire::reason engine::on_response(context& c, session& s, const wire::frame_header& h, conversation_id id,
@@ -295,8 +326,7 @@ wire::reason engine::leave_on_pile(context& c, conversation& v, std::uint64_t ge
     frame->end = static_cast<std::uint32_t>(payload.size());
     frame->user1 = 0;
     frame->user2 = static_cast<std::uint8_t>(type);
-    frame->user3 = 0;
-    v.arrivals.push(frame);
+    if (!push_arrival(c, v, frame, static_cast<std::uint32_t>(payload.size()))) return wire::reason::credit_overrun;
     if (v.word.announce(generation) == state_word<>::announce_result::take_it) look(c, v, generation);
     return wire::reason::none;
 }
@@ -364,8 +394,10 @@ void engine::leave_idle(context& c, conversation& v) noexcept {
 }
 
 // What others see while an operation waits: the state before it. A Receive that has passed the turn is in RECEIVE
-// already, but that is told with its completion.
-static conversation_state shown(const conversation& v) noexcept { return word_bits::state_of(v.word.load()); }
+// already, but that is told with its completion. Without turns it is what calls on other queues have made of it.
+static conversation_state shown(const conversation& v) noexcept {
+    return v.chosen.full_duplex ? v.state : word_bits::state_of(v.word.load());
+}
 
 // What an operation is told whose conversation was ended by another.
 static return_code why_over(const conversation& v) noexcept {
@@ -749,8 +781,12 @@ void engine::to_wait_queue(context& c, posting& p) noexcept {
 
 void engine::post_again(context& c, conversation_id id) noexcept {
     conversation& v = slots_[id.slot()];
-    const std::uint64_t w = v.word.load();
-    if (word_bits::generation(w) != id.generation() || word_bits::phase_of(w) != phase::done) return;
+    std::uint64_t w = v.word.load();
+    // Who owns it for a look leaves it done again.
+    while (word_bits::is_life(w, id.generation()) &&
+           (word_bits::phase_of(w) == phase::claimed || word_bits::phase_of(w) == phase::delivering))
+        w = v.word.load();
+    if (!word_bits::is_life(w, id.generation()) || word_bits::phase_of(w) != phase::done) return;
     if (v.word.raise_listed(flag::posting)) list_posting(c, id.slot());
 }
 

@@ -127,6 +127,11 @@ public:
     [[nodiscard]] buffer_pool<>& inbound() noexcept { return inbound_; }
     [[nodiscard]] buffer* inbound_or_heap(context& c, std::size_t bytes) noexcept;
     void release_inbound(context& c, buffer* b) noexcept;
+    // A frame for a slot that somebody owns. False: the partner has sent more than it may, and the frame is given back.
+    [[nodiscard]] bool push_arrival(context& c, conversation& v, buffer* frame, std::uint32_t length) noexcept;
+    // The owner's look at them, or their end.
+    [[nodiscard]] buffer* take_arrivals(conversation& v) noexcept;
+    void release_arrivals(context& c, conversation& v) noexcept;
 
     // --- sessions ----------------------------------------------------------------------------------------------------
     // A session for a new connection; null when all are in use. Follow with session::start.

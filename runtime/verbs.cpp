@@ -109,7 +109,14 @@ conversation* claim_to_send(engine& e, context& c, conversation_id id, queue& on
     before = phase::idle;
     if (v == nullptr || !is_duplex(word_bits::state_of(v->word.load()))) return claim(e, id, refused);
     on = queue::send;
-    return claim_queue(e, c, id, on, before, refused);
+    conversation* const owned = claim_queue(e, c, id, on, before, refused);
+    if (owned == nullptr || owned->chosen.processing_mode == 0) return owned;
+    // An attach found it in nonblocking mode, where its calls are one at a time.
+    on = queue::main;
+    if (before == phase::idle) return owned;
+    e.put_back(c, *owned, before);
+    refused = rc::operation_not_accepted;
+    return nullptr;
 }
 
 conversation* look_at(engine& e, context& c, conversation_id id, bool& own, bool& busy) noexcept;
@@ -480,6 +487,7 @@ outcome send_error(engine& e, context& c, conversation_id id, std::int32_t* requ
     }
     if (request_to_send_received == nullptr) return k.leave(rc::program_parameter_check);
     *request_to_send_received = 0;
+    if (before != phase::idle && on == queue::main && is_duplex(v->state)) return k.leave(rc::operation_not_accepted);
     if (on == queue::send || before == phase::idle) {
         k.begin(verb::send_error, id_memory).request_to_send_received = request_to_send_received;
         return k.run();

@@ -1,0 +1,301 @@
+// What happens at the edges: news for a conversation whose owner is at work or whose result waits, entries of accepts
+// that were taken back, memory that has run out, and partners that send what they may not.
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "runtime/wire/frame.hpp"
+#include "tests/support/pair.hpp"
+
+using namespace colloquy;
+using colloquy::test::pair;
+using colloquy::test::program;
+using runtime::characteristic;
+using collected = runtime::engine::collected;
+using result = runtime::engine::collect_result;
+
+namespace {
+
+struct pending_receive {
+    std::string buffer = std::string(32767, '\0');
+    std::int32_t data = -1, length = -1, status = -1, rts = -1;
+
+    std::int32_t begin(program& who, std::int32_t size) {
+        return static_cast<std::int32_t>(runtime::receive(who.u.engine, who.u.c, who.id,
+                                                          {buffer.data(), size, &data, &length, &status, &rts}, nullptr)
+                                             .code);
+    }
+    std::string text() const { return buffer.substr(0, static_cast<std::size_t>(length)); }
+};
+
+struct talking {
+    pair p;
+    program a{p, p.a};
+    program b{p, p.b};
+    pending_receive first;
+
+    explicit talking(bool basic = false, const runtime::limits& bounds = pair::small()) : p{bounds} {
+        (void)p.b.engine.tps().add("ECHO", 100);
+        REQUIRE(a.initialize("NET.B", "ECHO") == 0);
+        if (basic) REQUIRE(a.set(characteristic::conversation_type, 0) == 0);
+        REQUIRE(a.allocate() == 0);
+        CHECK(a.flush() == 0);
+        p.settle();
+        REQUIRE(b.accept() == 0);
+    }
+    // What B's driver brings finds the conversation owned, and is left for the verb that owns it.
+    void bring_while_owned() {
+        runtime::conversation& v = *p.b.engine.find(b.id);
+        std::uint64_t seen = 0;
+        REQUIRE(v.word.claim(b.id.generation(), seen) == runtime::state_word<>::claim_result::claimed);
+        p.settle();
+        REQUIRE_FALSE(v.word.leave(runtime::phase::idle, v.state, seen));
+        REQUIRE(v.word.leave(runtime::phase::idle, v.state, seen));
+        (void)v.word.announce(b.id.generation());
+    }
+    // Bytes that A's engine would never send.
+    void inject(wire::frame_type type, std::uint8_t indicators, std::size_t length, int times) {
+        const std::uint32_t channel = p.b.engine.find(b.id)->channel;
+        std::vector<std::byte> frame(wire::frame_header_size + length);
+        wire::encode_header(frame.data(), {static_cast<std::uint16_t>(length), type, indicators, channel});
+        auto& in = p.b.ends_.front().in;
+        for (int i = 0; i < times; ++i) in.insert(in.end(), frame.begin(), frame.end());
+    }
+    // A Receive of B's has finished and its result is not collected.
+    void leave_result_waiting() {
+        CHECK(b.set(characteristic::processing_mode, 1) == 0);
+        REQUIRE(first.begin(b, 32767) == 35);
+        CHECK(a.send("first") == 0);
+        CHECK(a.flush() == 0);
+        p.settle();
+        REQUIRE(p.b.engine.finished(b.id));
+    }
+};
+
+void call(program& a) {
+    REQUIRE(a.initialize("NET.B", "ECHO") == 0);
+    REQUIRE(a.allocate() == 0);
+    CHECK(a.flush() == 0);
+    a.p.settle();
+}
+
+}  // namespace
+
+TEST_SUITE("edges") {
+    TEST_CASE("accept: the entry of one that was taken back and made again serves one attach, not the next as well") {
+        pair p;
+        (void)p.b.engine.tps().add("ECHO", 100);
+        const runtime::outcome first = runtime::accept(p.b.engine, p.b.c, false, nullptr);
+        REQUIRE(first.code == runtime::return_code::operation_incomplete);
+        program b{p, p.b};
+        REQUIRE(b.initialize_for_incoming() == 0);
+        REQUIRE(runtime::accept_incoming(p.b.engine, p.b.c, b.id, nullptr).must_wait);
+        CHECK(runtime::give_up(p.b.engine, p.b.c, b.id));
+        CHECK(b.set(characteristic::processing_mode, 1) == 0);
+        CHECK(b.accept_incoming() == 35);
+        program calls[3]{{p, p.a}, {p, p.a}, {p, p.a}};
+        collected done;
+        call(calls[0]);
+        REQUIRE(p.b.engine.collect_any(p.b.c, done) == result::one);
+        call(calls[1]);
+        collected second;
+        REQUIRE(p.b.engine.collect_any(p.b.c, second) == result::one);
+        CHECK(done.id.value != second.id.value);
+        // The program's conversation is bound, and waits for something else now.
+        pending_receive r;
+        REQUIRE(r.begin(b, 100) == 35);
+        const runtime::outcome third = runtime::accept(p.b.engine, p.b.c, false, nullptr);
+        REQUIRE(third.code == runtime::return_code::operation_incomplete);
+        call(calls[2]);
+        REQUIRE(p.b.engine.collect_any(p.b.c, done) == result::one);
+        CHECK(done.id.value == third.id.value);
+        CHECK_FALSE(p.b.engine.finished(b.id));
+        CHECK(p.b.engine.collect_any(p.b.c, done) == result::none);
+    }
+
+    TEST_CASE("accept: attaches that were ended with everything else are not waited for") {
+        pair p;
+        (void)p.b.engine.tps().add("ECHO", 100);
+        program a{p, p.a};
+        call(a);
+        runtime::end_all(p.b.engine, p.b.c);
+        CHECK(runtime::accept(p.b.engine, p.b.c, false, nullptr).code == runtime::return_code::product_specific_error);
+    }
+
+    TEST_CASE("accept: credit that came for an attach before it was taken over is kept") {
+        pair p;
+        (void)p.b.engine.tps().add("ECHO", 100);
+        program b{p, p.b};
+        REQUIRE(b.initialize_for_incoming() == 0);
+        program a{p, p.a};
+        call(a);
+        for (std::uint32_t i = 0; i < p.b.engine.bounds().conversations; ++i) {
+            runtime::conversation& v = p.b.engine.at(i);
+            if (v.link == nullptr) continue;
+            bool stale = false;
+            CHECK(p.b.engine.on_credit(p.b.c, v.id(), 1'000, stale) == wire::reason::none);
+            CHECK_FALSE(stale);
+        }
+        CHECK(b.accept_incoming() == 0);
+        CHECK(p.b.engine.find(b.id)->granted.load_acquire() == 1'000);
+    }
+
+    TEST_CASE("accept: a full-duplex conversation in nonblocking mode has one call at a time, and each is told") {
+        runtime::limits small = pair::small();
+        small.window_bytes = small.window_bytes_max = 2'048;
+        pair p{small};
+        (void)p.b.engine.tps().add("ECHO", 100);
+        program b{p, p.b};
+        REQUIRE(b.initialize_for_incoming() == 0);
+        CHECK(b.set(characteristic::processing_mode, 1) == 0);
+        CHECK(b.accept_incoming() == 35);
+        program a{p, p.a};
+        REQUIRE(a.initialize("NET.B", "ECHO") == 0);
+        REQUIRE(a.set(characteristic::send_receive_mode, 1) == 0);
+        REQUIRE(a.allocate() == 0);
+        CHECK(a.flush() == 0);
+        p.settle();
+        collected done;
+        REQUIRE(p.b.engine.collect_any(p.b.c, done) == result::one);
+        CHECK(b.state() == 17);
+        pending_receive r;
+        REQUIRE(r.begin(b, 100) == 35);
+        CHECK(b.send("x") == 37);
+        CHECK(b.send_error() == 37);
+        CHECK(b.flush() == 37);
+        CHECK(a.send("question") == 0);
+        CHECK(a.flush() == 0);
+        p.settle();
+        REQUIRE(p.b.engine.collect_any(p.b.c, done) == result::one);
+        CHECK(r.text() == "question");
+        CHECK(b.set(characteristic::send_type, 1) == 0);
+        const std::string large(8'000, 'x');
+        CHECK(b.send(large) == 35);
+        std::string heard;
+        while (heard.size() < large.size()) {
+            p.settle();
+            const auto g = a.receive();
+            REQUIRE(g.code == 0);
+            heard += g.text;
+        }
+        p.settle();
+        REQUIRE(p.b.engine.collect_any(p.b.c, done) == result::one);
+        CHECK(done.code == runtime::return_code::ok);
+        REQUIRE(r.begin(b, 100) == 35);
+        CHECK(b.set(characteristic::deallocate_type, 3) == 0);
+        CHECK(b.deallocate() == 0);  // beside a Receive that is told so
+        p.settle();
+        REQUIRE(p.b.engine.collect_any(p.b.c, done) == result::one);
+        CHECK(done.code == runtime::return_code::deallocated_abend);
+        CHECK(b.state() == -24);
+        CHECK(p.b.engine.outstanding() == 0);
+    }
+
+    TEST_CASE("receive immediate: part of a record that came while the call was being made is not lost") {
+        talking t{true};
+        CHECK(t.b.set(characteristic::receive_type, 1) == 0);
+        const std::string record{
+            "\x00\x0A"
+            "12345678",
+            10};
+        CHECK(t.a.send(record.substr(0, 6)) == 0);
+        CHECK(t.a.flush() == 0);
+        t.bring_while_owned();
+        CHECK(t.b.receive(100).code == 28);
+        CHECK(t.a.send(record.substr(6)) == 0);
+        CHECK(t.a.flush() == 0);
+        t.p.settle();
+        const auto g = t.b.receive(100);
+        CHECK(g.code == 0);
+        CHECK(g.text == record);
+    }
+
+    TEST_CASE("receive: what is set for filling beside it is for later calls") {
+        talking t{true};
+        CHECK(t.b.set(characteristic::processing_mode, 1) == 0);
+        CHECK(t.b.set(characteristic::fill, 1) == 0);
+        pending_receive r;
+        REQUIRE(r.begin(t.b, 100) == 35);
+        const std::string record{
+            "\x00\x0A"
+            "12345678",
+            10};
+        CHECK(t.a.send(record) == 0);
+        CHECK(t.a.flush() == 0);
+        t.p.settle();
+        CHECK(t.b.set(characteristic::fill, 0) == 0);
+        CHECK(t.a.prepare_to_receive() == 0);
+        t.p.settle();
+        collected done;
+        REQUIRE(t.p.b.engine.collect_any(t.p.b.c, done) == result::one);
+        CHECK(done.code == runtime::return_code::ok);
+        CHECK(r.text() == record);
+        CHECK(t.b.state() == 5);  // data came with the turn
+    }
+
+    TEST_CASE("floods: what a partner sends while a result waits to be collected is bounded") {
+        struct flood {
+            wire::frame_type type;
+            std::uint8_t indicators;
+            std::size_t length;
+        };
+        const flood floods[] = {{wire::frame_type::expedited, 0, 86},
+                                {wire::frame_type::expedited_read, 0, 0},
+                                {wire::frame_type::data, 0, 100},
+                                {wire::frame_type::data, wire::indicator::definite_response, 0}};
+        for (const flood& f : floods) {
+            CAPTURE(static_cast<int>(f.type));
+            CAPTURE(f.length);
+            talking t;
+            t.leave_result_waiting();
+            t.inject(f.type, f.indicators, f.length, 50'000);
+            t.p.settle();
+            CHECK(t.p.b.last_reason == wire::reason::credit_overrun);
+            collected done;
+            REQUIRE(t.p.b.engine.collect_any(t.p.b.c, done) == result::one);
+            CHECK(done.code == runtime::return_code::ok);
+        }
+    }
+
+    TEST_CASE("memory: frames that found none of ours are given back to where they came from") {
+        talking t;
+        t.leave_result_waiting();
+        std::vector<runtime::buffer*> all;
+        for (const std::size_t size : {std::size_t{1}, std::size_t{1'000}, std::size_t{60'000}})
+            while (runtime::buffer* b = t.p.b.engine.inbound().allocate(size, 0)) all.push_back(b);
+        while (runtime::buffer* b = t.p.b.engine.inbound().allocate_cell(0)) all.push_back(b);
+        CHECK(t.a.send_expedited("now") == 0);
+        t.p.settle();
+        CHECK(t.b.cancel() == 0);
+        CHECK(t.b.state() == -24);
+        for (runtime::buffer* b : all) t.p.b.engine.inbound().release(b, 0);
+    }
+
+    TEST_CASE("memory: an error report with a long text is one report also when only cells are left") {
+        talking t{true};
+        std::vector<runtime::buffer*> all;
+        for (const std::size_t size : {std::size_t{1'000}, std::size_t{60'000}})
+            while (runtime::buffer* b = t.p.b.engine.inbound().allocate(size, 0)) all.push_back(b);
+        CHECK(t.a.log_data(std::string(500, 'x')) == 0);
+        CHECK(t.a.send_error() == 0);
+        t.p.settle();
+        CHECK(t.b.receive().code == 21);
+        REQUIRE(t.p.b.log.size() == 1);
+        CHECK(t.p.b.log[0].text.size() == 500);
+        for (runtime::buffer* b : all) t.p.b.engine.inbound().release(b, 0);
+    }
+
+    TEST_CASE("state: what a Send changes beside a Receive that waits is shown at once") {
+        pair p;
+        (void)p.b.engine.tps().add("ECHO", 100);
+        program a{p, p.a};
+        REQUIRE(a.initialize("NET.B", "ECHO") == 0);
+        REQUIRE(a.set(characteristic::send_receive_mode, 1) == 0);
+        REQUIRE(a.allocate() == 0);
+        pending_receive r;
+        REQUIRE(r.begin(a, 100) == 35);
+        CHECK(a.deallocate() == 0);
+        CHECK(a.state() == 16);
+        CHECK(a.send("x") == 25);
+    }
+}
