@@ -35,7 +35,8 @@ step flow::over(return_code code) noexcept {
 // Full duplex: what the partner's abnormal end is to those who send. Why an attach was rejected is for Receive to say.
 return_code flow::why_ended() const noexcept {
     const buffer* const b = v.received_last;
-    if (b == nullptr) return v.fate != return_code::ok ? v.fate : loss();
+    if (v.fate != return_code::ok) return set_of(v.fate) == return_set::ae ? return_code::allocation_error : v.fate;
+    if (b == nullptr) return loss();
     const return_code code =
         wire::return_code_of(wire::decode_fmh7({b->bytes() + b->begin, b->size()}).report.sense, false);
     if (set_of(code) == return_set::ae) return return_code::allocation_error;
@@ -56,7 +57,8 @@ step flow::transmit(operation& op) noexcept {
         if (duplex && v.said.peer_ended) return over(why_ended());
         if (!duplex && error_queued()) return step::done(take_error());
         const bool heard_all = duplex || v.received == nullptr;
-        if (heard_all && v.fate != return_code::ok) return over(v.fate);
+        if (heard_all && v.fate != return_code::ok)
+            return over(duplex && op.kind != verb::receive ? why_ended() : v.fate);
         if (heard_all && v.word.has(flag::link_lost)) return over(loss());
     }
     if (!op.appended) {
@@ -113,7 +115,7 @@ step flow::send_error(operation& op) noexcept {
     if (duplex && v.said.peer_ended) return over(why_ended());
     if (had_turn) {
         if (!duplex && error_queued()) return step::done(take_error());
-        if (v.fate != return_code::ok) return over(v.fate);
+        if (v.fate != return_code::ok) return over(duplex ? why_ended() : v.fate);
     }
     if (v.word.has(flag::link_lost)) return over(loss());
     bool purging = true;

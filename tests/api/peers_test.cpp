@@ -182,18 +182,18 @@ wire::reason reason_named(const std::string& name) {
     return wire::reason::none;
 }
 
-// A listener of another kind: takes one connection and answers whatever comes with `answer`.
+// A listener of another kind: takes one connection and answers whatever comes with `answer`. `stays`: it listens on.
 class other_server {
 public:
-    explicit other_server(bytes answer) : listener_{new_socket()}, where{listen_on(listener_)} {
+    explicit other_server(bytes answer, bool stays = false) : listener_{new_socket()}, where{listen_on(listener_)} {
         REQUIRE_FALSE(where.empty());
-        thread_ = std::thread{[this, answer = std::move(answer)] {
+        thread_ = std::thread{[this, stays, answer = std::move(answer)] {
             const socket_handle s = ::accept(listener_, nullptr, nullptr);
             if (s == no_socket) return;
             const wire_end end{s};
             (void)end.next();  // the hello
             end.send(answer);
-            end.end_writing();
+            if (!stays) end.end_writing();
             while (end.next()) {
             }
         }};
@@ -533,6 +533,37 @@ TEST_SUITE("api") {
                 CHECK(t.state() == -CM_PROGRAM_PARAMETER_CHECK);
             }
         CHECK(running_unit::conversations_open() == 0);
+    }
+
+    TEST_CASE("peers: who takes no expedited data or no full-duplex conversation is sent none") {
+        const bytes payload = hello_payload();
+        bytes hello(wire::frame_header_size);
+        wire::encode_header(hello.data(), {static_cast<std::uint16_t>(payload.size()), wire::frame_type::hello, 0, 0});
+        hello.insert(hello.end(), payload.begin(), payload.end());
+        const house h;
+        const other_server plain{hello, true};
+        talk t;
+        t.prepare(plain.where + "/TP");
+        REQUIRE(t.allocate() == CM_OK);
+        const CM_INT32 length = 4;
+        CM_INT32 info = -1, rc = -1;
+        cmsndx(t.id.data(), "fast", &length, &info, &rc);
+        CHECK(rc == CM_EXP_DATA_NOT_SUPPORTED);
+        CHECK(info == CM_NO_CONTROL_INFO_RECEIVED);
+        CHECK(t.state() == CM_SEND_STATE);
+        CHECK(t.send("data", CM_SEND_AND_FLUSH) == CM_OK);
+        CHECK(t.deallocate(CM_DEALLOCATE_ABEND) == CM_OK);
+        // Allocate does not know; the calls that tell of a rejected attach do.
+        for (const bool receives : {true, false}) {
+            talk d;
+            d.prepare(plain.where + "/TP");
+            REQUIRE(d.set(cmssrm, CM_FULL_DUPLEX) == CM_OK);
+            REQUIRE(d.allocate() == CM_OK);
+            CHECK(d.state() == CM_SEND_RECEIVE_STATE);
+            CHECK((receives ? d.receive().code : d.send("data")) ==
+                  (receives ? CM_SEND_RCV_MODE_NOT_SUPPORTED : CM_ALLOCATION_ERROR));
+            CHECK(d.state() == -CM_PROGRAM_PARAMETER_CHECK);
+        }
     }
 
     TEST_CASE("peers: a port where nobody listens is told to retry, a host that does not exist is not") {

@@ -63,8 +63,12 @@ CM_INT32 while_partner(stage& s, const std::string& script, const std::function<
 
 std::vector<expedited_case> expedited_cases(const stage& s, CM_INT32 state) {
     std::vector<expedited_case> all;
-    const auto add = [&all](std::string name, const char* call, CM_INT32 code, std::string prelude,
-                            std::function<void(stage&, CM_INT32)> run) {
+    // An end that accepted and asks to end says nothing more until it is answered, not even that it has cancelled.
+    const bool mute = state == CM_CONFIRM_DEALLOCATE_STATE && s.x_allocates;
+    const auto add = [&](std::string name, const char* call, CM_INT32 code, std::string prelude,
+                         std::function<void(stage&, CM_INT32)> run) {
+        if (mute && name.find("partner end") != name.npos) return;
+        if (mute && name.find("partner has ended") != name.npos) return;
         all.push_back({std::move(name), call, code, std::move(prelude), std::move(run)});
     };
     add("taken", "cmsndx", CM_OK, "", [](stage& t, CM_INT32 in) {

@@ -41,7 +41,9 @@ struct entry {
     std::set<CM_INT32> good{CM_OK};  // codes for good parameters
     bool changes = false;            // good parameters change the conversation: they are not tried out
     std::function<void(stage&)> before{};
-    CM_INT32 nobody = CM_PROGRAM_PARAMETER_CHECK;  // the code for identifications of nobody
+    std::function<void(stage&)> each_before{};           // before each try with good parameters
+    std::function<void(stage&, CM_INT32 value)> each{};  // after it
+    CM_INT32 nobody = CM_PROGRAM_PARAMETER_CHECK;        // the code for identifications of nobody
     bool supported = true;
     bool basic = false;  // belongs to basic conversations
 };
@@ -91,8 +93,6 @@ std::vector<entry> all_entries() {
         verb("cmallc", cmallc, {id_in()}, initialized),
         verb("cminic", cminic, {room(8)}, 0),
         verb("cmacci", cmacci, {id_in()}, initialized),
-        verb("cmsndx", cmsndx, {id_in(), text(std::string(86, 'x')), length(1, 86), out()}, sends),
-        verb("cmrcvx", cmrcvx, {id_in(), room(86), length(0, 86), out(), out(), number(0, 1)}, sends),
         plain("cmesrm", cmesrm, {id_in(), out()}, sends),
         verb("cmdeal", cmdeal, {id_in()}, sends),
         verb("cmcfm", cmcfm, {id_in(), out()}, sends),
@@ -167,6 +167,19 @@ std::vector<entry> all_entries() {
         without_support("cmwcmp", cmwcmp, {out(), out(), out(), out(), out(), room(64)}),
     };
     const auto add = [&](entry e) -> entry& { return all.emplace_back(std::move(e)); };
+    // One is under way at a time: the partner takes each before the next.
+    add(plain("cmsndx", cmsndx, {id_in(), text(std::string(86, 'x')), length(1, 86), out()}, sends)).each =
+        [](stage& s, CM_INT32 size) {
+            (void)s.other().ask("expedited " + std::string(static_cast<std::size_t>(size), 'x'));
+        };
+    // Something is there that needs all of the room, and is taken in the end by who has it.
+    add(plain("cmrcvx", cmrcvx, {id_in(), room(86), length(0, 86, 86), out(), out(), number(0, 1)}, sends)).good = {
+        CM_OK, CM_BUFFER_TOO_SMALL};
+    all.back().each_before = [](stage& s) {
+        (void)s.x.receive_expedited(CM_RECEIVE_IMMEDIATE);  // what the last try has left
+        (void)s.other().ask("expedite " + std::string(86, 'x'));
+        s.ping();
+    };
     // Nothing is there to receive, so that good lengths are tried at no cost.
     add(plain("cmrcv", cmrcv, {id_in(), room(32'767), length(0, 32'767), out(), out(), out(), out()}, receives))
         .before = [](stage& s) { need(s.x.set(cmsrt, CM_RECEIVE_IMMEDIATE), CM_OK, "Set_Receive_Type"); };
@@ -352,6 +365,7 @@ private:
         bring(e);
         bool any = false;
         const auto one = [&](std::size_t i, CM_INT32 value) {
+            if (e.each_before) e.each_before(stage_);
             arguments a{e, stage_.x.id};
             a.put(i, value);
             CM_INT32 code = a.call();
@@ -361,6 +375,7 @@ private:
             if (e.name == "cmrltp" || e.name == "xcendt" || e.name == "xcinct")
                 codes.insert(CM_PROGRAM_PARAMETER_CHECK);
             expect(e, codes, code, "parameter " + std::to_string(i + 1) + " " + std::to_string(value), failures);
+            if (e.each) e.each(stage_, value);
             ++n.within;
             any = true;
         };
