@@ -175,6 +175,20 @@ TEST_SUITE("duplex") {
         CHECK(r.text() == "answer");
     }
 
+    TEST_CASE("a Deallocate beside a Receive that waits shows in the state at once") {
+        duplex d;
+        waiting_receive r{d.a};
+        CHECK(d.a.deallocate() == 0);
+        CHECK(d.a.state() == receive_only);
+        CHECK(d.b.deallocate() == 0);
+        d.p.settle();
+        REQUIRE(r.finished());
+        CHECK(r.collect() == 18);
+        CHECK(d.a.state() == gone);
+        CHECK(d.b.receive().code == 18);
+        d.check_all_returned();
+    }
+
     TEST_CASE("a Send that waits for credit goes on while a Receive is served, and the other way round") {
         runtime::limits small = pair::small();
         small.window_bytes = 2'048;
