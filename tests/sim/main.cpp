@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "tests/sim/duplex.hpp"
 #include "tests/sim/world.hpp"
 
 namespace {
@@ -65,6 +66,7 @@ int main(int argc, char** argv) {
             colloquy::sim::world w{seed, judge, o.verbose};
             try {
                 w.run();
+                if (seed % 3 == 0) colloquy::sim::run_duplex(seed, o.verbose);
             } catch (const colloquy::sim::failure& f) {
                 ++failed;
                 std::fprintf(stderr, "seed %llu: %s\n  drawn: %s\n  replay: %s --seed-from %llu --seeds 1 --verbose\n",
