@@ -554,8 +554,9 @@ void oracle::judge_express(side& s, request& r, std::int32_t code, const circums
     switch (code) {
         case 0:
             if (sends) {
-                // One that the partner has received may not have been collected yet.
-                const bool reading = (p.pending && p.pending->what == call::receive_expedited) || p.beside[1];
+                // One that the partner has received may not have been collected yet, or never will be.
+                const bool reading = p.state == row_state::reset ||
+                                     (p.pending && p.pending->what == call::receive_expedited) || p.beside[1];
                 if (p.express_read + (reading ? 1 : 0) + 1 < s.express.size())
                     fail(where() + " while the one before is not read");
                 s.express_sure = s.express.size();
