@@ -604,6 +604,8 @@ void oracle::judge_express(side& s, request& r, std::int32_t code, const circums
 // At rest, with every link up.
 bool oracle::stuck_express(const side& s, const request& r, std::string& why) {
     const side& p = s.of->other(s);
+    // Until this program confirms the end, the partner's channel carries nothing more.
+    if (s.state == row_state::confirm_deallocate) return false;
     if (r.what == call::receive_expedited && p.express_sure > s.express_read)
         why = "Receive_Expedited_Data waits although the partner has sent";
     else if (r.what == call::send_expedited && s.attached && p.express_read + 1 == s.express.size())
