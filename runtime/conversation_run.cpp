@@ -150,9 +150,14 @@ step flow::send_error(operation& op) noexcept {
     return step::done(return_code::ok);
 }
 
+// A lost link for calls beside the flow of data: what has come is received first, and Receive tells the loss.
+step flow::lost_beside() noexcept {
+    return v.received != nullptr ? step::done(return_code::conversation_ending) : over(loss());
+}
+
 // Expedited data passes what is in the send buffer, but not the attach.
 step flow::send_expedited(operation& op) noexcept {
-    if (v.word.has(flag::link_lost)) return over(loss());
+    if (v.word.has(flag::link_lost)) return lost_beside();
     if (v.said.peer_ended || v.said.end_conditional || !reachable())
         return step::done(return_code::conversation_ending);
     if (!v.link->peer_can(wire::hello_flag::expedited)) return step::done(return_code::exp_data_not_supported);
@@ -191,7 +196,7 @@ step flow::receive_expedited(operation& op) noexcept {
         }
         return step::done(return_code::ok);
     }
-    if (v.word.has(flag::link_lost)) return over(loss());
+    if (v.word.has(flag::link_lost)) return lost_beside();
     if (v.said.peer_ended || v.channel == 0) return step::done(return_code::conversation_ending);
     return op.immediate ? step::done(return_code::unsuccessful) : step::wait();
 }

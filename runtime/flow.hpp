@@ -106,6 +106,7 @@ private:
     void both_done() noexcept;
     [[nodiscard]] return_code why_ended() const noexcept;
     [[nodiscard]] step over(return_code code) noexcept;
+    [[nodiscard]] step lost_beside() noexcept;
     void yield_turn() noexcept;
 };
 

@@ -437,6 +437,29 @@ TEST_SUITE("expedited") {
         CHECK(t.b.state() == gone);
     }
 
+    TEST_CASE("a lost link: what has come is received before the loss is told") {
+        talking t;
+        t.accept();
+        CHECK(t.a.send("came in time") == 0);
+        CHECK(t.a.flush() == 0);
+        t.p.settle();
+        std::string buffer(86, '\0');
+        std::int32_t length = -1, info = -1;
+        const auto o = runtime::receive_expedited_data(t.b.u.engine, t.b.u.c, t.b.id, buffer.data(), 86, &length, &info,
+                                                       0, nullptr);
+        REQUIRE(o.must_wait);
+        t.p.b.cut();
+        t.p.settle();
+        REQUIRE(t.b.u.engine.finished(o.id, o.on));
+        runtime::return_code code{};
+        CHECK(t.b.u.engine.collect(t.b.u.c, o.id, code, o.on));
+        CHECK(code == runtime::return_code::conversation_ending);
+        CHECK(t.b.send_expedited("x") == 38);
+        CHECK(t.b.receive().text == "came in time");
+        CHECK(t.b.send_expedited("x") == 27);
+        CHECK(t.b.state() == gone);
+    }
+
     TEST_CASE("Cancel ends it, and the slot lives until its caller has heard") {
         talking t;
         t.accept();
