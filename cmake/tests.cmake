@@ -56,7 +56,7 @@ if(UNIX)
         ARGUMENTS --test-suite=conformance --check ${PROJECT_SOURCE_DIR}/docs/conformance.md)
     add_test(NAME colloquy_conformance_random COMMAND colloquy_conformance "--test-suite=random calls")
     set_tests_properties(colloquy_conformance_random PROPERTIES
-        LABELS conformance TIMEOUT 300 ENVIRONMENT "${test_environment}")
+        LABELS "conformance;random" TIMEOUT 300 ENVIRONMENT "${test_environment}")
 endif()
 include(${PROJECT_SOURCE_DIR}/tests/programs/programs.cmake)
 include(${PROJECT_SOURCE_DIR}/tests/examples/examples.cmake)

@@ -687,16 +687,18 @@ private:
         const CM_INT32 code = s.e().set(c.f, value);
         if (s.shared && code == CM_OPERATION_NOT_ACCEPTED) return code;
         if (s.shared && c.f == cmspm && code == CM_PROGRAM_STATE_CHECK) return code;
-        const bool conflicts =
-            (value == 2 && s.sync == 0 && (c.f == cmsdt || c.f == cmsptr || c.f == cmsst)) ||
-            (c.f == cmssl && value == 0 && (s.send_type == 2 || s.prepare_type == 2 || s.deallocate_type == 2));
+        const auto conflicts = [&] {
+            return (value == 2 && s.sync == 0 && (c.f == cmsdt || c.f == cmsptr || c.f == cmsst)) ||
+                   (c.f == cmssl && value == 0 && (s.send_type == 2 || s.prepare_type == 2 || s.deallocate_type == 2));
+        };
         const auto take = [&] {
-            if (code == CM_OK && (wrong || conflicts)) throw failure(describe(s, c.name, std::to_string(value), code));
+            if (code == CM_OK && (wrong || conflicts()))
+                throw failure(describe(s, c.name, std::to_string(value), code));
             if (code == CM_OK && c.chosen != nullptr) s.*c.chosen = value;
         };
         if (!s.pending.empty()) {
             if (busy_answer(group, code)) return code;
-            const bool expected = code == CM_OK || (code == CM_PROGRAM_PARAMETER_CHECK && (wrong || conflicts)) ||
+            const bool expected = code == CM_OK || (code == CM_PROGRAM_PARAMETER_CHECK && (wrong || conflicts())) ||
                                   (code == CM_PROGRAM_STATE_CHECK && group.starts_with("Set_Conversation_Type"));
             if (s.pending == "Receive" && expected) {
                 take();
@@ -819,6 +821,10 @@ public:
         answering_.join();
     }
     [[nodiscard]] unsigned rounds() const { return rounds_; }
+    // Until that many rounds more have been made, or one has failed.
+    void wait_for(unsigned more) const {
+        for (const unsigned from = rounds_; rounds_ - from < more && !broken_;) std::this_thread::yield();
+    }
     [[nodiscard]] std::string failed() const { return failed_ask_ + failed_answer_; }
 
 private:
@@ -836,6 +842,7 @@ private:
             need(near_.deallocate(), CM_OK, "Deallocate");
         } catch (const failure& f) {
             failed_ask_ = f.what();
+            broken_ = true;
             (void)near_.cancel();
         }
     }
@@ -851,14 +858,52 @@ private:
             }
         } catch (const failure& f) {
             failed_answer_ = f.what();
+            broken_ = true;
             (void)far_.cancel();
         }
     }
     program_end near_, far_;
-    std::atomic<bool> stop_{false};
+    std::atomic<bool> stop_{false}, broken_{false};
     std::atomic<unsigned> rounds_{0};
     std::string failed_ask_, failed_answer_;
     std::thread asking_, answering_;
+};
+
+// A program that does not come for what its calls have come to: others must go on all the same.
+class late_comer {
+public:
+    // Its Accept has finished, and nobody has asked.
+    explicit late_comer(const std::string& where) {
+        need(far_.accept(), CM_OPERATION_INCOMPLETE, "Accept_Conversation");
+        near_.prepare(where + "/LATE", CM_NONE, false);
+        need(near_.allocate(), CM_OK, "Allocate");
+        need(near_.flush(), CM_OK, "Flush");
+    }
+    void accepted() {
+        collect(far_);
+        need(far_.set(cmspm, CM_NON_BLOCKING), CM_OK, "Set_Processing_Mode");
+        need(far_.receive(), CM_OPERATION_INCOMPLETE, "Receive");
+        // It is told of data, which stays where it is.
+        need(near_.set(cmsst, CM_SEND_AND_FLUSH), CM_OK, "Set_Send_Type");
+        need(near_.send("late"), CM_OK, "Send_Data");
+    }
+    void received() {
+        collect(far_);
+        need(far_.text() == "late", "another text");
+        need(far_.cancel(), CM_OK, "Cancel_Conversation");
+        (void)near_.cancel();
+    }
+
+private:
+    static void collect(const program_end& e) {
+        id_bytes id{};
+        CM_INT32 code = -1, rc = -1;
+        cmwait(id.data(), &code, &rc);
+        need(rc, CM_OK, "Wait_For_Conversation");
+        need(code, CM_OK, "the call that was not collected");
+        need(id == e.id, "another conversation");
+    }
+    program_end near_, far_;
 };
 
 void serve(std::string_view name) {
@@ -884,8 +929,26 @@ TEST_SUITE("random calls") {
         serve("QUIET");
         bystanders inside{"inproc"};
         bystanders outside{running_unit::address()};
+        serve("LATE");
+        const auto others_go_on = [&] {
+            note_step("others, while a completion is left uncollected");
+            inside.wait_for(500);
+            outside.wait_for(500);
+        };
+        {
+            late_comer far{running_unit::address()};
+            others_go_on();
+            far.accepted();
+            others_go_on();
+            far.received();
+        }
+        late_comer near{"inproc"};
+        others_go_on();
+        near.accepted();
+        others_go_on();
         serve("R");
         {
+            // The process's callback is registered late: what was told before stays where it was told.
             game g{4, seed, calls};
             g.join();
             for (const std::string& f : g.failures()) FAIL_CHECK(f);
@@ -907,6 +970,7 @@ TEST_SUITE("random calls") {
             clq_set_callback(nullptr, nullptr, nullptr, &rc);
             CHECK(rc == CM_OK);
         }
+        near.received();
         // What nobody accepted goes, too; it may still be on its way.
         while (running_unit::conversations_open() != 0) {
             program_end e;
