@@ -116,6 +116,7 @@ struct exchange {
     // Full duplex: the partner's direction has ended normally. Ours: we_ended.
     std::uint8_t peer_done : 1 = 0;
     std::uint8_t expedited_unread : 1 = 0;   // ours is under way or not taken by the partner's program
+    std::uint8_t expedited_read_owed : 1 = 0;  // it was taken while nothing might be sent
     std::uint8_t expedited_waiting : 1 = 0;  // the partner's waits for our program
     std::uint8_t signal_owed : 1 = 0;        // Request_To_Send was called before the attach has left
     std::uint8_t errors_owed = 0;            // error reports that stand behind what is in the send buffer

@@ -311,6 +311,7 @@ return_code flow::take_error() noexcept {
     v.spoken = {};
     if ((indicators & in::purging) != 0) yield_turn();
     v.said.end_conditional = 0;
+    acknowledge_expedited();
     v.state = conversation_state::receive;
     settle_credit();
     return code;

@@ -180,6 +180,16 @@ step flow::send_expedited(operation& op) noexcept {
     return step::done(return_code::ok);
 }
 
+void flow::acknowledge_expedited() noexcept {
+    // Until its end is confirmed or refused a partner's channel carries nothing more from us.
+    if (!v.said.expedited_read_owed || !reachable() || (v.said.end_conditional && !v.said.originator)) return;
+    buffer* b = e.control(c, 0);
+    if (b == nullptr) return;  // with the next error, or never: the partner's next waits
+    v.said.expedited_read_owed = 0;
+    wire::encode_header(b->bytes() + b->begin, {0, wire::frame_type::expedited_read, 0, v.channel});
+    v.link->send(c, b);
+}
+
 step flow::receive_expedited(operation& op) noexcept {
     if (v.said.expedited_waiting) {
         const aside& a = e.aside_of(v);
@@ -187,13 +197,8 @@ step flow::receive_expedited(operation& op) noexcept {
         if (a.expedited_size > op.length) return step::done(return_code::buffer_too_small);
         std::memcpy(op.buffer, a.expedited, a.expedited_size);
         v.said.expedited_waiting = 0;
-        // Until its end is confirmed a partner's channel carries nothing more from us.
-        if (reachable() && !(v.said.end_conditional && !v.said.originator)) {
-            if (buffer* b = e.control(c, 0); b != nullptr) {
-                wire::encode_header(b->bytes() + b->begin, {0, wire::frame_type::expedited_read, 0, v.channel});
-                v.link->send(c, b);
-            }
-        }
+        v.said.expedited_read_owed = 1;
+        acknowledge_expedited();
         return step::done(return_code::ok);
     }
     if (v.word.has(flag::link_lost)) return lost_beside();

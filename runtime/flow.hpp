@@ -107,6 +107,7 @@ private:
     [[nodiscard]] return_code why_ended() const noexcept;
     [[nodiscard]] step over(return_code code) noexcept;
     [[nodiscard]] step lost_beside() noexcept;
+    void acknowledge_expedited() noexcept;
     void yield_turn() noexcept;
 };
 
