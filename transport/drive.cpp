@@ -271,7 +271,7 @@ runtime::session* drive::begin(stream where, runtime::partner* p, std::uint32_t 
     links_open_.fetch_add_relaxed(1);
     if (!in_process) {
         (void)reactor_->submit_read(where, l.read_);
-        s->start(context, p != nullptr ? wire::link_side::connector : wire::link_side::acceptor, now_);
+        s->start(context, p != nullptr ? wire::link_side::connector : wire::link_side::acceptor, now());
         settle_timer(l);
     }
     return s;
@@ -282,7 +282,7 @@ void drive::begin_in_process(runtime::partner& p, std::uint32_t which) noexcept 
     runtime::session* far = near == nullptr ? nullptr : begin({}, nullptr, 0);
     if (far == nullptr) {
         if (near != nullptr) {
-            near->start(context, wire::link_side::connector, now_);
+            near->start(context, wire::link_side::connector, now());
             near->lost(context, runtime::return_code::resource_failure_retry, wire::reason::limits);
             return;
         }
@@ -293,8 +293,8 @@ void drive::begin_in_process(runtime::partner& p, std::uint32_t which) noexcept 
     link& b = link_of(*far);
     a.peer_ = &b;
     b.peer_ = &a;
-    far->start(context, wire::link_side::acceptor, now_);
-    near->start(context, wire::link_side::connector, now_);
+    far->start(context, wire::link_side::acceptor, now());
+    near->start(context, wire::link_side::connector, now());
     settle_timer(a);
     settle_timer(b);
 }
@@ -321,18 +321,18 @@ void drive::expired(link& l) noexcept {
             l.broken_.store_release(1);
             finish(l);
         } else {
-            wheel_.add(l.timer_, now_ + 10 * ms);
+            wheel_.add(l.timer_, now() + 10 * ms);
         }
         return;
     }
-    l.session_.tick(context, now_);
+    l.session_.tick(context, now());
     if (!l.ended_) settle_timer(l);
 }
 
 void drive::read_done(link& l, io_result result) noexcept {
     if (result.error == 0 && result.bytes != 0) {
         if (!l.ended_) {
-            l.session_.received(context, scratch_, result.bytes, now_);
+            l.session_.received(context, scratch_, result.bytes, now());
             if (!l.ended_) settle_timer(l);
         }
         return;
@@ -440,7 +440,7 @@ void drive::arm(watch_node& n) noexcept {
 void drive::came(watch_node& n) noexcept {
     n.armed.exchange_acq_rel(0);  // release[watch-armed] acquire[watch-armed]
     const std::uint64_t deadline = n.of->deadline.load_acquire();
-    if (deadline != 0 && deadline <= now_) runtime::expire(engine_, context, *n.of, now_);
+    if (deadline != 0 && deadline <= now()) runtime::expire(engine_, context, *n.of, now());
     arm(n);
 }
 
@@ -472,7 +472,7 @@ void drive::look(link& l) noexcept {
     }
     for (runtime::buffer* b = l.inbox_.take_all(); b != nullptr;) {
         runtime::buffer* const next = b->next;
-        if (!l.ended_) l.session_.received_frame(context, {b->bytes() + b->begin, b->size()}, now_);
+        if (!l.ended_) l.session_.received_frame(context, {b->bytes() + b->begin, b->size()}, now());
         engine_.release_outbound(context, b);
         b = next;
     }
@@ -517,7 +517,7 @@ void drive::finish(link& l) noexcept {
     // done.
     const bool broken = l.broken_.load_acquire() != 0;
     if (!broken && !l.session_.take_write_duty()) {
-        if (!l.timer_.active()) wheel_.add(l.timer_, now_ + options_.linger_ms * ms);
+        if (!l.timer_.active()) wheel_.add(l.timer_, now() + options_.linger_ms * ms);
         return;
     }
     (void)wheel_.cancel(l.timer_);
@@ -537,7 +537,7 @@ void drive::finish(link& l) noexcept {
         close_link(l);
         return;
     }
-    wheel_.add(l.timer_, now_ + options_.linger_ms * ms);
+    wheel_.add(l.timer_, now() + options_.linger_ms * ms);
 }
 
 void drive::close_link(link& l) noexcept {
@@ -570,7 +570,7 @@ bool drive::settle() noexcept {
                 forget(*a);
                 begin_in_process(p, which);
             } else {
-                wheel_.add(a->limit, now_ + options_.connect_ms * ms);
+                wheel_.add(a->limit, now() + options_.connect_ms * ms);
                 a->begin();
             }
             a = next;
@@ -635,7 +635,9 @@ void drive::end_wait(std::uint64_t deadline_ns, bool alone, bool news) noexcept 
     if (own < deadline_ns) deadline_ns = own;
     const bool asleep = !news && deadline_ns > now_ && (alone ? token.try_sleep_alone() : token.try_sleep());
     const std::uint64_t timeout = !asleep ? 0 : deadline_ns == UINT64_MAX ? poll_forever : deadline_ns - now_;
+    slept_ = asleep;
     (void)reactor_->poll(timeout, poll_budget);
+    slept_ = false;
     if (asleep) (void)token.awake();
     now_ = now_ns();
     (void)settle();

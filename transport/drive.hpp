@@ -15,6 +15,7 @@
 #include "runtime/pile.hpp"
 #include "runtime/timer_wheel.hpp"
 #include "transport/address.hpp"
+#include "transport/platform.hpp"
 #include "transport/reactor.hpp"
 
 namespace colloquy::transport {
@@ -188,7 +189,14 @@ private:
     const drive_options options_;
     std::unique_ptr<reactor> reactor_;
     runtime::timer_wheel wheel_;
+    // The time of this pass. What a poll delivers after it slept must not be dated from before the sleep.
+    [[nodiscard]] std::uint64_t now() noexcept {
+        if (slept_) now_ = now_ns();
+        slept_ = false;
+        return now_;
+    }
     std::uint64_t now_;
+    bool slept_ = false;
     std::vector<std::byte> scratch_;
     runtime::pile<link::note> notes_;
     runtime::pile<attempt> attempts_;                        // to be begun

@@ -2,6 +2,7 @@
 // protocol gives, and nothing else. A conversation between honest ends goes on all the time.
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <optional>
 #include <thread>
 #include <vector>
@@ -251,6 +252,25 @@ TEST_SUITE("api") {
         early.send(wire::frame_type::data, in::begin, 3, attach_section());
         early.expect_end(wire::frame_type::refuse, wire::reason::not_colloquy);
         h.check_undisturbed();
+    }
+
+    TEST_CASE("peers: who comes after a silence longer than a greeting may take is welcome") {
+        // Time itself is what is tested, so some passes.
+        const scratch_configuration file{"[timeouts]\ngreeting_ms = 100\n"};
+        for (const unsigned reactors : {1U, 0U}) {
+            clq_options o = file.options();
+            o.listen = "127.0.0.1:0";
+            o.reactors = reactors;
+            const running_unit unit{o};
+            serve_tp("TP");
+            talk accepts;
+            REQUIRE(accepts.accept() == CM_OPERATION_INCOMPLETE);  // somebody drives
+            for (int i = 0; i < 2; ++i) {
+                std::this_thread::sleep_for(std::chrono::milliseconds{350});
+                const stranger welcome{running_unit::address()};
+            }
+            CHECK(accepts.cancel() == CM_OK);
+        }
     }
 
     TEST_CASE("peers: every malformed hello is refused for its reason") {
