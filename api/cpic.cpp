@@ -180,7 +180,11 @@ CM_ENTRY cmallc(const void* conversation_ID, CM_RETURN_CODE* return_code) {
     if (return_code != nullptr && (*return_code == CM_ALLOCATE_FAILURE_NO_RETRY ||
                                    *return_code == CM_ALLOCATE_FAILURE_RETRY || *return_code == CM_PARAMETER_ERROR))
         if (logical_unit* const u = api::running_unit(); u != nullptr) {
-            api::set_last_error(u->why_no_link({name, static_cast<std::size_t>(size)}));
+            const std::string_view partner{name, static_cast<std::size_t>(size)};
+            const bool known = *return_code == CM_PARAMETER_ERROR && u->partner(partner) != nullptr;
+            api::set_last_error(known ? "no TP name is set (Set_TP_Name, or tp_name in [[side_information]]), or the "
+                                        "mode name is a reserved one"
+                                      : u->why_no_link(partner));
             api::secondary::add_detail(api::last_error());
         }
 }
