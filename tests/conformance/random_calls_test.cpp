@@ -299,6 +299,7 @@ private:
     void judge(subject& s, const std::string& call, const std::string& kind, CM_INT32 code, bool looks = true) {
         if (s.shared && code == CM_OPERATION_NOT_ACCEPTED) return;  // somebody else looks at it
         if (gone(s, code)) return;
+        if (s.cancelled && s.state == reset_state) return;  // the call met it alive, and it has been cancelled since
         if (s.unforeseen) {
             // The call was chosen for a half-duplex one, by another table.
             s.unforeseen = false;
