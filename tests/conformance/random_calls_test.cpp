@@ -676,8 +676,10 @@ private:
             const CM_INT32 code = s.e().allocate();
             judge(s, "Allocate", "", code);
             if (code != CM_OK || s.state == reset_state) return code;
-            const CM_INT32 limited = set_time_limit(s);
-            if (limited != CM_OPERATION_NOT_ACCEPTED && !gone(s, limited)) need(limited, CM_OK, "clq_set_time_limit");
+            CM_INT32 limited = CM_OPERATION_NOT_ACCEPTED;
+            do limited = set_time_limit(s);
+            while (s.shared && limited == CM_OPERATION_NOT_ACCEPTED);  // somebody else looks at it
+            if (!gone(s, limited)) need(limited, CM_OK, "clq_set_time_limit");
             return code;
         }
         const auto direct = [&](const char* call, const char* kind, CM_INT32 code) {
