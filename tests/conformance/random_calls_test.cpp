@@ -786,7 +786,7 @@ private:
     }
 
     CM_INT32 end_it(subject& s, random& r) {
-        if (s.duplex || r() % 2 == 0) {
+        if (s.duplex || s.pending == "Accept_Conversation" || r() % 2 == 0) {
             const CM_INT32 code = s.e().cancel();
             if (code == CM_PROGRAM_PARAMETER_CHECK && !s.pending.empty()) {
                 settle(s);
