@@ -88,9 +88,12 @@ conversation* claim_beside_receive(engine& e, context& c, conversation_id id, ph
         if (word_bits::phase_of(seen) == phase::done && !is_duplex(word_bits::state_of(seen))) return nullptr;
         switch (v->word.own(id.generation(), before)) {
             case state_word<>::own_result::stale: refused = rc::program_parameter_check; return nullptr;
-            case state_word<>::own_result::busy:
-                if (word_bits::phase_of(v->word.load()) == phase::delivering) continue;
+            case state_word<>::own_result::busy: {
+                // A delivery lets go soon, as does the other verb of a full-duplex conversation.
+                const std::uint64_t now = v->word.load();
+                if (word_bits::phase_of(now) != phase::claimed || is_duplex(word_bits::state_of(now))) continue;
                 return nullptr;
+            }
             case state_word<>::own_result::owned: break;
         }
         const bool receiving = v->op.kind == verb::receive && v->op.channel != notify::caller;

@@ -124,6 +124,33 @@ TEST_SUITE("duplex") {
             CHECK(running_unit::conversations_open() == 0);
         }
     }
+    TEST_CASE("the thread that sends sets its characteristics while the other one calls Receive") {
+        constexpr unsigned rounds = 20'000;
+        const running_unit unit;
+        serve_tp("TP");
+        talk a;
+        a.prepare("inproc/TP");
+        REQUIRE(a.set(cmssrm, CM_FULL_DUPLEX) == CM_OK);
+        REQUIRE(a.allocate() == CM_OK);
+        REQUIRE(a.flush() == CM_OK);
+        talk b;
+        collector all;
+        b.accept(all);
+        REQUIRE(a.set(cmsrt, CM_RECEIVE_IMMEDIATE) == CM_OK);
+        std::thread hears{[&] {
+            bool idle = true;
+            for (unsigned i = 0; i < rounds; ++i) idle = idle && a.receive(8).code == CM_UNSUCCESSFUL;
+            CHECK(idle);
+        }};
+        bool set = true;
+        for (unsigned i = 0; i < rounds; ++i)
+            set = set && a.set(cmsst, i % 2 == 0 ? CM_SEND_AND_FLUSH : CM_BUFFER_DATA) == CM_OK;
+        CHECK(set);
+        hears.join();
+        CHECK(a.cancel() == CM_OK);
+        CHECK(b.receive().code == CM_DEALLOCATED_ABEND_SVC);
+        CHECK(running_unit::conversations_open() == 0);
+    }
     TEST_CASE("expedited data both ways beside a stream of data on a half-duplex conversation") {
         constexpr unsigned count = 300;
         const running_unit unit{listening_options()};
