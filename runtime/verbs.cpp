@@ -78,8 +78,8 @@ conversation* claim_queue(engine& e, context& c, conversation_id id, queue on, p
 // The same for the calls that are allowed beside a non-blocking Receive, and on a full-duplex conversation beside any:
 // `before` is what the main operation was found to be.
 conversation* claim_beside_receive(engine& e, context& c, conversation_id id, phase& before, rc& refused) noexcept {
-    before = phase::idle;
     for (;;) {
+        before = phase::idle;
         conversation* v = claim(e, id, refused);
         if (v != nullptr || refused != rc::operation_not_accepted) return v;
         v = e.find(id);
