@@ -1,7 +1,4 @@
 // config: reads the TOML file into a configuration. See the header.
-//
-// Each table of the file is a list of fields, a key and what to do with its value; a key that is in no list is an error
-// that suggests the nearest one. Reading goes on after an error, so that one run tells all of them.
 #include "api/config.hpp"
 
 #include <algorithm>
@@ -14,246 +11,56 @@
 #include <numeric>
 #include <system_error>
 
+#include "api/config_table.hpp"
 #include "api/names.hpp"
+#include "api/toml_reader.hpp"
 #include "runtime/wire/hello.hpp"
-
-#define TOML_EXCEPTIONS 0
-#define TOML_ENABLE_FORMATTERS 0
-#include <toml++/toml.h>
 
 namespace colloquy::api {
 
 namespace {
 
-constexpr std::size_t file_size_max = std::size_t{1} << 20;
-constexpr std::size_t errors_max = 50;
 constexpr std::string_view lu_name_rule =
     "write NETID.LUNAME, each part 1 to 8 of A-Z 0-9 @ # $ and not beginning with a digit";
-
-std::string in_quotes(std::string_view text) {
-    constexpr std::size_t shown_max = 40;
-    std::string out = "'";
-    for (const char c : text.substr(0, shown_max)) {
-        out += c >= ' ' && c <= '~' ? c : '?';
-    }
-    return out + (text.size() > shown_max ? "...'" : "'");
-}
 
 bool is_full_lu_name(std::string_view name) {
     return name.find('.') != std::string_view::npos && wire::valid_lu_name(name);
 }
 
-// How many single-character edits lead from one word to the other.
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-    std::vector<std::size_t> row(b.size() + 1);
-    std::iota(row.begin(), row.end(), std::size_t{0});
-    for (std::size_t i = 0; i < a.size(); ++i) {
-        std::size_t diagonal = row[0];
-        row[0] = i + 1;
-        for (std::size_t j = 0; j < b.size(); ++j) {
-            const std::size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
-            diagonal = row[j + 1];
-            row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
-        }
-    }
-    return row.back();
-}
-
-std::string_view kind_of(const toml::node& node) {
-    switch (node.type()) {
-        case toml::node_type::table: return "a table";
-        case toml::node_type::array: return "an array";
-        case toml::node_type::string: return "a string";
-        case toml::node_type::integer: return "a whole number";
-        case toml::node_type::floating_point: return "a number with a fraction";
-        case toml::node_type::boolean: return "true or false";
-        default: return "a date or a time";
-    }
-}
-
-struct field {
-    std::string_view key;
-    std::function<void(const toml::node&)> read;
-};
-
-class configuration_reader {
+class configuration_reader : public toml_reader {
 public:
-    configuration_reader(std::string_view file, configuration& out) : file_{file}, out_{out} {}
+    // Keys of `elsewhere` at the root belong to another reader.
+    configuration_reader(std::string_view file, configuration& out, std::span<const std::string_view> elsewhere)
+        : toml_reader{file}, out_{out}, elsewhere_{elsewhere} {}
 
     void read_root(const toml::table& root) {
-        read_table(root, "the file",
-                   {{"lu_name", [this](const toml::node& n) { read_lu_name(n); }},
-                    {"listen", [this](const toml::node& n) { read_listen(n); }},
-                    {"reactors", [this](const toml::node& n) { integer(n, "reactors", 0, 256, out_.reactors); }},
-                    {"threads", [this](const toml::node& n) { boolean(n, "threads", out_.threads); }},
-                    {"standby", [this](const toml::node& n) { boolean(n, "standby", out_.standby); }},
-                    {"limits", [this](const toml::node& n) { read_limits(n); }},
-                    {"timeouts", [this](const toml::node& n) { read_timeouts(n); }},
-                    {"partner", [this](const toml::node& n) { each_table(n, "partner", &self::read_partner); }},
-                    {"tp", [this](const toml::node& n) { each_table(n, "tp", &self::read_tp); }},
-                    {"side_information", [this](const toml::node& n) {
-                         each_table(n, "side_information", &self::read_side_information);
-                     }}});
+        const auto each = [this](std::string_view key, void (self::*read_one)(const toml::table&)) {
+            return field{key, [this, key, read_one](const toml::node& n) {
+                             each_table(n, key, [&](const toml::table& one) { (this->*read_one)(one); });
+                         }};
+        };
+        std::vector<field> fields{
+            {"lu_name", [this](const toml::node& n) { read_lu_name(n); }},
+            {"listen", [this](const toml::node& n) { read_listen(n); }},
+            {"reactors", [this](const toml::node& n) { integer(n, "reactors", 0, 256, out_.reactors); }},
+            {"threads", [this](const toml::node& n) { boolean(n, "threads", out_.threads); }},
+            {"standby", [this](const toml::node& n) { boolean(n, "standby", out_.standby); }},
+            {"limits", [this](const toml::node& n) { read_limits(n); }},
+            {"timeouts", [this](const toml::node& n) { read_timeouts(n); }},
+            each("partner", &self::read_partner),
+            each("tp", &self::read_tp),
+            each("side_information", &self::read_side_information)};
+        for (const std::string_view key : elsewhere_) {
+            std::erase_if(fields, [&](const field& f) { return f.key == key; });
+            fields.push_back({key, [](const toml::node&) {}});
+        }
+        read_table(root, "the file", fields);
         check_threads(root);
         check_counts(root);
     }
 
-    // Where toml++ found the file not to be TOML.
-    void fail(const toml::source_region& at, std::string_view what) {
-        std::string text{what};
-        std::replace_if(
-            text.begin(), text.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
-        errors_.push_back({at.begin.line, at.begin.column, std::move(text)});
-    }
-
-    [[nodiscard]] std::vector<std::string> take_errors() {
-        std::stable_sort(errors_.begin(), errors_.end(), [](const located& a, const located& b) {
-            return a.line != b.line ? a.line < b.line : a.column < b.column;
-        });
-        std::vector<std::string> lines;
-        for (const located& error : errors_) {
-            if (lines.size() == errors_max) {
-                lines.push_back(file_ + ": " + std::to_string(errors_.size() - errors_max) + " more errors");
-                break;
-            }
-            lines.push_back(file_ + ":" + std::to_string(error.line) + ":" + std::to_string(error.column) + ": " +
-                            error.text);
-        }
-        return lines;
-    }
-
 private:
     using self = configuration_reader;
-
-    struct located {
-        toml::source_index line;
-        toml::source_index column;
-        std::string text;
-    };
-
-    void fail(const toml::node& at, std::string_view what) { fail(at.source(), what); }
-
-    // ---- tables ----
-
-    void read_table(const toml::table& table, std::string_view where, const std::vector<field>& fields) {
-        for (const auto& [key, node] : table) {
-            const std::string_view name = key.str();
-            const auto known =
-                std::find_if(fields.begin(), fields.end(), [&](const field& f) { return f.key == name; });
-            if (known == fields.end()) {
-                fail(key.source(),
-                     "unknown key " + in_quotes(name) + " in " + std::string{where} + "; " + suggestion(name, fields));
-            } else {
-                known->read(node);
-            }
-        }
-    }
-
-    static std::string suggestion(std::string_view name, const std::vector<field>& fields) {
-        const auto distance = [&](const field& f) { return edit_distance(name, f.key); };
-        const auto nearest = std::min_element(
-            fields.begin(), fields.end(), [&](const field& a, const field& b) { return distance(a) < distance(b); });
-        if (distance(*nearest) <= std::max<std::size_t>(1, nearest->key.size() / 3)) {
-            return "did you mean " + in_quotes(nearest->key) + "?";
-        }
-        std::string all = "known are";
-        for (const field& f : fields) {
-            all += (&f == &fields.front() ? " " : ", ") + std::string{f.key};
-        }
-        return all;
-    }
-
-    const toml::table* table(const toml::node& node, std::string_view name) {
-        if (!node.is_table()) {
-            fail(node, std::string{name} + " is " + std::string{kind_of(node)} + "; write a table, [" +
-                           std::string{name} + "]");
-        }
-        return node.as_table();
-    }
-
-    void each_table(const toml::node& node, std::string_view name, void (self::*read_one)(const toml::table&)) {
-        const toml::array* all = node.as_array();
-        if (all == nullptr) {
-            fail(node, std::string{name} + " is " + std::string{kind_of(node)} + "; write one [[" + std::string{name} +
-                           "]] for each");
-            return;
-        }
-        for (const toml::node& one : *all) {
-            if (one.is_table()) {
-                (this->*read_one)(*one.as_table());
-            } else {
-                fail(one, std::string{name} + " has an element that is " + std::string{kind_of(one)} +
-                              "; write one [[" + std::string{name} + "]] for each");
-            }
-        }
-    }
-
-    bool require(const toml::table& table, std::string_view where, std::string_view key) {
-        if (table.contains(key)) {
-            return true;
-        }
-        fail(table, std::string{where} + " has no " + std::string{key} + "; add one");
-        return false;
-    }
-
-    // ---- values; each leaves `out` alone and says so when the value is not what it must be ----
-
-    template <class Integer>
-    void integer(const toml::node& node, std::string_view key, std::uint64_t low, std::uint64_t high, Integer& out) {
-        static_assert(std::numeric_limits<Integer>::digits >= 32);
-        const auto* value = node.as_integer();
-        const bool fits = value != nullptr && value->get() >= 0 && static_cast<std::uint64_t>(value->get()) >= low &&
-                          static_cast<std::uint64_t>(value->get()) <= high;
-        if (fits) {
-            out = static_cast<Integer>(value->get());
-            return;
-        }
-        const std::string what = value == nullptr ? std::string{kind_of(node)} : std::to_string(value->get());
-        fail(node, std::string{key} + " is " + what + "; write a whole number from " + std::to_string(low) + " to " +
-                       std::to_string(high));
-    }
-
-    void boolean(const toml::node& node, std::string_view key, bool& out) {
-        if (const auto* value = node.as_boolean()) {
-            out = value->get();
-        } else {
-            fail(node, std::string{key} + " is " + std::string{kind_of(node)} + "; write true or false");
-        }
-    }
-
-    std::optional<std::string_view> string(const toml::node& node, std::string_view key) {
-        const auto* value = node.as_string();
-        if (value == nullptr) {
-            fail(node, std::string{key} + " is " + std::string{kind_of(node)} + "; write a string in quotes");
-            return std::nullopt;
-        }
-        return std::string_view{value->get()};
-    }
-
-    template <std::size_t N>
-    void word(const toml::node& node, std::string_view key, wire::small_text<N>& out) {
-        const auto text = string(node, key);
-        if (text && !(is_word(*text, N) && out.assign(*text))) {
-            fail(node, std::string{key} + " " + in_quotes(*text) + " will not do; write 1 to " + std::to_string(N) +
-                           " characters without blanks");
-        }
-    }
-
-    // One endpoint, or an array of them.
-    void endpoints(const toml::node& node, std::string_view key,
-                   const std::function<void(const toml::node&)>& read_one) {
-        const toml::array* all = node.as_array();
-        if (all == nullptr) {
-            read_one(node);
-            return;
-        }
-        if (all->empty()) {
-            fail(node, std::string{key} + " is empty; write at least one address, or leave it out");
-        }
-        for (const toml::node& one : *all) {
-            read_one(one);
-        }
-    }
 
     // ---- sections ----
 
@@ -271,7 +78,7 @@ private:
     }
 
     void read_listen(const toml::node& node) {
-        endpoints(node, "listen", [this](const toml::node& one) {
+        one_or_more(node, "listen", "address", [this](const toml::node& one) {
             // A port alone stays on this machine: a listener is opened to others only by saying so.
             transport::endpoint where{"127.0.0.1", 0};
             if (one.is_integer()) {
@@ -372,7 +179,7 @@ private:
         partner_lu partner;
         const bool named = require(entry, "[[partner]]", "name");
         const bool placed = require(entry, "[[partner]]", "addresses");
-        const std::size_t errors_before = errors_.size();
+        const std::size_t errors_before = error_count();
         read_table(entry, "[[partner]]",
                    {{"name",
                      [&](const toml::node& n) {
@@ -390,10 +197,11 @@ private:
                      }},
                     {"addresses",
                      [&](const toml::node& n) {
-                         endpoints(n, "addresses", [&](const toml::node& one) { read_address(one, partner); });
+                         one_or_more(n, "addresses", "address",
+                                     [&](const toml::node& one) { read_address(one, partner); });
                      }},
                     {"links", [&](const toml::node& n) { integer(n, "links", 1, 1'024, partner.links); }}});
-        if (named && placed && errors_.size() == errors_before) {
+        if (named && placed && error_count() == errors_before) {
             out_.partners.push_back(std::move(partner));
         }
     }
@@ -418,7 +226,7 @@ private:
     void read_tp(const toml::table& entry) {
         served_tp tp;
         const bool complete = require(entry, "[[tp]]", "name");
-        const std::size_t errors_before = errors_.size();
+        const std::size_t errors_before = error_count();
         read_table(entry, "[[tp]]",
                    {{"name",
                      [&](const toml::node& n) {
@@ -432,7 +240,7 @@ private:
                     {"queue_max", [&](const toml::node& n) {
                          integer(n, "queue_max", 1, runtime::limits::conversations_max, tp.queue_max);
                      }}});
-        if (complete && errors_.size() == errors_before) {
+        if (complete && error_count() == errors_before) {
             out_.tps.push_back(std::move(tp));
         }
     }
@@ -440,7 +248,7 @@ private:
     void read_side_information(const toml::table& entry) {
         side_entry side;
         const bool complete = require(entry, "[[side_information]]", "name");
-        const std::size_t errors_before = errors_.size();
+        const std::size_t errors_before = error_count();
         read_table(entry, "[[side_information]]",
                    {{"name",
                      [&](const toml::node& n) {
@@ -483,7 +291,7 @@ private:
         if (!side.password.empty() && side.user.empty()) {
             fail(*entry.get("password"), "there is a password and no user; add user");
         }
-        if (complete && errors_.size() == errors_before) {
+        if (complete && error_count() == errors_before) {
             out_.side_information.push_back(side);
         }
     }
@@ -550,9 +358,8 @@ private:
         return std::any_of(entries.begin(), entries.end(), [&](const Entry& e) { return text_of(e.name) == name; });
     }
 
-    std::string file_;
     configuration& out_;
-    std::vector<located> errors_;
+    const std::span<const std::string_view> elsewhere_;
 };
 
 void apply_environment(const environment& variables, configuration& out, std::vector<std::string>& errors) {
@@ -577,19 +384,6 @@ void apply_environment(const environment& variables, configuration& out, std::ve
             out.tps.push_back({*name, served_tp::queue_max_default});
         }
     }
-}
-
-// What the parser says may quote the file, so its word is not passed on for a line that could hold a password.
-std::string syntax_trouble(const toml::parse_error& error, std::string_view text) {
-    std::size_t begin = 0;
-    for (toml::source_index line = 1; line < error.source().begin.line && begin < text.size(); ++line) {
-        begin = std::min(text.find('\n', begin), text.size() - 1) + 1;
-    }
-    const std::string_view line = text.substr(begin, text.find('\n', begin) - begin);
-    if (line.find("pass") != std::string_view::npos) {
-        return "this is not TOML; write password = \"...\", the value in quotes and on one line";
-    }
-    return std::string{error.description()} + "; write keys as key = value, texts in quotes";
 }
 
 configuration_result finish(configuration&& value, std::vector<std::string>&& errors) {
@@ -620,39 +414,30 @@ std::optional<std::string> process_environment(const std::string& name) {
 configuration_result parse_configuration(std::string_view text, std::string_view file, const environment& variables) {
     configuration value;
     value.source = file;
-    configuration_reader reader{file, value};
-    const toml::parse_result parsed = toml::parse(text, file);
-    if (parsed) {
-        reader.read_root(parsed.table());
-    } else {
-        reader.fail(parsed.error().source(), syntax_trouble(parsed.error(), text));
+    configuration_reader reader{file, value, {}};
+    if (const auto root = reader.parse(text)) {
+        reader.read_root(*root);
     }
     std::vector<std::string> errors = reader.take_errors();
     apply_environment(variables, value, errors);
     return finish(std::move(value), std::move(errors));
 }
 
+configuration_result read_configuration(const toml::table& root, std::string_view file,
+                                        std::span<const std::string_view> elsewhere, const environment& variables) {
+    configuration value;
+    value.source = file;
+    configuration_reader reader{file, value, elsewhere};
+    reader.read_root(root);
+    std::vector<std::string> errors = reader.take_errors();
+    apply_environment(variables, value, errors);
+    return finish(std::move(value), std::move(errors));
+}
+
 configuration_result load_configuration(const std::string& path, const environment& variables) {
-    std::error_code trouble;
-    const auto status = std::filesystem::status(path, trouble);
-    if (std::filesystem::is_directory(status)) {
-        return failed(path + ":1:1: this is a directory; name the file in it");
-    }
-    std::ifstream in{path, std::ios::binary};
-    if (!in) {
-        return failed(path + ":1:1: cannot be read (" + std::generic_category().message(errno) +
-                      "); check the path and the permissions");
-    }
-    std::string text(file_size_max + 1, '\0');
-    in.read(text.data(), static_cast<std::streamsize>(text.size()));
-    text.resize(static_cast<std::size_t>(in.gcount()));
-    if (in.bad()) {
-        return failed(path + ":1:1: cannot be read to its end; check the disk");
-    }
-    if (text.size() > file_size_max) {
-        return failed(path + ":1:1: larger than 1 MiB; this is hardly a configuration");
-    }
-    return parse_configuration(text, path, variables);
+    std::string error;
+    const auto text = read_toml_file(path, error);
+    return text ? parse_configuration(*text, path, variables) : failed(error);
 }
 
 configuration_result find_configuration(const environment& variables) {
