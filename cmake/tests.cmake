@@ -157,3 +157,12 @@ if(Python3_Interpreter_FOUND)
         set_tests_properties(calls_exports PROPERTIES LABELS api TIMEOUT 60 SKIP_RETURN_CODE 77)
     endif()
 endif()
+
+# The model of a slot's word in every interleaving, once: what it says does not depend on how we are compiled.
+find_program(COLLOQUY_SPIN spin)
+mark_as_advanced(COLLOQUY_SPIN)
+if(COLLOQUY_SPIN AND Python3_Interpreter_FOUND AND NOT COLLOQUY_SANITIZE AND NOT WIN32)
+    add_test(NAME model COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/model/run.py
+        ${COLLOQUY_SPIN} ${CMAKE_C_COMPILER})
+    set_tests_properties(model PROPERTIES LABELS schedule TIMEOUT 600)
+endif()
