@@ -44,7 +44,7 @@ struct configuration {
     runtime::limits limits;  // with the heartbeat and the link's timeouts
     std::uint32_t side_information_max = side_information::entries_max_default;
     std::uint32_t accept_wait_ms = 0;  // how long a blocking Accept_Conversation waits; 0 is as long as it takes
-    std::uint32_t drain_ms = 5'000;    // how long the end of the process may take to send what was flushed
+    std::uint32_t drain_ms = 2'000;    // how long the end of the process may take to send what was flushed
     std::uint32_t partner_links = 1;   // links to a partner that is named by its address
     std::uint32_t reactors = 0;        // threads of a reactor pool; 0 is caller-driven
     bool threads = true;               // may we start threads at all

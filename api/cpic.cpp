@@ -1,6 +1,7 @@
 // The C entry points: pointers checked, then the engine's verbs, then the wait if the conversation is a blocking one.
 #include "api/cpic.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -352,7 +353,11 @@ CM_ENTRY cmsltp(const void* TP_name, const CM_INT32* TP_name_length, CM_RETURN_C
         return;
     }
     const std::string_view name{static_cast<const char*>(TP_name), static_cast<std::size_t>(*TP_name_length)};
-    switch (u->engine().tps().add(name, u->engine().bounds().accept_queue)) {
+    // A bound of the configuration holds for its name, whoever serves it.
+    const auto& tps = u->settings().tps;
+    const auto configured = std::find_if(tps.begin(), tps.end(), [&](const auto& tp) { return tp.name == name; });
+    const std::uint32_t queue_max = configured != tps.end() ? configured->queue_max : u->engine().bounds().accept_queue;
+    switch (u->engine().tps().add(name, queue_max)) {
         case runtime::tp_registry::add_result::added:
             u->tp_named();
             answer(return_code, rc::ok);

@@ -9,8 +9,6 @@ namespace colloquy::api {
 
 namespace {
 
-constexpr std::uint64_t exit_drain_ns = 2'000'000'000;
-
 // Never destroyed: threads of the host may be inside a call while the process exits.
 struct process_state {
     std::mutex mutex;
@@ -31,7 +29,7 @@ std::string& error_text() noexcept {
     return text;
 }
 
-void at_exit() { (void)stop_process_unit(exit_drain_ns); }
+void at_exit() { (void)stop_process_unit(); }
 
 // The child of a fork has none of our threads and must not share our connections: it starts afresh if it calls at
 // all, and every id it remembers is unknown.
@@ -133,6 +131,11 @@ bool stop_process_unit(std::uint64_t timeout_ns) noexcept {
     s.stopped.store_release(u);  // release[process-stopped]
     s.unit.store_release(nullptr);
     return in_time;
+}
+
+bool stop_process_unit() noexcept {
+    logical_unit* const u = running_unit();
+    return u == nullptr || stop_process_unit(std::uint64_t{u->settings().drain_ms} * 1'000'000);
 }
 
 bool drain_process_unit(std::uint64_t timeout_ns) noexcept {

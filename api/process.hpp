@@ -22,6 +22,8 @@ namespace colloquy::api {
 [[nodiscard]] bool start_process_unit(const configuration& wanted) noexcept;
 // Ends it. True: everything was written in time, or none was running.
 bool stop_process_unit(std::uint64_t timeout_ns) noexcept;
+// The same with the time that the configuration gives the end of a program.
+bool stop_process_unit() noexcept;
 
 // Gentle: see clq_drain.
 [[nodiscard]] bool drain_process_unit(std::uint64_t timeout_ns) noexcept;

@@ -18,7 +18,6 @@ using namespace colloquy;
 
 constexpr unsigned version_lowest = 0x0100;  // (major, minor), as they compare
 constexpr unsigned version_highest = 0x0200;
-constexpr std::uint64_t cleanup_drain_ns = 2'000'000'000;
 
 struct registrations {
     std::mutex mutex;
@@ -66,7 +65,7 @@ int COLLOQUY_CALL WinCPICCleanup(void) {
     registrations& r = registered();
     const std::lock_guard held{r.mutex};
     if (r.count == 0) return traced.result(0);
-    if (--r.count == 0) (void)api::stop_process_unit(cleanup_drain_ns);
+    if (--r.count == 0) (void)api::stop_process_unit();
     return traced.result(1);
 }
 

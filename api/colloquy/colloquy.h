@@ -70,9 +70,8 @@ COLLOQUY_API int COLLOQUY_CALL clq_start(const clq_options* options);
 /*
  * Ends it: no new conversations, then what was flushed is written, at most `timeout_ms`, then every link is closed.
  * Outstanding operations complete with 17; those that are cmwait's to collect stay collectable. 0: everything was
- * written in time. A program that just exits gets the same with
- * two seconds (on Windows if it exits by exit() or by returning from main: docs/windows.md). Not from inside a
- * callback.
+ * written in time. A program that just exits gets the same with drain_ms of the configuration, two seconds (on Windows
+ * if it exits by exit() or by returning from main: docs/windows.md). Not from inside a callback.
  */
 COLLOQUY_API int COLLOQUY_CALL clq_stop(unsigned timeout_ms);
 

@@ -2,11 +2,15 @@
 // and what the environment overrides. Variables are passed in, so that the real environment plays no part.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <map>
+#include <set>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -139,9 +143,153 @@ password = "tencharact"
 name = "ALPHA"
 )";
 
+// ---- docs/configuration.md ----
+
+struct documented_key {
+    std::string key;
+    std::string value;
+    std::string initial;
+};
+
+std::string configuration_page() {
+    std::ifstream in{COLLOQUY_TESTS_DIR "/../docs/configuration.md"};
+    REQUIRE(in);
+    std::string text{std::istreambuf_iterator<char>{in}, {}};
+    std::erase(text, '\r');
+    return text;
+}
+
+// The rows below each heading of second level whose first cell is a key.
+std::map<std::string, std::vector<documented_key>> documented_keys() {
+    std::map<std::string, std::vector<documented_key>> sections;
+    std::istringstream page{configuration_page()};
+    std::string section;
+    for (std::string line; std::getline(page, line);) {
+        if (line.starts_with("## ")) section = line.substr(3);
+        if (!line.starts_with("| `")) continue;
+        std::vector<std::string> cells;
+        std::istringstream row{line.substr(2)};
+        for (std::string cell; std::getline(row, cell, '|');)
+            cells.push_back(
+                cell.substr(cell.find_first_not_of(' '), cell.find_last_not_of(' ') + 1 - cell.find_first_not_of(' ')));
+        if (cells.size() == 4)
+            sections[section].push_back({cells[0].substr(1, cells[0].size() - 2), cells[1], cells[2]});
+    }
+    return sections;
+}
+
+// How a file begins that has one table of this section.
+std::string opening(const std::string& section) { return section.starts_with('[') ? section + "\n" : ""; }
+
+// What the parser answers when asked for its keys.
+std::set<std::string> known_keys(const std::string& section) {
+    std::set<std::string> keys;
+    for (const std::string& error : parse(opening(section) + "nothing_is_called_like_this = 1").errors) {
+        const std::size_t list = error.find("known are ");
+        if (list == std::string::npos) continue;
+        std::istringstream words{error.substr(list + 10)};
+        for (std::string word; words >> word;) keys.insert(word.substr(0, word.find(',')));
+    }
+    return keys;
+}
+
+// Every number and switch of a configuration, to compare two by.
+std::vector<std::uint64_t> numbers(const configuration& c) {
+    const colloquy::runtime::limits& l = c.limits;
+    return {c.reactors,
+            c.threads,
+            c.standby,
+            l.conversations,
+            l.links,
+            l.partners,
+            l.tp_names,
+            c.side_information_max,
+            l.accept_queue,
+            l.link_conversations,
+            l.link_attach_bytes,
+            l.link_output_bytes,
+            l.peer_links,
+            l.link_attaches_per_second,
+            l.window_bytes,
+            l.window_bytes_max,
+            l.inbound_bytes,
+            l.window_growth_bytes,
+            l.heartbeat_ms,
+            l.greeting_ms,
+            l.connect_ms,
+            c.accept_wait_ms,
+            c.drain_ms};
+}
+
 }  // namespace
 
 TEST_SUITE("config") {
+    TEST_CASE("config: docs/configuration.md has every key of the parser and no other, its ranges and its defaults") {
+        const auto sections = documented_keys();
+        REQUIRE(sections.contains("Top level"));
+        std::set<std::string> tables;
+        std::size_t ranges = 0;
+        std::vector<std::string> with_default;
+        for (const auto& [section, rows] : sections) {
+            CAPTURE(section);
+            std::set<std::string> written;
+            for (const documented_key& row : rows) {
+                CAPTURE(row.key);
+                CHECK(written.insert(row.key).second);
+                const std::string begin = opening(section);
+                // The last "LOW to HIGH" of the cell, if it says one of numbers.
+                if (const std::size_t to = row.value.find(" to ");
+                    to != std::string::npos && row.initial != "none" && row.value.find("char") == std::string::npos) {
+                    const std::size_t low = row.value.rfind(' ', to - 1);
+                    const std::string range = row.value.substr(low == std::string::npos ? 0 : low + 1);
+                    const auto errors = parse(begin + row.key + " = -1").errors;
+                    CHECK(std::any_of(errors.begin(), errors.end(), [&](const std::string& e) {
+                        return e.ends_with(row.key + " is -1; write a whole number from " + range);
+                    }));
+                    ++ranges;
+                }
+                // Defaults of single tables: writing one changes nothing.
+                const bool number = row.initial.find_first_not_of("0123456789") == std::string::npos;
+                if (!row.initial.empty() && (number || row.initial == "true") && !section.starts_with("[[")) {
+                    CHECK(numbers(parse_good(begin + row.key + " = " + row.initial)) == numbers(configuration{}));
+                    with_default.push_back(row.key);
+                }
+            }
+            CHECK(written == known_keys(section));
+            if (section.starts_with('[')) tables.insert(section);
+        }
+        // Each key of the file that is a table has its own section.
+        CHECK(tables ==
+              std::set<std::string>{"[limits]", "[timeouts]", "[[partner]]", "[[side_information]]", "[[tp]]"});
+        for (const documented_key& row : sections.at("Top level"))
+            if (row.value.starts_with("table"))
+                CHECK((tables.contains("[" + row.key + "]") || tables.contains("[[" + row.key + "]]")));
+        CHECK(with_default.size() == numbers(configuration{}).size());
+        CHECK(ranges == with_default.size());  // less two switches, and links and queue_max of their tables
+        CHECK(configuration{}.lu_name == "COLLOQUY.LOCAL");
+        CHECK(has(configuration_page(), "| `lu_name` | NETID.LUNAME | `COLLOQUY.LOCAL` |"));
+        CHECK(has(configuration_page(), "| `queue_max` | 1 to 16777216 | 1024 |"));
+        CHECK(parse_good("[[tp]]\nname = \"A\"\nqueue_max = 1024").tps[0].queue_max == served_tp::queue_max_default);
+        CHECK(has(configuration_page(), "| `links` | 1 to 1024 | 1 |"));
+        CHECK(partner_lu{}.links == 1);
+    }
+
+    TEST_CASE("config: the example of docs/configuration.md and its errors are what the parser says") {
+        const std::string page = configuration_page();
+        const std::size_t begin = page.find("```toml\n") + 8;
+        const configuration c = parse_good(page.substr(begin, page.find("```", begin) - begin));
+        CHECK(c.lu_name == "NET.BRANCH1");
+        REQUIRE(c.side_information.size() == 1);
+        CHECK(c.side_information[0].partner_lu.view() == c.partners.at(0).name);
+
+        const configuration_result result = parse_configuration(
+            "\n\n\n\n\n[[partner]]\nname = \"A\"\n    links = 0\naddresses = \"a:1\"\n\n[[tp]]\n"
+            "que_max = 1\nname = \"B\"",
+            "colloquy.toml", variables({}));
+        REQUIRE(result.errors.size() == 2);
+        CHECK(has(page, "\n" + result.errors[0] + "\n" + result.errors[1] + "\n"));
+    }
+
     TEST_CASE("config: an empty file means the defaults") {
         const configuration c = parse_good("");
         CHECK(c.source == "test.toml");

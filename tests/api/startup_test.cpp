@@ -169,6 +169,26 @@ TEST_SUITE("api") {
         CHECK(running_unit::address().starts_with("127.0.0.1:"));
     }
 
+    TEST_CASE("startup: the bound that the configuration gives a name holds when the program names it itself") {
+        const scratch_configuration file{
+            "[limits]\nconversations = 64\nlinks = 16\n[[tp]]\nname = \"TP\"\nqueue_max = 2\n"};
+        const running_unit unit{file.options()};
+        serve_tp("TP");
+        std::array<talk, 3> callers;
+        for (talk& t : callers) {
+            t.begin("inproc/TP");
+            CHECK(t.send("hello", CM_SEND_AND_FLUSH) == CM_OK);
+        }
+        CHECK(callers[2].receive().code == CM_TP_NOT_AVAILABLE_RETRY);
+        // The two that wait are taken.
+        for (int i = 0; i < 2; ++i) {
+            talk taken;
+            REQUIRE(taken.accept() == CM_OK);
+            CHECK(taken.receive().text == "hello");
+            CHECK(taken.cancel() == CM_OK);
+        }
+    }
+
     TEST_CASE("startup: it can be started and stopped again and again, with everything going on") {
         for (int i = 0; i < 20; ++i) {
             clq_options o = listening_options();
