@@ -29,7 +29,7 @@ int main(void) {
     pthread_create(&thread, NULL, server, NULL);
 
     cminit(id, "        ", &rc);
-    clq_set_destination(id, "inproc/GREETING", &rc);
+    clq_set_destination(id, "inproc/GREETING", &rc); /* or "host:port/GREETING", or a name of the side information */
     cmallc(id, &rc);
     cmsend(id, "hello", &question, &rts, &rc);
     cmrcv(id, text, &size, &data, &got, &status, &rts, &rc); /* sends, gives the turn, waits for the answer */

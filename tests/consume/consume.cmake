@@ -1,6 +1,6 @@
 # The installed library in the hands of a stranger. Builds with sanitizers are not installed.
 if(TARGET colloquy_shared AND Python3_Interpreter_FOUND AND UNIX AND NOT COLLOQUY_SANITIZE)
-    set(ways find_package add_subdirectory pkg_config plain)
+    set(ways find_package add_subdirectory pkg_config plain readme)
     find_program(COLLOQUY_DPKG_DEB dpkg-deb)
     mark_as_advanced(COLLOQUY_DPKG_DEB)
     if(COLLOQUY_DPKG_DEB AND PROJECT_IS_TOP_LEVEL)

@@ -6,13 +6,18 @@ usage: run.py SOURCE BUILD C_COMPILER CXX_COMPILER WAY
                                     by "cc prog.c -lcolloquy"
   add_subdirectory                  from the sources
   deb                               from the Debian packages, unpacked beside the machine's own tree
+  readme                            word for word as README.md says, server and client with a file each
 """
 import os
 import pathlib
+import re
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -106,8 +111,53 @@ class Consumer:
         self.library = self.prefix / "lib"
         return self.compile("-I", self.prefix / "include", "-L", self.library, "-lcolloquy")
 
+    def readme(self):
+        """The files and the commands of README.md, its port replaced by a free one. The server is found as a user
+        finds it: the client says 2 until somebody is there."""
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            port = str(s.getsockname()[1])
+        text = (pathlib.Path(self.source) / "README.md").read_text("utf-8").replace("4711", port)
+        commands = []
+        for language, block in re.findall(r"^```(\w+)\n(.*?)^```", text, re.M | re.S):
+            named = re.match(r"(?:/\*|#) ((?:server|client)/[\w.]+)", block)
+            if named:
+                path = self.scratch / named[1]
+                path.parent.mkdir(exist_ok=True)
+                path.write_text(block, "utf-8")
+            elif language == "sh" and ("~/colloquy" in block or "client" in block):
+                commands.append(block)
+        [install, call] = commands
+        [serve] = re.findall(r"`(cd server && [^`]*)`", text)
+        (self.scratch / "build").mkdir()
+        (self.scratch / "build/release").symlink_to(pathlib.Path(self.build).resolve())
+        (self.scratch / "bin").mkdir()
+        (self.scratch / "bin/cc").symlink_to(shutil.which(self.c))
+        mine = {k: v for k, v in os.environ.items() if k not in
+                ("COLLOQUY_CONFIG", "APPCLLU", "APPCTPN", "LD_LIBRARY_PATH", "PKG_CONFIG_PATH")}
+        mine.update(HOME=str(self.scratch), PATH=f"{self.scratch / 'bin'}:{mine['PATH']}")
+        here = {"cwd": self.scratch, "env": mine, "text": True}
 
-WAYS = ("find_package", "add_subdirectory", "pkg_config", "plain", "deb")
+        def shell(block):
+            return subprocess.run(["sh", "-e", "-c", block], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                  timeout=300, **here)
+
+        done = shell(install)
+        if done.returncode != 0:
+            raise AssertionError(f"{install}\n{done.stdout}")
+        server = subprocess.Popen(["sh", "-c", serve], start_new_session=True, **here)
+        try:
+            give_up = time.monotonic() + 120
+            while (done := shell(call)).returncode == 2 and server.poll() is None and time.monotonic() < give_up:
+                pass
+            if (done.returncode, done.stdout) != (0, "HELLO WORLD\n"):
+                raise AssertionError(f"{call}\nanswered {done.returncode}: {done.stdout}")
+        finally:
+            os.killpg(server.pid, signal.SIGTERM)
+            server.wait(60)
+
+
+WAYS = ("find_package", "add_subdirectory", "pkg_config", "plain", "deb", "readme")
 
 
 def main():
@@ -118,6 +168,8 @@ def main():
         consumer = Consumer(*sys.argv[1:5], scratch)
         try:
             program = getattr(consumer, sys.argv[5])()
+            if program is None:
+                return 0
             said = run(program, LD_LIBRARY_PATH=str(getattr(consumer, "library", "")), COLLOQUY_CONFIG="")
             if said != "hello\n":
                 raise AssertionError(f"it said '{said}'")

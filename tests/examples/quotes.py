@@ -2,7 +2,7 @@
 """Checks that what the documentation quotes from a file stands in that file.
 
 A block of C or C++ quotes the file of examples/ that was linked to last before it; "..." stands for lines left out. How
-lines are broken and indented does not matter.
+lines are broken and indented does not matter. A block that begins with the name of a file of its own quotes nothing.
 usage: quotes.py DOCUMENT...
 """
 import pathlib
@@ -26,7 +26,8 @@ def blocks(text):
             if re.fullmatch(r"```(c|cpp)", line):
                 lines = []
         elif line == "```":
-            yield source, lines
+            if not re.match(r"/\* [\w/]+\.c: ", lines[0] if lines else ""):
+                yield source, lines
             lines = None
         else:
             lines.append(line)
