@@ -190,8 +190,21 @@ def page(source, call, headers):
     lines += [f"| {numbers} | {text} |" for numbers, text in source.codes(call)]
     if call.get("notes"):
         lines += [""] + [f"- {note}" for note in call["notes"]]
+    if call.get("example"):
+        path, _, function = call["example"].partition("#")
+        lines += ["", f"From [{path}](../../{path}):", "", "```c", *quoted(path, function), "```"]
     lines += ["", f"[All calls](README.md) · [its tests](../call-tests.md#{anchor(call['name'])})"]
     return "\n".join(lines) + "\n"
+
+
+def quoted(path, function):
+    """The lines of a function of a C file, with the comment above it."""
+    text = (ROOT / path).read_text("utf-8")
+    comment = r"(?:^/\* [^\n]* \*/\n)?"
+    found = re.search(rf"{comment}^[^\n ][^\n]*\b{function}\([^;]*?\) \{{\n.*?^\}}\n", text, re.M | re.S)
+    if found is None:
+        sys.exit(f"{path} has no function {function}")
+    return found[0].rstrip("\n").splitlines()
 
 
 def since(call):

@@ -72,7 +72,7 @@ static void welcome(void) {
     unsigned i = 0;
     while (i < CALLERS && callers[i].busy) ++i;
     if (i == CALLERS) {
-        cmcanc(accepted_ID, &rc); /* more than one thread can wait for: the partner hears 17 */
+        cmcanc(accepted_ID, &rc); /* more than one thread can wait for: the partner hears 30 */
         return;
     }
     memcpy(callers[i].conversation_ID, accepted_ID, CM_CID_SIZE);
