@@ -403,6 +403,14 @@ configuration_result failed(std::string error) {
 
 }  // namespace
 
+std::string configuration_result::summary() const {
+    if (errors.empty()) return {};
+    const std::size_t more = errors.size() - 1;
+    return more == 0
+               ? errors.front()
+               : errors.front() + " (and " + std::to_string(more) + (more == 1 ? " more error)" : " more errors)");
+}
+
 std::optional<std::string> process_environment(const std::string& name) {
     const char* value = std::getenv(name.c_str());  // NOLINT(concurrency-mt-unsafe): nobody here writes the environment
     if (value == nullptr || *value == '\0') {

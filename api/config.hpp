@@ -60,6 +60,8 @@ struct configuration_result {
     std::vector<std::string> errors;     // "file:line:column: what, and how to mend it", in the order of the file
 
     [[nodiscard]] explicit operator bool() const noexcept { return value.has_value(); }
+    // The errors in one line: the first, and how many more there are.
+    [[nodiscard]] std::string summary() const;
 };
 
 // Answers what a variable of the environment holds; nothing when it is unset or empty.

@@ -7,6 +7,7 @@
 
 #include "api/entry.hpp"
 #include "api/process.hpp"
+#include "api/text.hpp"
 #include "api/trace.hpp"
 #include "runtime/verbs.hpp"
 
@@ -22,6 +23,33 @@ using runtime::conversation_id;
 using runtime::outcome;
 using rc = runtime::return_code;
 
+constexpr CM_INT32 data_length_max = 32'767;
+
+// What may be set, and what a value that is in range is at odds with when it is refused.
+struct bounds_of_value {
+    CM_INT32 most = 1;
+    const char* at_odds = nullptr;
+};
+bounds_of_value bounds_of(runtime::characteristic which, CM_INT32 value) noexcept {
+    using enum runtime::characteristic;
+    constexpr const char* no_confirmation = "it asks for confirmation, which sync_level CM_NONE excludes";
+    constexpr const char* half_duplex = "the conversation is full-duplex";
+    switch (which) {
+        case conversation_type: return {1, "fill is CM_FILL_BUFFER or log data is set, as only basic ones have"};
+        case sync_level:
+            return {1, value == CM_NONE ? "send_type, prepare_to_receive_type or deallocate_type asks for confirmation"
+                                        : "a full-duplex conversation has none"};
+        case deallocate_type: return {3, no_confirmation};
+        case fill: return {1, "the conversation is mapped"};
+        case prepare_to_receive_type: return {2, no_confirmation};
+        case processing_mode: return {1, "a full-duplex conversation has more than one call at a time"};
+        case security_type: return {2};
+        case send_type: return {4, value == CM_SEND_AND_CONFIRM ? no_confirmation : half_duplex};
+        case send_receive_mode: return {1, "sync_level, send_type or processing_mode belongs to half-duplex ones"};
+        default: return {};
+    }
+}
+
 template <class Value>
 void set_value(const char* name, const void* id, runtime::characteristic which, const Value* value,
                CM_INT32* return_code) noexcept {
@@ -34,6 +62,10 @@ void set_value(const char* name, const void* id, runtime::characteristic which, 
             return runtime::set(u.engine(), c, i, which, *value);
         },
         name);
+    if (api::refused_parameters(return_code)) [[unlikely]] {
+        const bounds_of_value allowed = bounds_of(which, value == nullptr ? 0 : *value);
+        if (id != nullptr) api::secondary::wrong_argument("the value", value, 0, allowed.most, allowed.at_odds);
+    }
 }
 
 void set_name(const char* name, const void* id, runtime::name_of which, const void* text, const CM_INT32* length,
@@ -48,6 +80,16 @@ void set_name(const char* name, const void* id, runtime::name_of which, const vo
             return runtime::set_name(u.engine(), c, i, which, text, *length);
         },
         name);
+    if (api::refused_parameters(return_code) && id != nullptr) [[unlikely]] {
+        using runtime::name_of;
+        const bool may_be_empty = which == name_of::mode || which == name_of::user_id || which == name_of::password;
+        const CM_INT32 most = which == name_of::partner_lu ? CM_PLN_SIZE
+                              : which == name_of::mode     ? CM_MN_SIZE
+                              : which == name_of::tp       ? CM_TPN_SIZE
+                                                           : CM_UID_SIZE;
+        api::secondary::wrong_argument("the length", length, may_be_empty ? 0 : 1, most,
+                                       "the name is a NULL pointer or begins with a control character");
+    }
 }
 
 void extract_value(const char* name, const void* id, runtime::characteristic which, CM_INT32* value,
@@ -64,6 +106,8 @@ void extract_value(const char* name, const void* id, runtime::characteristic whi
             return o;
         },
         name);
+    if (api::refused_parameters(return_code) && id != nullptr && value == nullptr) [[unlikely]]
+        api::secondary::wrong_argument("the value");
 }
 
 void extract_name(const char* name, const void* id, runtime::name_of which, void* text, std::int32_t capacity,
@@ -80,6 +124,8 @@ void extract_name(const char* name, const void* id, runtime::name_of which, void
             return o;
         },
         name);
+    if (api::refused_parameters(return_code) && id != nullptr && (text == nullptr || length == nullptr)) [[unlikely]]
+        api::secondary::wrong_argument(text == nullptr ? "the name" : "the length");
 }
 
 // The caller's memory for its id is told back by cmwait's channels, so it is kept as it was given.
@@ -92,6 +138,17 @@ runtime::partner* find_partner(void* unit, std::string_view name) {
 std::string_view trimmed(std::string_view s) noexcept {
     while (!s.empty() && s.back() == ' ') s.remove_suffix(1);
     return s;
+}
+
+void explain_unknown_destination(const logical_unit& u, std::string_view name) noexcept {
+    try {
+        const std::string& file = u.settings().source;
+        api::set_last_error(api::joined({"no [[side_information]] is named \"", trimmed(name), "\"",
+                                         file.empty() ? ", and no configuration file was found" : " in ", file}));
+        api::secondary::add_detail(api::last_error());
+    } catch (const std::bad_alloc&) {
+        api::secondary::add_detail("no [[side_information]] has this name");
+    }
 }
 
 }  // namespace
@@ -117,6 +174,7 @@ CM_ENTRY cminit(void* conversation_ID, const void* sym_dest_name, CM_RETURN_CODE
     api::side_entry entry;
     if (!blank && !u->side().find(sym_dest_name, entry)) {
         answer(return_code, rc::program_parameter_check);
+        explain_unknown_destination(*u, {name.data(), name.size()});
         return;
     }
     const outcome o = runtime::initialize(u->engine(), c);
@@ -201,6 +259,9 @@ CM_ENTRY cmsend(const void* conversation_ID, const void* buffer, const CM_INT32*
         return runtime::send_data(u.engine(), c, id, buffer, length, request_to_send_received,
                                   memory_of(conversation_ID));
     });
+    if (api::refused_parameters(return_code) && conversation_ID != nullptr) [[unlikely]]
+        if (send_length == nullptr || *send_length < 0 || *send_length > data_length_max)
+            api::secondary::wrong_argument("send_length", send_length, 0, data_length_max);
 }
 
 CM_ENTRY cmrcv(const void* conversation_ID, void* buffer, const CM_INT32* requested_length,
@@ -216,6 +277,9 @@ CM_ENTRY cmrcv(const void* conversation_ID, void* buffer, const CM_INT32* reques
                                                status_received, request_to_send_received};
         return runtime::receive(u.engine(), c, id, request, memory_of(conversation_ID));
     });
+    if (api::refused_parameters(return_code) && conversation_ID != nullptr) [[unlikely]]
+        if (requested_length == nullptr || *requested_length < 0 || *requested_length > data_length_max)
+            api::secondary::wrong_argument("requested_length", requested_length, 0, data_length_max);
 }
 
 CM_ENTRY cmdeal(const void* conversation_ID, CM_RETURN_CODE* return_code) {
@@ -345,6 +409,11 @@ CM_ENTRY cmsltp(const void* TP_name, const CM_INT32* TP_name_length, CM_RETURN_C
     if (TP_name == nullptr || TP_name_length == nullptr || *TP_name_length < 1 || *TP_name_length > CM_TPN_SIZE ||
         *static_cast<const unsigned char*>(TP_name) < 0x20) {
         answer(return_code, rc::program_parameter_check);
+        if (TP_name == nullptr)
+            api::secondary::wrong_argument("TP_name");
+        else
+            api::secondary::wrong_argument("TP_name_length", TP_name_length, 1, CM_TPN_SIZE,
+                                           "the name begins with a control character");
         return;
     }
     logical_unit* const u = api::process_unit();

@@ -39,6 +39,10 @@ void with_conversation(const void* conversation_id_bytes, CM_INT32* return_code,
     logical_unit* const u = running_unit();
     if (conversation_id_bytes == nullptr || u == nullptr) {
         answer(return_code, rc::program_parameter_check, entry);
+        if (conversation_id_bytes == nullptr)
+            secondary::wrong_argument("conversation_ID");
+        else
+            secondary::refused_in(runtime::conversation_state::reset);
         return;
     }
     const auto id = runtime::conversation_id::from_bytes(conversation_id_bytes);
@@ -49,7 +53,15 @@ void with_conversation(const void* conversation_id_bytes, CM_INT32* return_code,
     }
     runtime::context& c = u->enter();
     const runtime::outcome o = verb(*u, c, id);
-    answer(return_code, id, u->finish(c, o), entry);
+    const rc code = u->finish(c, o);
+    answer(return_code, id, code, entry);
+    if (code == rc::program_parameter_check || code == rc::program_state_check) [[unlikely]]
+        secondary::refused_in(u->state_of(id));
+}
+
+// The call was refused for its parameters, by a conversation or before it looked for one.
+[[nodiscard]] inline bool refused_parameters(const CM_INT32* return_code) noexcept {
+    return return_code != nullptr && *return_code == CM_PROGRAM_PARAMETER_CHECK;
 }
 
 // For the calls that may block: inside a blocking hook they are refused on conversations in blocking mode.

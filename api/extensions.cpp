@@ -34,7 +34,8 @@ bool configure(const clq_options* options, bool read_file, api::configuration& o
         api::configuration_result found =
             o.config_file == nullptr ? api::find_configuration() : api::load_configuration(o.config_file);
         if (!found) {
-            api::set_last_error(found.errors.empty() ? "the configuration cannot be read" : found.errors.front());
+            for (const std::string& error : found.errors) api::trace::note("start", error);
+            api::set_last_error(found.summary());
             return false;
         }
         out = std::move(*found.value);

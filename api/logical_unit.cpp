@@ -957,8 +957,20 @@ std::string logical_unit::why_no_link(std::string_view name) noexcept {
         if (p == nullptr) return joined({"partner \"", name, "\" is not known: add [[partner]] to the configuration"});
         std::int32_t detail = 0;
         for (std::uint32_t i = 0; i < p->link_count && detail == 0; ++i) detail = p->links[i].detail.load_relaxed();
-        if (detail > 0) return joined({name, ": ", transport::error_text(detail)});
-        if (detail < 0) return joined({name, ": ", wire::text(static_cast<wire::reason>(-detail))});
+        if (detail != 0) {
+            // Where it was tried; a partner that is named by its address says so already.
+            std::string where{name};
+            const auto* const at = static_cast<const place*>(p->transport_data);
+            const std::size_t count = at == nullptr || at->in_process ? 0 : at->addresses.size();
+            for (std::size_t i = 0; i < count; ++i) {
+                const std::string address = transport::format_endpoint(at->addresses[i]);
+                if (address != name) where += joined({i == 0 ? " at " : i + 1 == count ? " and at " : ", ", address});
+            }
+            if (count > 1) where += ", the last";
+            return joined(
+                {where, ": ",
+                 detail > 0 ? transport::error_text(detail) : wire::text(static_cast<wire::reason>(-detail))});
+        }
         return joined({name, ": no session is to be had at the moment; a limit of one of the two ends is reached"});
     } catch (...) {
         return {};

@@ -37,6 +37,14 @@ public:
     logical_unit& operator=(const logical_unit&) = delete;
 
     [[nodiscard]] runtime::engine& engine() noexcept { return *engine_; }
+    // The state of a conversation as its word says it at this moment. RESET when there is no such one (any more).
+    [[nodiscard]] runtime::conversation_state state_of(runtime::conversation_id id) noexcept {
+        const runtime::conversation* const v = engine_->find(id);
+        const std::uint64_t w = v == nullptr ? 0 : v->word.load();
+        return v != nullptr && id.generation() != 0 && runtime::word_bits::generation(w) == id.generation()
+                   ? runtime::word_bits::state_of(w)
+                   : runtime::conversation_state::reset;
+    }
     [[nodiscard]] side_information& side() noexcept { return side_; }
     [[nodiscard]] program_table& programs() noexcept { return programs_; }
     [[nodiscard]] const configuration& settings() const noexcept { return settings_; }

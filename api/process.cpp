@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "api/process_end.hpp"
+#include "api/trace.hpp"
 
 namespace colloquy::api {
 
@@ -44,6 +45,7 @@ logical_unit* start_locked(process_state& s, const configuration& wanted) {
     std::string error;
     auto made = logical_unit::start(wanted, error);
     if (made == nullptr) {
+        trace::note("start", error);
         set_last_error(error);
         return nullptr;
     }
@@ -85,7 +87,8 @@ static logical_unit* unit_from_configuration(bool anew) noexcept {
         }
         const configuration_result found = find_configuration();
         if (!found) {
-            set_last_error(found.errors.empty() ? "the configuration cannot be read" : found.errors.front());
+            for (const std::string& error : found.errors) trace::note("start", error);
+            set_last_error(found.summary());
             return nullptr;
         }
         return start_locked(s, *found.value);

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "runtime/conversation_id.hpp"
+#include "runtime/conversation_state.hpp"
 #include "runtime/return_code.hpp"
 
 namespace colloquy::api::secondary {
@@ -25,6 +26,22 @@ void keep(const char* entry, runtime::conversation_id id, runtime::return_code c
 // Replaces the reason behind what this thread kept last, which otherwise is api::last_error() where the code says that
 // something local failed.
 void add_detail(std::string_view detail) noexcept;
+
+// Why this thread's call that was kept last was refused, 24 or 25. Names and hints are literals.
+// The state the conversation was in; RESET says that there was none of this ID.
+void refused_in(runtime::conversation_state state) noexcept;
+// An argument that is NULL, out of range, or in range and at odds with what `hint` names.
+void wrong_argument(const char* name) noexcept;
+void wrong_argument(const char* name, std::int32_t value, std::int32_t low, std::int32_t high,
+                    const char* hint = nullptr) noexcept;
+// The last two in one.
+inline void wrong_argument(const char* name, const std::int32_t* value, std::int32_t low, std::int32_t high,
+                           const char* hint = nullptr) noexcept {
+    if (value == nullptr)
+        wrong_argument(name);
+    else
+        wrong_argument(name, *value, low, high, hint);
+}
 
 // Of the calls of CPI-C: what a call_ID stands for.
 struct call_name {

@@ -106,14 +106,9 @@ std::string_view short_name(conversation_state s) noexcept {
     return text;
 }
 
-// The state of a conversation as its word says it at this moment. RESET when there is no such one (any more).
 conversation_state state_of(conversation_id id) noexcept {
     logical_unit* const u = running_unit();
-    const runtime::conversation* const v = u == nullptr ? nullptr : u->engine().find(id);
-    if (v == nullptr) return conversation_state::reset;
-    const std::uint64_t w = v->word.load();
-    return runtime::word_bits::generation(w) == id.generation() ? runtime::word_bits::state_of(w)
-                                                                : conversation_state::reset;
+    return u == nullptr ? conversation_state::reset : u->state_of(id);
 }
 
 bool start() noexcept {
@@ -339,6 +334,15 @@ void refused_slowly(const char* whom, const runtime::conversation& v) noexcept {
     line.add("tell ");
     add_id(line, v.id());
     line.format(" %s: not taken, to be asked again", whom);
+    write(line);
+}
+
+void note_slowly(const char* about, std::string_view text) noexcept {
+    line_of_text line;
+    add_time(line, transport::now_ns());
+    line.add(about);
+    line.add(": ");
+    line.add(text);
     write(line);
 }
 

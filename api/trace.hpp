@@ -117,6 +117,12 @@ inline void refused(const char* whom, const runtime::conversation& v) noexcept {
     if (on()) refused_slowly(whom, v);
 }
 
+// Something that is no call and that whoever reads the trace wants to know. `about` is one word.
+void note_slowly(const char* about, std::string_view text) noexcept;
+inline void note(const char* about, std::string_view text) noexcept {
+    if (on()) note_slowly(about, text);
+}
+
 // What a system supplies (api/linux/, api/windows/).
 // The descriptor, or -1 with the reason in `error`. Readable by its owner alone: data may stand in it.
 [[nodiscard]] int open_file(const char* path, int& error) noexcept;

@@ -169,9 +169,11 @@ std::map<std::string, std::vector<documented_key>> documented_keys() {
         if (!line.starts_with("| `")) continue;
         std::vector<std::string> cells;
         std::istringstream row{line.substr(2)};
-        for (std::string cell; std::getline(row, cell, '|');)
-            cells.push_back(
-                cell.substr(cell.find_first_not_of(' '), cell.find_last_not_of(' ') + 1 - cell.find_first_not_of(' ')));
+        for (std::string cell; std::getline(row, cell, '|');) {
+            const std::size_t first = cell.find_first_not_of(' ');
+            cells.push_back(first == std::string::npos ? ""
+                                                       : cell.substr(first, cell.find_last_not_of(' ') + 1 - first));
+        }
         if (cells.size() == 4)
             sections[section].push_back({cells[0].substr(1, cells[0].size() - 2), cells[1], cells[2]});
     }

@@ -297,6 +297,109 @@ TEST_SUITE("api") {
         CHECK(ask(gone.id, CM_CMSEND).code == CM_PROGRAM_PARAMETER_CHECK);
     }
 
+    TEST_CASE("secondary information: what was wrong with an argument") {
+        const scratch_configuration file{"[limits]\nconversations = 16\nlinks = 4\n"};
+        const running_unit unit{file.options()};
+        talk t, dead;
+        REQUIRE(t.init() == CM_OK);
+        CM_INT32 rc = -1;
+        const auto reason = [&](const id_bytes& id, CM_INT32 call) {
+            const std::string text = ask(id, call).text;
+            const std::size_t at = text.find(" Reason: ");
+            return at == std::string::npos ? "none in: " + text : text.substr(at + 9);
+        };
+        REQUIRE(t.set(cmssl, 7) == CM_PROGRAM_PARAMETER_CHECK);
+        CHECK(reason(t.id, CM_CMSSL) == "the value is 7; 0 to 1 will do.");
+        REQUIRE(t.set(cmsdt, CM_DEALLOCATE_CONFIRM) == CM_PROGRAM_PARAMETER_CHECK);
+        CHECK(reason(t.id, CM_CMSDT) ==
+              "the value is 2, and it asks for confirmation, which sync_level CM_NONE excludes.");
+        REQUIRE(t.set(cmsf, CM_FILL_BUFFER) == CM_PROGRAM_PARAMETER_CHECK);
+        CHECK(reason(t.id, CM_CMSF) == "the value is 1, and the conversation is mapped.");
+        cmsst(t.id.data(), nullptr, &rc);
+        CHECK(reason(t.id, CM_CMSST) == "the value is a NULL pointer.");
+        const CM_INT32 long_name = 18;
+        REQUIRE(t.call(cmspln, "ABCDEFGHIJKLMNOPQR", &long_name) == CM_PROGRAM_PARAMETER_CHECK);
+        CHECK(reason(t.id, CM_CMSPLN) == "the length is 18; 1 to 17 will do.");
+        cmecs(nullptr, &rc, &rc);
+        CHECK(reason(id_bytes{}, CM_CMECS) == "conversation_ID is a NULL pointer.");
+        REQUIRE(dead.init() == CM_OK);
+        REQUIRE(dead.cancel() == CM_OK);
+        REQUIRE(dead.flush() == CM_PROGRAM_PARAMETER_CHECK);
+        CHECK(reason(dead.id, CM_CMFLUS) == "no conversation has this ID: it was never made, or has ended.");
+        talk unknown;
+        REQUIRE(unknown.init("NOWHERE ") == CM_PROGRAM_PARAMETER_CHECK);
+        CHECK(reason(id_bytes{}, CM_CMINIT) == "no [[side_information]] is named \"NOWHERE\" in " + file.path() + ".");
+        const CM_INT32 none = 0;
+        cmsltp("TP", &none, &rc);
+        CHECK(reason(id_bytes{}, CM_CMSLTP) == "TP_name_length is 0; 1 to 64 will do.");
+
+        serve_tp("TP");
+        t.cancel();
+        t.begin("inproc/TP");
+        const CM_INT32 much = 32'768;
+        cmsend(t.id.data(), nullptr, &much, &t.rts, &rc);
+        CHECK(reason(t.id, CM_CMSEND) == "send_length is 32768; 0 to 32767 will do.");
+        REQUIRE(t.confirm() == CM_PROGRAM_PARAMETER_CHECK);
+        CHECK(reason(t.id, CM_CMCFM).starts_with("sync_level is CM_NONE, "));
+    }
+
+    TEST_CASE("secondary information: which state a call found, and where it belongs") {
+        const running_unit unit;
+        serve_tp("TP");
+        const auto reason = [&](const id_bytes& id, CM_INT32 call) {
+            const std::string text = ask(id, call).text;
+            const std::size_t at = text.find(" Reason: ");
+            return at == std::string::npos ? "none in: " + text : text.substr(at + 9);
+        };
+        talk t;
+        REQUIRE(t.init() == CM_OK);
+        REQUIRE(t.send("x") == CM_PROGRAM_STATE_CHECK);
+        CHECK(reason(t.id, CM_CMSEND) ==
+              "the conversation is in Initialize, and the call belongs in Send or Send-Pending.");
+        REQUIRE(t.confirmed() == CM_PROGRAM_STATE_CHECK);
+        CHECK(reason(t.id, CM_CMCFMD) ==
+              "the conversation is in Initialize, and the call belongs in Confirm, "
+              "Confirm-Send or Confirm-Deallocate.");
+        t.cancel();
+        t.begin("inproc/TP");
+        REQUIRE(t.set(cmssl, CM_CONFIRM) == CM_PROGRAM_STATE_CHECK);
+        CHECK(reason(t.id, CM_CMSSL) == "the conversation is in Send, and the call belongs in Initialize.");
+        t.cancel();
+        REQUIRE(t.init() == CM_OK);
+        REQUIRE(t.destination("inproc/TP") == CM_OK);
+        REQUIRE(t.set(cmsct, CM_BASIC_CONVERSATION) == CM_OK);
+        REQUIRE(t.allocate() == CM_OK);
+        REQUIRE(t.send(std::string_view{"\0\x05x", 3}) == CM_OK);
+        REQUIRE(t.deallocate() == CM_PROGRAM_STATE_CHECK);
+        CHECK(reason(t.id, CM_CMDEAL) == "a logical record is not finished.");
+        t.cancel();
+        REQUIRE(t.init() == CM_OK);
+        REQUIRE(t.destination("inproc/TP") == CM_OK);
+        REQUIRE(t.set(cmssrm, CM_FULL_DUPLEX) == CM_OK);
+        REQUIRE(t.allocate() == CM_OK);
+        REQUIRE(t.deallocate() == CM_OK);
+        REQUIRE(t.send("x") == CM_PROGRAM_STATE_CHECK);
+        CHECK(reason(t.id, CM_CMSEND) ==
+              "the conversation is in Receive-Only, and the call belongs in Send-Only or Send-Receive.");
+        REQUIRE(t.prepare_to_receive() == CM_PROGRAM_PARAMETER_CHECK);
+        CHECK(reason(t.id, CM_CMPTR) == "the conversation is full-duplex.");
+        t.cancel();
+        REQUIRE(wait_any().code == CM_PROGRAM_STATE_CHECK);
+        CHECK(reason(id_bytes{}, CM_CMWAIT) == "no call is incomplete, so there is nothing to wait for.");
+    }
+
+    TEST_CASE("secondary information: the addresses of a partner that could not be called") {
+        const scratch_configuration file{
+            "[limits]\nconversations = 16\nlinks = 4\n[[partner]]\nname = \"NET.HEAD\"\n"
+            "addresses = [\"127.0.0.1:1\", \"127.0.0.2:1\"]\n[[side_information]]\nname = \"HEAD\"\n"
+            "partner_lu = \"NET.HEAD\"\ntp_name = \"TP\"\n"};
+        const running_unit unit{file.options()};
+        talk t;
+        REQUIRE(t.init("HEAD    ") == CM_OK);
+        REQUIRE(t.allocate() == CM_ALLOCATE_FAILURE_RETRY);
+        CHECK(tells(ask(t.id, CM_CMALLC), " Reason: NET.HEAD at 127.0.0.1:1 and at 127.0.0.2:1, the last: "));
+    }
+
     TEST_CASE("secondary information: in pieces") {
         const running_unit unit;
         talk t;

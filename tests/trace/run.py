@@ -22,6 +22,7 @@ CALL = re.compile(
 TELL = re.compile(
     rf"({NUMBER}) (\d+) tell ({ID}) (callback|sink|window) (cm\w+) -> ({CODE}) \| ({STATE})({OUTPUTS})")
 REFUSED = re.compile(rf"({NUMBER}) (\d+) tell ({ID}) sink: not taken, to be asked again")
+NOTE = re.compile(rf"{NUMBER} \d+ start: .+")
 HEADER = re.compile(r"# colloquy trace of process (\d+), begun \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC")
 
 
@@ -47,6 +48,8 @@ def read(path):
             told[match[4], match[5], match[6]] += 1
         elif REFUSED.fullmatch(line):
             refused += 1
+        elif NOTE.fullmatch(line):
+            calls["start", "refused"] += 1
         else:
             assert HEADER.fullmatch(line), f"not a line of a trace: {line}"
     return text, calls, told, refused, threads
@@ -71,6 +74,8 @@ def check(program, scratch):
     waited = calls["cmrcv", "CM_OPERATION_INCOMPLETE"]
     told_receives = sum(n for (whom, call, _), n in told.items() if (whom, call) == ("callback", "cmrcv"))
     assert waited == told_receives, (waited, told)
+    assert calls["clq_start", "-1"] == 1 and calls["start", "refused"] == 1, calls
+    assert re.search(r' start: lu_name "lower\.case": write NETID\.LUNAME', text), "the reason is missing"
     assert " SEND -> RESET" in text and "INITIALIZE -> SEND" in text
     assert 'destination="inproc/TRACED"' in text and 'sym_dest_name="WITHPASS"' in text
     for hidden in ("hushhush", "topsecre", "question", "answer"):

@@ -158,6 +158,9 @@ int main(void) {
     memset(&options, 0, sizeof options);
     options.size = sizeof options;
     options.config_file = "";
+    options.lu_name = "lower.case";
+    CHECK(clq_start(&options) != 0); /* the trace says why */
+    options.lu_name = NULL;
     rc = clq_start(&options);
     CHECK(rc == 0);
     secrets();
