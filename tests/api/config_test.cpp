@@ -232,10 +232,11 @@ TEST_SUITE("config") {
         std::set<std::string> tables;
         std::size_t ranges = 0;
         std::vector<std::string> with_default;
-        for (const auto& [section, rows] : sections) {
+        for (const auto& entry : sections) {
+            const std::string& section = entry.first;
             CAPTURE(section);
             std::set<std::string> written;
-            for (const documented_key& row : rows) {
+            for (const documented_key& row : entry.second) {
                 CAPTURE(row.key);
                 CHECK(written.insert(row.key).second);
                 const std::string begin = opening(section);
