@@ -241,10 +241,12 @@ void COLLOQUY_CALL clq_set_destination(const void* conversation_ID, const char* 
         api::side_entry entry;
         if (slash == text.npos) {
             if (text.size() > CM_SDN_SIZE || !u->side().find(destination, entry)) {
+                const bool address = text == "inproc" || text.find(':') != text.npos;
                 api::set_last_error(
-                    api::joined({"\"", text,
-                                 "\": no such symbolic destination; write a name of the side information, "
-                                 "HOST:PORT/TPNAME or inproc/TPNAME"}));
+                    address ? api::joined({"\"", text, "\": the TP name is missing; write ", text, "/TPNAME"})
+                            : api::joined({"\"", text,
+                                           "\": no such symbolic destination; write a name of the side information, "
+                                           "HOST:PORT/TPNAME or inproc/TPNAME"}));
                 return;
             }
             partner_name = entry.partner_lu.view();
@@ -253,8 +255,8 @@ void COLLOQUY_CALL clq_set_destination(const void* conversation_ID, const char* 
             service = entry.tp_name_type == XC_SNA_SERVICE_TP;
         } else {
             if (tp.empty() || tp.size() > CM_TPN_SIZE || tp.find(' ') != tp.npos) {
-                api::set_last_error(
-                    api::joined({"\"", text, "\": the TP name after the slash must be 1 to 64 characters"}));
+                api::set_last_error(api::joined(
+                    {"\"", text, "\": the TP name after the slash must be 1 to 64 characters without blanks"}));
                 return;
             }
             std::string error;

@@ -8,6 +8,7 @@ Nothing waits for a time to pass: a server is ready when it says so.
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -129,12 +130,49 @@ def case_usage():
         done = run(*arguments, code=2)
         assert done.stdout == "", done.stdout
         assert done.stderr.startswith("colloquy"), done.stderr
-    # It says where: the subcommand and the option.
-    assert "--size" in run("ping", "a/b", "--size", "0", code=2).stderr
+    # It says what, where, and how to mend it, in one line.
+    commands = " or ".join([", ".join(SUBCOMMANDS[:-1]), SUBCOMMANDS[-1]])
+    for arguments, said in [
+        ([], f"colloquy: no command; write {commands}, or --help"),
+        (["nonsense"], f"colloquy: 'nonsense' is no command; write {commands}"),
+        (["--nonsense"], f"colloquy: '--nonsense' is no option; write {commands}, or --help or --version"),
+        (["ping"], "colloquy ping: DEST is missing; give HOST:PORT/TPNAME, "),
+        (["ping", "a/b", "--size", "0"], "colloquy ping: --size '0' will not do; write a whole number from 1 to 32767"),
+        (["plan", "--conversations", "16777217"],
+         "colloquy plan: --conversations '16777217' will not do; write a whole number from 1 to 16777216"),
+        (["plan", "--links", "-1"], "colloquy plan: --links '-1' will not do; write a whole number from 1 to 65535"),
+        (["serve", "--conversations", "0"],
+         "colloquy serve: --conversations '0' will not do; write a whole number from 1 to 16000000"),
+        (["load", "a/b", "--duration", "-1"],
+         "colloquy load: --duration '-1' will not do; write seconds from 0.01 to 1000000"),
+        (["load", "a/b", "--mode", "sideways"],
+         "colloquy load: --mode 'sideways' will not do; write oneshot, pingpong or stream"),
+        (["serve", "leftover"], "colloquy serve: 'leftover' is not expected here; see colloquy serve --help"),
+        (["serve", "--listen"], "colloquy serve: --listen needs a value; see colloquy serve --help"),
+        (["demo", "--inproc", "--kill-server"],
+         "colloquy demo: --kill-server does not go with --inproc; leave one out"),
+        (["serve", "--config", "/does/not/exist.toml"],
+         "colloquy serve: --config '/does/not/exist.toml' does not exist; name a file that does"),
+        (["ping", "127.0.0.1:4711"],
+         'colloquy ping: DEST "127.0.0.1:4711": the TP name is missing; write 127.0.0.1:4711/TPNAME'),
+    ]:
+        told = run(*arguments, code=2).stderr
+        assert told.startswith(said), told
+    advice = run("ping", "no-slash-and-unknown", code=2).stderr
+    assert advice.count("HOST:PORT/TPNAME") == 1, advice
+    assert re.fullmatch(r"colloquy \d+\.\d+\.\d+\n", run("--version").stdout)
 
 
 def case_failures():
     nobody = f"127.0.0.1:{free_port()}"
+    # Which address was tried, and what the system said of it; and all that is wrong with a file.
+    assert f"[{nobody}: " in run("ping", f"{nobody}/ECHO", code=1).stderr
+    with tempfile.TemporaryDirectory() as folder:
+        file = os.path.join(folder, "colloquy.toml")
+        with open(file, "w") as out:
+            out.write("[limits]\nlinks = 0\nconversation = 5\n")
+        told = run("serve", "--config", file, code=1).stderr
+        assert f"{file}:2:9: links is 0; write a whole number from 1 to 65535 (and 1 more error)" in told, told
     for arguments in [["ping", f"{nobody}/ECHO"], ["load", f"{nobody}/ECHO", "--duration", "0.1"]]:
         assert "CM_ALLOCATE_FAILURE_" in run(*arguments, code=1).stderr
     assert "error" in json.loads(run("ping", f"{nobody}/ECHO", "--json", code=1).stdout)

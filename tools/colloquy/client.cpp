@@ -24,8 +24,7 @@ void check_destination(const std::string& destination) {
     const std::string why = clq_last_error();
     probe.cancel();
     if (code == CM_PROGRAM_PARAMETER_CHECK)
-        throw bad_usage{"DEST '" + destination + "': " + (why.empty() ? "not understood" : why) +
-                        "; give HOST:PORT/TPNAME, inproc/TPNAME or a symbolic destination name"};
+        throw bad_usage{"DEST " + (why.empty() ? "'" + destination + "': not understood" : why)};
     if (code != CM_OK) throw failure{describe("DEST '" + destination + "'", code)};
 }
 

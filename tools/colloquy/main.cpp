@@ -7,6 +7,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "tools/colloquy/command_line.hpp"
 #include "tools/colloquy/commands.hpp"
 #include "tools/colloquy/report.hpp"
 
@@ -23,15 +24,15 @@ struct command {
 };
 
 void add_store(CLI::App& sub, ledger_store& chosen) {
-    std::map<std::string, ledger_store> stores;
+    std::map<std::string, int> stores;
     std::string names;
     for (const ledger_store s : ledger_stores()) {
-        stores.emplace(name_of(s), s);
+        stores.emplace(name_of(s), static_cast<int>(s));
         names += (names.empty() ? "" : " or ") + std::string{name_of(s)};
     }
     sub.add_option("--store", chosen,
                    "What keeps the ledger: " + names + " (default " + std::string{name_of(chosen)} + ")")
-        ->transform(CLI::CheckedTransformer(stores))
+        ->transform(one_of(stores))
         ->option_text("STORE");
 }
 
@@ -44,18 +45,18 @@ void add_serve(CLI::App& app, command& chosen, serve_options& o) {
     sub->add_option("--listen", o.listen, "Where to listen, ADDR:PORT; port 0 takes any free one")
         ->capture_default_str();
     sub->add_option("--reactors", o.reactors, "Threads that only move bytes; 0: the serving threads do")
-        ->check(CLI::Range(0U, 256U))
+        ->check(within(0, 256))
         ->capture_default_str();
     sub->add_option("--conversations", o.conversations, "Conversations at a time")
-        ->check(CLI::Range(1U, 16'000'000U))
+        ->check(within(1, 16'000'000))
         ->capture_default_str();
-    sub->add_option("--threads", o.threads, "Threads that serve")->check(CLI::Range(1U, 256U))->capture_default_str();
+    sub->add_option("--threads", o.threads, "Threads that serve")->check(within(1, 256))->capture_default_str();
     sub->add_option("--config", o.config, "Configuration file; without, it is searched as usual")
-        ->check(CLI::ExistingFile);
+        ->check(existing_file());
     sub->add_option("--db", o.database, "File of TELLER's ledger, created when it does not exist");
     add_store(*sub, o.store);
     sub->add_option("--accounts", o.accounts, "Accounts of a new ledger")
-        ->check(CLI::Range(2U, 100'000'000U))
+        ->check(within(2, 100'000'000))
         ->capture_default_str();
     sub->add_flag("--end-with-input", o.end_with_input,
                   "End also when standard input ends, for programs that start a server of their own");
@@ -68,24 +69,25 @@ void add_ping(CLI::App& app, command& chosen, ping_options& o) {
     sub->add_option("DEST", o.destination, destination_help)->required();
     sub->add_option("--size", o.sizes, "Bytes of a record; several sizes, separated by commas, are taken in turn")
         ->delimiter(',')
-        ->check(CLI::Range(1U, 32'767U))
+        ->check(within(1, 32'767))
         ->capture_default_str();
     sub->add_option("--count", o.count, "Round trips for each size")
-        ->check(CLI::Range(1U, 100'000'000U))
+        ->check(within(1, 100'000'000))
         ->capture_default_str();
     sub->add_option("--packets", o.packets, "Records sent before the partner has its turn")
-        ->check(CLI::Range(1U, 32U))
+        ->check(within(1, 32))
         ->capture_default_str();
     sub->add_flag("--confirm", o.confirm, "Ask for confirmation instead of an echo");
     sub->add_option("--config", o.config, "Configuration file; without, it is searched as usual")
-        ->check(CLI::ExistingFile);
+        ->check(existing_file());
     sub->add_flag("--json", o.json, "One JSON object");
     sub->callback([&] { chosen = {[&] { return ping(o); }, &o.json}; });
 }
 
 void add_load(CLI::App& app, command& chosen, load_options& o) {
-    static const std::map<std::string, load_mode> modes{
-        {"pingpong", load_mode::pingpong}, {"oneshot", load_mode::oneshot}, {"stream", load_mode::stream}};
+    const std::map<std::string, int> modes{{"pingpong", static_cast<int>(load_mode::pingpong)},
+                                           {"oneshot", static_cast<int>(load_mode::oneshot)},
+                                           {"stream", static_cast<int>(load_mode::stream)}};
     CLI::App* sub = app.add_subcommand("load", "Keep many conversations busy and measure");
     sub->footer(
         "pingpong: each conversation sends a record and receives it back, over and over (ECHO).\n"
@@ -93,26 +95,24 @@ void add_load(CLI::App& app, command& chosen, load_options& o) {
         "stream:   records one way (SINK); latency is the time until 64 KiB were taken.");
     sub->add_option("DEST", o.destination, destination_help)->required();
     sub->add_option("--mode", o.mode, "pingpong, oneshot or stream (default pingpong)")
-        ->transform(CLI::CheckedTransformer(modes))
+        ->transform(one_of(modes))
         ->option_text("MODE");
     sub->add_option("--conversations", o.conversations, "Conversations at a time")
-        ->check(CLI::Range(1U, 4'000'000U))
+        ->check(within(1, 4'000'000))
         ->capture_default_str();
-    sub->add_option("--links", o.links, "Connections to the partner")
-        ->check(CLI::Range(1U, 1'024U))
-        ->capture_default_str();
-    sub->add_option("--size", o.size, "Bytes of a record")->check(CLI::Range(1U, 32'767U))->capture_default_str();
+    sub->add_option("--links", o.links, "Connections to the partner")->check(within(1, 1'024))->capture_default_str();
+    sub->add_option("--size", o.size, "Bytes of a record")->check(within(1, 32'767))->capture_default_str();
     sub->add_option("--duration", o.duration, "Seconds to measure")
-        ->check(CLI::Range(0.01, 1e6))
+        ->check(within_seconds(0.01, 1e6))
         ->capture_default_str();
     sub->add_option("--threads", o.threads, "Threads that wait for completions")
-        ->check(CLI::Range(1U, 256U))
+        ->check(within(1, 256))
         ->capture_default_str();
     sub->add_option("--reactors", o.reactors, "Threads that only move bytes; 0: the waiting threads do")
-        ->check(CLI::Range(0U, 256U))
+        ->check(within(0, 256))
         ->capture_default_str();
     sub->add_option("--config", o.config, "Configuration file; without, it is searched as usual")
-        ->check(CLI::ExistingFile);
+        ->check(existing_file());
     sub->add_flag("--json", o.json, "One JSON object");
     sub->callback([&] { chosen = {[&] { return load(o); }, &o.json}; });
 }
@@ -124,16 +124,14 @@ void add_demo(CLI::App& app, command& chosen, demo_options& o) {
         "A teller with a ledger serves customers over TCP. Each transfer is confirmed only when it is durable. At\n"
         "the end the ledger is reopened read-only and held against what every customer was told.");
     sub->add_option("--conversations", o.conversations, "Customers at a time")
-        ->check(CLI::Range(1U, 1'000'000U))
+        ->check(within(1, 1'000'000))
         ->capture_default_str();
-    sub->add_option("--accounts", o.accounts, "Accounts")->check(CLI::Range(2U, 100'000'000U))->capture_default_str();
-    sub->add_option("--links", o.links, "Connections to the teller")
-        ->check(CLI::Range(1U, 1'024U))
-        ->capture_default_str();
+    sub->add_option("--accounts", o.accounts, "Accounts")->check(within(2, 100'000'000))->capture_default_str();
+    sub->add_option("--links", o.links, "Connections to the teller")->check(within(1, 1'024))->capture_default_str();
     CLI::Option* transfers = sub->add_option("--transfers", o.transfers, "Transfers to make, instead of a duration")
-                                 ->check(CLI::Range(1ULL, 1'000'000'000ULL));
+                                 ->check(within(1, 1'000'000'000));
     sub->add_option("--duration", o.duration, "Seconds to make transfers")
-        ->check(CLI::Range(0.1, 3'600.0))
+        ->check(within_seconds(0.1, 3'600))
         ->capture_default_str()
         ->excludes(transfers);
     add_store(*sub, o.store);
@@ -142,15 +140,15 @@ void add_demo(CLI::App& app, command& chosen, demo_options& o) {
                                       "transfers whose outcome they do not know");
     sub->add_flag("--inproc", o.in_process, "Teller and customers in one process, without TCP")->excludes(kill);
     sub->add_option("--dir", o.directory, "Folder for the ledger, kept; without, a temporary one")
-        ->check(CLI::ExistingDirectory);
+        ->check(existing_folder());
     sub->add_flag("--json", o.json, "One JSON object");
     sub->callback([&] { chosen = {[&] { return demo(o); }, &o.json}; });
 }
 
 void add_plan(CLI::App& app, command& chosen, plan_options& o) {
     CLI::App* sub = app.add_subcommand("plan", "Tell the memory that a logical unit of a given size reserves");
-    sub->add_option("--conversations", o.conversations, "Conversations at a time")->check(CLI::Range(1U, 16'777'216U));
-    sub->add_option("--links", o.links, "Links at a time")->check(CLI::Range(1U, 65'535U));
+    sub->add_option("--conversations", o.conversations, "Conversations at a time")->check(within(1, 16'777'216));
+    sub->add_option("--links", o.links, "Links at a time")->check(within(1, 65'535));
     sub->add_flag("--json", o.json, "One JSON object");
     sub->callback([&] { chosen = {[&] { return plan(o); }, &o.json}; });
 }
@@ -166,6 +164,7 @@ void add_plan(CLI::App& app, command& chosen, plan_options& o) {
 int main(int argc, char** argv) {
     CLI::App app{"Conversations (CPI-C) over TCP: serve, measure, demonstrate", "colloquy"};
     app.require_subcommand(1);
+    app.set_version_flag("--version", "colloquy " COLLOQUY_VERSION, "Tell the version");
     serve_options serving;
     ping_options pinging;
     load_options loading;
@@ -186,7 +185,7 @@ int main(int argc, char** argv) {
         return app.exit(e);
     } catch (const CLI::ParseError& e) {
         if (const auto subs = app.get_subcommands(); !subs.empty()) who += " " + subs.front()->get_name();
-        std::cerr << who << ": " << one_line(e.what()) << "; see " << who << " --help\n";
+        std::cerr << who << ": " << explain(e, app, argc, argv) << '\n';
         return exit_usage;
     }
     who += " " + app.get_subcommands().front()->get_name();
