@@ -8,10 +8,12 @@
 // An accept that is cancelled stays counted, as stale, until a taker comes upon it or the next Accept takes over its
 // count.
 //   accepts waiting = live ones + accepting_stale_;   entries = live ones + stale ones nobody has dropped yet
+#include <array>
 #include <cstring>
 
 #include "runtime/engine.hpp"
 #include "runtime/flow.hpp"
+#include "runtime/relay.hpp"
 #include "runtime/wire/fmh5.hpp"
 #include "runtime/wire/fmh7.hpp"
 
@@ -58,7 +60,7 @@ conversation* engine::take_attached(context& c) noexcept {
         v.said.attach_budget = 0;
         v.attach_charge = 0;
     }
-    (void)c;
+    tell_taken(c, v);
     return &v;
 }
 
@@ -86,6 +88,10 @@ void engine::move_attached(context& c, conversation& from, conversation& to) noe
     to.tp_index = from.tp_index;
     to.fate = from.fate;
     to.state = from.state;
+    if (from.said.relayed) {
+        details(to).partner_lu_name = details(from).partner_lu_name;
+        details(to).attach = details(from).attach;
+    }
     if (from.said.named) {
         details(to).mode_name = details(from).mode_name;
         details(to).user_id = details(from).user_id;
@@ -200,6 +206,14 @@ conversation* engine::slot_for_attach(context& c, bool& waiter) noexcept {
     }
 }
 
+// The manager that passed the attach on hears that a program has it.
+void engine::tell_taken(context& c, conversation& v) noexcept {
+    if (!v.said.relayed || v.link == nullptr) return;
+    std::array<std::byte, wire::taken_size> number;
+    wire::store_u64(number.data(), details(v).attach);
+    (void)v.link->send_frame(c, {wire::taken_size, wire::frame_type::taken, 0, 0}, number);
+}
+
 void engine::reject_attach(context& c, session& s, std::uint32_t channel, std::uint32_t sense) noexcept {
     counters_.add(counter::attaches_refused, 1, c.hint);
     if (auto* e = s.channels(wire::channel_side(channel)).need(wire::channel_index(channel)); e != nullptr)
@@ -226,14 +240,25 @@ wire::reason engine::on_attach(context& c, session& s, const wire::frame_header&
         return wire::reason::none;
     };
     if (parsed.sense != 0) return reject(parsed.sense);
-    tp_registry::entry* const tp = tps_.find(a.tp_name.view());
-    const auto now = tp == nullptr ? tp_registry::status::unused : tp->now.load_acquire();
+    relay::route* const route = relay_ == nullptr ? nullptr : relay_->find(a.tp_name.view());
+    tp_registry::entry* tp = route == nullptr ? tps_.find(a.tp_name.view()) : nullptr;
+    // What the manager passes on is for this program, whether it has said so or not.
+    if (tp == nullptr && s.role == link_role::manager &&
+        tps_.add(a.tp_name.view(), limits_.accept_queue) == tp_registry::add_result::added)
+        tp = tps_.find(a.tp_name.view());
+    const auto now = route != nullptr ? route->now
+                     : tp == nullptr ? tp_registry::status::unused : tp->now.load_acquire();
     if (now == tp_registry::status::stopped) return reject(wire::sense::tp_not_available_no_retry);
     if (now != tp_registry::status::serving) return reject(wire::sense::tpn_not_recognized);
     if (a.sync_level > 1 || (a.full_duplex && a.sync_level != 0)) return reject(wire::sense::sync_level_not_supported);
     // No user is known here, so nobody's password can be right.
     if (!a.password.empty() || a.password_substitute) return reject(wire::sense::security_not_valid);
     if (a.has_pip) return reject(wire::sense::pip_not_allowed);
+    if (route != nullptr) {
+        if (s.at() != session::stage::open || !s.attach_in_rate())
+            return reject(wire::sense::tp_not_available_retry);
+        return relay_->attach(c, s, h, payload, *route, a, grant);
+    }
     if (s.at() != session::stage::open || !s.attach_in_rate() ||
         s.attach_charge.load_relaxed() + charge > limits_.link_attach_bytes ||
         queued(accept_.load_acquire()) >= limits_.accept_queue ||
@@ -268,6 +293,12 @@ wire::reason engine::on_attach(context& c, session& s, const wire::frame_header&
         details(*v).mode_name = a.mode_name;
         details(*v).user_id = a.user_id;
     }
+    v->said.relayed = s.role == link_role::manager;
+    if (v->said.relayed) {
+        (void)details(*v).partner_lu_name.assign(s.origin().lu_name.view());
+        details(*v).attach = s.origin().attach;
+        v->said.no_expedited = (s.origin().flags & wire::hello_flag::expedited) == 0;
+    }
     v->state = a.full_duplex ? conversation_state::send_receive : conversation_state::receive;
     s.adopt_channel(v->id(), h.channel);
     if (!waiter) {
@@ -291,10 +322,12 @@ wire::reason engine::on_attach(context& c, session& s, const wire::frame_header&
             v->consumed += charge;
         }
     }
-    if (waiter)
+    if (waiter) {
+        tell_taken(c, *v);
         complete(c, *v, return_code::ok);
-    else
+    } else {
         leave_idle(c, *v);
+    }
     return why;
 }
 

@@ -29,6 +29,12 @@ public:
     static constexpr std::uint64_t answered = 5;  // the acknowledgement has come first: who ends it frees the number
     static constexpr std::uint64_t last_mark = answered;
     static constexpr std::uint64_t awaiting_answer = 3;  // the partner's number: over, but it still owes us an answer
+    // Between the marks and the ids: a number that a relay forwards, by the index of its conversation there.
+    static constexpr std::uint64_t relayed_first = 16;
+    static constexpr std::uint64_t relayed_last = (1U << 24) - 1;
+    [[nodiscard]] static constexpr bool is_relayed(std::uint64_t value) noexcept {
+        return value >= relayed_first && value <= relayed_last;
+    }
 
     struct entry {
         Atom<std::uint64_t> value;

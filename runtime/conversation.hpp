@@ -118,6 +118,8 @@ struct exchange {
     std::uint8_t expedited_unread : 1 = 0;   // ours is under way or not taken by the partner's program
     std::uint8_t expedited_read_owed : 1 = 0;  // it was taken while nothing might be sent
     std::uint8_t expedited_waiting : 1 = 0;  // the partner's waits for our program
+    std::uint8_t relayed : 1 = 0;            // by an attach manager; who the partner is stands in the particulars
+    std::uint8_t no_expedited : 1 = 0;       // the partner behind the manager takes none
     std::uint8_t signal_owed : 1 = 0;        // Request_To_Send was called before the attach has left
     std::uint8_t errors_owed = 0;            // error reports that stand behind what is in the send buffer
     // Turns are counted, because error reports cross them: the partner may have ended one and begun another before it
@@ -203,7 +205,8 @@ struct particulars {
     wire::small_text<8> mode_name;
     wire::small_text<10> user_id;
     wire::small_text<10> password;
-    bool service_tp;  // the first byte of tp_name is raw
+    std::uint64_t attach;  // the number of a relayed attach
+    bool service_tp;       // the first byte of tp_name is raw
 };
 
 // What few conversations need: operations on the queues beside the main one, and the partner's expedited data. Same

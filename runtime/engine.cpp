@@ -200,6 +200,8 @@ session* engine::open_session(context& c) noexcept {
     }
     s->opened_for = nullptr;
     s->transport_data = nullptr;
+    s->role = link_role::ordinary;
+    s->program = nullptr;
     return s;
 }
 

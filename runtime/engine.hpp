@@ -62,6 +62,10 @@ public:
     virtual void deadline_set(context&, conversation&) noexcept {}
     // Nothing is outstanding any more: whoever waits must look.
     virtual void wait_queue_idle() noexcept = 0;
+    // Our attach manager, at the other end of this link: it is there, has no more attaches for us, is gone, or answers
+    // what we said of a name (driver).
+    enum class manager_news : std::uint8_t { open, drained, ended, served };
+    virtual void manager_told(context&, session&, manager_news, const wire::serving*) noexcept {}
     // Somebody is blocked on the wait queue at this moment.
     [[nodiscard]] virtual bool wait_queue_watched() noexcept = 0;
     // An asynchronous operation was published: somebody must drive although nobody may be inside.
@@ -88,6 +92,9 @@ public:
     [[nodiscard]] tp_registry& tps() noexcept { return tps_; }
     [[nodiscard]] partner_directory& partners() noexcept { return partners_; }
     [[nodiscard]] peer_census& peers() noexcept { return peers_; }
+    // Of an attach manager; null elsewhere. Set before the first link, and outlives the last.
+    [[nodiscard]] relay* relay_of() const noexcept { return relay_; }
+    void set_relay(relay* r) noexcept { relay_ = r; }
 
     // --- slots -------------------------------------------------------------------------------------------------------
     // A fresh slot, claimed by the caller; null when the table is full, or closed.
@@ -262,6 +269,13 @@ public:
         return counted < stale ? 0 : counted - stale;
     }
 
+    // An attach that is not accepted: answered on its channel with the sense (driver).
+    void reject_attach(context& c, session& s, std::uint32_t channel, std::uint32_t sense) noexcept;
+    // No attach can come any more: accepts end with 25 (end_accepts), later ones too. Until it can again.
+    void expect_attaches(bool they_may_come) noexcept { no_attaches_.exchange_acq_rel(they_may_come ? 0 : 1); }
+    // Read-modify-write: an accept that was published before the end was told is seen by who tells it.
+    [[nodiscard]] bool attaches_over() noexcept { return no_attaches_.fetch_or_acq_rel(0) != 0; }
+
 private:
     void look(context& c, conversation& v, std::uint64_t generation) noexcept;
     [[nodiscard]] wire::reason leave_on_pile(context& c, conversation& v, std::uint64_t generation,
@@ -280,7 +294,7 @@ private:
     void settle_waitable(conversation& v) noexcept;
     static void report_control_information(conversation& v, operation& op) noexcept;
     [[nodiscard]] conversation* slot_for_attach(context& c, bool& waiter) noexcept;
-    void reject_attach(context& c, session& s, std::uint32_t channel, std::uint32_t sense) noexcept;
+    void tell_taken(context& c, conversation& v) noexcept;
 
     const limits limits_;
     host& host_;
@@ -312,6 +326,8 @@ private:
     concurrent_completion_queue<> attached_;
     concurrent_completion_queue<> accepting_;
     atom<std::uint32_t> accepting_stale_;
+    atom<std::uint32_t> no_attaches_;
+    relay* relay_ = nullptr;
 
     index_pool<> free_sessions_;
     std::unique_ptr<atom<session*>[]> sessions_;

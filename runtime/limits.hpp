@@ -21,6 +21,8 @@ struct limits {
     std::uint32_t link_conversations = 65'536;    // conversations a partner may have open on one link
     std::uint32_t link_attach_bytes = 16U << 20;  // charge of data that waits in conversations nobody has accepted yet
     std::uint32_t link_output_bytes = 1U << 20;   // output waiting on one link; beyond it verbs wait their turn
+    // Relayed frames that may wait on a link, of an attach manager; a program or partner that does not read is given up.
+    std::uint32_t link_relay_bytes = 16U << 20;
     std::uint32_t peer_links = 16'384;            // links one partner logical unit may open to us
     std::uint32_t link_attaches_per_second = 0;   // attaches taken on one link; 0: as many as come
 
@@ -65,6 +67,7 @@ struct limits {
         if (window_bytes < window_bytes_min) return "window_bytes must be at least 512";
         if (window_bytes_max < window_bytes) return "window_bytes_max must be at least window_bytes";
         if (link_output_bytes < 131'072) return "link_output_bytes must be at least 131072";
+        if (link_relay_bytes < 131'072) return "link_relay_bytes must be at least 131072";
         if (reservable_bytes() < window_bytes) return "inbound_bytes must hold at least one window";
         return nullptr;
     }

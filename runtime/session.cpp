@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "runtime/engine.hpp"
+#include "runtime/relay.hpp"
 #include "runtime/wire/fmh7.hpp"
 
 namespace colloquy::runtime {
@@ -192,18 +193,23 @@ void session::free_output(context& c, buffer* list) noexcept {
     }
 }
 
-void session::send_link_frame(context& c, wire::frame_type type, std::span<const std::byte> payload) noexcept {
+bool session::send_frame(context& c, const wire::frame_header& h, std::span<const std::byte> payload) noexcept {
     buffer* b = engine_.control(c, payload.size());
-    if (b == nullptr) return;
+    if (b == nullptr) return false;
     if (!payload.empty()) std::memcpy(b->bytes() + b->end, payload.data(), payload.size());
     b->end += static_cast<std::uint32_t>(payload.size());
-    wire::encode_header(b->bytes() + b->begin, {static_cast<std::uint16_t>(payload.size()), type, 0, 0});
+    wire::encode_header(b->bytes() + b->begin, h);
     send(c, b);
+    return true;
+}
+
+void session::send_link_frame(context& c, wire::frame_type type, std::span<const std::byte> payload) noexcept {
+    (void)send_frame(c, {static_cast<std::uint16_t>(payload.size()), type, 0, 0}, payload);
 }
 
 void session::send_hello(context& c) noexcept {
     wire::hello h;
-    h.flags = wire::hello_flag::expedited | wire::hello_flag::full_duplex;
+    h.flags = wire::hello_flag::expedited | wire::hello_flag::full_duplex | wire::hello_flag::relay;
     h.channels_max = engine_.bounds().link_conversations;
     h.attach_credit = engine_.bounds().window_bytes;
     h.heartbeat_ms = engine_.bounds().heartbeat_ms;
@@ -344,6 +350,7 @@ void session::start(context& c, wire::link_side side, std::uint64_t now) noexcep
     room_.store_relaxed(0);
     peer_ = {};
     last_attach_ = 0;
+    origin_channel_ = 0;
     own_channels_.reset(0);
     peer_channels_.reset(engine_.bounds().link_conversations);
     attach_tokens_ = 1'000'000'000;
@@ -366,10 +373,19 @@ bool session::on_hello(context& c, std::span<const std::byte> payload, std::uint
     const wire::reason bad = wire::decode_hello(payload, peer_);
     if (bad != wire::reason::none) return refuse(c, bad);
     if (peer_.attach_credit < limits::window_bytes_min) return refuse(c, wire::reason::limits);
+    if (role != link_role::ordinary &&
+        !peer_can(wire::hello_flag::relay | wire::hello_flag::expedited | wire::hello_flag::full_duplex))
+        return refuse(c, wire::reason::protocol);
+    // What partners may send before their first grant has to fit at the program.
+    if (role == link_role::program && peer_.attach_credit < engine_.bounds().window_bytes)
+        return refuse(c, wire::reason::limits);
     if (side_ == wire::link_side::acceptor) {
-        if (!engine_.peers().enter(peer_.lu_name.view(), engine_.bounds().peer_links))
-            return refuse(c, wire::reason::limits);
-        counted_ = true;
+        // Programs were let in one by one, and are counted by the relay.
+        if (role != link_role::program) {
+            if (!engine_.peers().enter(peer_.lu_name.view(), engine_.bounds().peer_links))
+                return refuse(c, wire::reason::limits);
+            counted_ = true;
+        }
         send_hello(c);
     }
     // Not bounded by our table: a number whose end is not acknowledged yet is in use although its slot is free again.
@@ -379,6 +395,8 @@ bool session::on_hello(context& c, std::span<const std::byte> payload, std::uint
     deadline_ = now;  // tick() works out the next one
     stage_.store_release(stage::open);
     if (opened_for != nullptr) engine_.link_opened(c, *opened_for, *this);
+    if (role == link_role::program) engine_.relay_of()->program_open(c, *this);
+    if (role == link_role::manager) engine_.world().manager_told(c, *this, host::manager_news::open, nullptr);
     return true;
 }
 
@@ -411,6 +429,11 @@ void session::lost(context& c, return_code code, wire::reason why) noexcept {
     forget_rest(c);
     if (was != stage::greeting) {
         const auto tell = [&](auto& e) {
+            const std::uint64_t value = e.value.load_acquire();  // acquire[channel]
+            if (channel_map<>::is_relayed(value)) {
+                engine_.relay_of()->link_lost(c, *this, value, code);
+                return;
+            }
             to_conversation(e, [&](conversation_id id, bool& stale) { engine_.on_link_lost(c, id, stale); });
         };
         own_channels_.for_each(tell);
@@ -418,6 +441,8 @@ void session::lost(context& c, return_code code, wire::reason why) noexcept {
     }
     engine_.on_room(c, crowd_.take_all());
     engine_.count().add(counter::links_closed, 1, c.hint);
+    if (role == link_role::program) engine_.relay_of()->program_lost(c, *this);
+    if (role == link_role::manager) engine_.world().manager_told(c, *this, host::manager_news::ended, nullptr);
     engine_.world().session_ended(c, *this);
 }
 
@@ -577,18 +602,41 @@ bool session::on_frame(context& c, const wire::frame_header& h, std::span<const 
         return false;
     };
 
+    // A manager passes on what partners send: what one of them does wrong is not the manager's fault.
+    const auto broken_by_partner = [&](wire::reason why) {
+        return role == link_role::manager ? blame(c, h.channel, why) : broken(why);
+    };
+
     if (h.type == wire::frame_type::data && h.has(wire::indicator::begin)) {
         if (ours || value > channel_map<>::ended) return broken(wire::reason::protocol);
+        // Programs call partners by links of their own; a manager says whose attach it passes on.
+        if (role == link_role::program || (role == link_role::manager && origin_channel_ != h.channel))
+            return broken(wire::reason::protocol);
         if (wire::channel_index(h.channel) >= peer_channels_.bound()) return broken(wire::reason::limits);
         last_attach_ = h.channel;
+        origin_channel_ = 0;
         const wire::reason why = engine_.on_attach(c, *this, h, payload);
-        return why == wire::reason::none ? true : broken(why);
+        return why == wire::reason::none ? true : broken_by_partner(why);
     }
+    if (h.type == wire::frame_type::origin) {
+        if (role != link_role::manager || ours || value > channel_map<>::ended ||
+            !wire::decode_origin(payload, origin_))
+            return broken(wire::reason::protocol);
+        origin_channel_ = h.channel;
+        return true;
+    }
+    if (h.type == wire::frame_type::blame && role != link_role::program)
+        return broken(wire::reason::protocol);
     if (value == channel_map<>::never_begun) return broken(wire::reason::unknown_channel);
     std::uint32_t grant = 0;
     if (h.type == wire::frame_type::credit && value > channel_map<>::last_mark) {
         grant = wire::decode_credit(payload.data());
         if (grant == 0) return broken(wire::reason::protocol);
+    }
+    if (channel_map<>::is_relayed(value)) {
+        const wire::reason why = engine_.relay_of()->forward(c, *this, h, payload, value);
+        if (why != wire::reason::none) fail(c, why);
+        return at() != stage::ended;
     }
     for (;;) {
         if (value == channel_map<>::ended) return true;
@@ -624,7 +672,7 @@ bool session::on_frame(context& c, const wire::frame_header& h, std::span<const 
         }
         // The conversation may have moved to another slot, or have ended the channel while the frame came.
         const std::uint64_t now_there = stale ? e->value.load_acquire() : value;  // acquire[channel]
-        if (now_there == value) return why == wire::reason::none ? true : broken(why);
+        if (now_there == value) return why == wire::reason::none ? true : broken_by_partner(why);
         value = now_there;
     }
 }
@@ -637,7 +685,18 @@ bool session::on_link_frame(context& c, const wire::frame_header& h, std::span<c
         case wire::frame_type::drain:
             if (at() == stage::open) stage_.store_release(stage::draining);
             deadline_ = 0;
+            if (role == link_role::manager)
+                engine_.world().manager_told(c, *this, host::manager_news::drained, nullptr);
             return true;
+        case wire::frame_type::taken:
+            if (role != link_role::program) {
+                fail(c, wire::reason::protocol);
+                return false;
+            }
+            engine_.relay_of()->taken(*this, wire::load_u64(payload.data()));
+            return true;
+        case wire::frame_type::serve:
+        case wire::frame_type::served: return on_relay_frame(c, h, payload);
         case wire::frame_type::refuse:
         case wire::frame_type::close: {
             const wire::decoded_reason told = wire::decode_reason(payload);
@@ -650,6 +709,33 @@ bool session::on_link_frame(context& c, const wire::frame_header& h, std::span<c
         }
         default: fail(c, wire::reason::protocol); return false;
     }
+}
+
+bool session::on_relay_frame(context& c, const wire::frame_header& h, std::span<const std::byte> payload) noexcept {
+    const link_role from = h.type == wire::frame_type::serve ? link_role::program : link_role::manager;
+    wire::serving said;
+    if (role != from || !wire::decode_serving(payload, h.type, said)) {
+        fail(c, wire::reason::protocol);
+        return false;
+    }
+    if (from == link_role::manager) {
+        engine_.world().manager_told(c, *this, host::manager_news::served, &said);
+        return true;
+    }
+    const wire::serve_result result = engine_.relay_of()->serve(c, *this, said);
+    std::array<std::byte, wire::serving_size_max> answer;
+    const std::size_t n = wire::encode_serving(answer, wire::frame_type::served, result, said.what, said.name.view());
+    send_link_frame(c, wire::frame_type::served, std::span{answer}.first(n));
+    return true;
+}
+
+// The manager ends the link on which it came, and with it this conversation; what has come is dropped.
+bool session::blame(context& c, std::uint32_t channel, wire::reason why) noexcept {
+    engine_.count().add(counter::protocol_errors, 1, c.hint);
+    std::array<std::byte, wire::blame_size> bytes;
+    wire::encode_blame(bytes.data(), why);
+    (void)send_frame(c, {wire::blame_size, wire::frame_type::blame, 0, channel}, bytes);
+    return true;
 }
 
 void session::keep_rest(context& c, std::span<const std::byte> bytes) noexcept {

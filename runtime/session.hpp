@@ -19,10 +19,20 @@
 #include "runtime/wire/frame.hpp"
 #include "runtime/wire/hello.hpp"
 #include "runtime/wire/reason.hpp"
+#include "runtime/wire/relay.hpp"
 
 namespace colloquy::runtime {
 
 class engine;
+class relay;
+struct relay_program;
+
+// Between whom a link is. Anything but ordinary only between an attach manager and its programs, on one machine.
+enum class link_role : std::uint8_t {
+    ordinary,
+    program,  // at the manager: the other end is a program
+    manager,  // at the program: the other end is the manager
+};
 
 // Part of a buffer that is to be written or may be read into.
 struct slice {
@@ -56,11 +66,16 @@ public:
         return (peer_.flags & hello_flags) == hello_flags;
     }
     [[nodiscard]] std::uint32_t peer_attach_credit() const noexcept { return peer_.attach_credit; }
+    [[nodiscard]] std::uint16_t peer_flags() const noexcept { return peer_.flags; }
     [[nodiscard]] return_code loss_code() const noexcept { return loss_code_.load_acquire(); }
     [[nodiscard]] wire::reason ended_because() const noexcept { return why_.load_acquire(); }
 
     // Takes the frame, header included, and sees to it that somebody writes it. Frames of one thread keep their order.
     void send(context& c, buffer* frame) noexcept;
+    // A frame of the link itself or of a relay, from the parts it is made of. False: no memory.
+    bool send_frame(context& c, const wire::frame_header& h, std::span<const std::byte> payload) noexcept;
+    // What waits to be written.
+    [[nodiscard]] std::uint64_t queued_bytes() const noexcept { return room_.load_relaxed() & ~room_waiters; }
     // More is waiting than the link may hold: the caller must wait in the list.
     [[nodiscard]] bool crowded() const noexcept;
     // Puts `v`, owned by the caller, in the list of those that wait for room. False: there is room already.
@@ -149,6 +164,14 @@ public:
     partner* opened_for = nullptr;
     std::uint32_t opened_index = 0;
     session* next_listed = nullptr;  // in the transport's lists
+    // What the link is for, and at a manager the program behind it. Set before start().
+    link_role role = link_role::ordinary;
+    relay_program* program = nullptr;
+
+    // Whom the attach that just came is from, told before it by the manager (driver).
+    [[nodiscard]] const wire::origin& origin() const noexcept { return origin_; }
+    // When the partner was last heard (driver).
+    [[nodiscard]] std::uint64_t heard() const noexcept { return heard_; }
 
     // The partner may attach once more: it keeps to the rate that the limits allow (driver).
     [[nodiscard]] bool attach_in_rate() noexcept;
@@ -169,6 +192,8 @@ private:
     void send_reason(context& c, wire::frame_type type, wire::reason why) noexcept;
     void send_link_frame(context& c, wire::frame_type type, std::span<const std::byte> payload) noexcept;
     void on_unanswered(context& c, const wire::frame_header& h) noexcept;
+    bool on_relay_frame(context& c, const wire::frame_header& h, std::span<const std::byte> payload) noexcept;
+    bool blame(context& c, std::uint32_t channel, wire::reason why) noexcept;
     void keep_rest(context& c, std::span<const std::byte> bytes) noexcept;
     void forget_rest(context& c) noexcept;
     void free_output(context& c, buffer* list) noexcept;
@@ -212,6 +237,8 @@ private:
     std::uint64_t attach_tokens_ = 0;  // attaches the partner may make at once, in nanoseconds of its rate
     std::uint64_t attach_time_ = 0;
     bool counted_ = false;  // among the links of its peer
+    wire::origin origin_;   // of the attach that comes on the channel after it
+    std::uint32_t origin_channel_ = 0;
 
     channel_map<> own_channels_;
     channel_map<> peer_channels_;

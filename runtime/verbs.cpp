@@ -225,6 +225,7 @@ outcome accept(engine& e, context& c, bool blocking, void* id_memory, std::uint3
         e.leave_idle(c, *v);
         return {rc::ok, false, id};
     }
+    if (e.attaches_over()) return just(rc::program_state_check);
     conversation* v = e.open(c, state::reset);
     if (v == nullptr) return just(rc::product_specific_error);
     v->op = {};
@@ -235,7 +236,10 @@ outcome accept(engine& e, context& c, bool blocking, void* id_memory, std::uint3
     const conversation_id id = v->id();
     if (id_memory != nullptr) id.to_bytes(id_memory);
     conversation* attached = e.wait_for_attach(c, *v);
-    if (attached == nullptr) return {rc::operation_incomplete, blocking, id};
+    if (attached == nullptr) {
+        if (e.attaches_over()) end_accepts(e, c);
+        return {rc::operation_incomplete, blocking, id};
+    }
     e.retire(c, *v);
     const conversation_id got = attached->id();
     e.leave_idle(c, *attached);
@@ -250,13 +254,17 @@ outcome accept_incoming(engine& e, context& c, conversation_id id, void* id_memo
     if (v->state != state::initialize_incoming) return k.leave(rc::program_state_check);
     conversation* attached = e.take_attached(c);
     bool blocks = false;
+    if (attached == nullptr && e.attaches_over()) return k.leave(rc::program_state_check);
     if (attached == nullptr) {
         operation& op = k.begin(verb::accept, id_memory);
         if (limit_ms != 0) op.deadline_ns = c.now_ns() + limit_ms * std::uint64_t{1'000'000};
         blocks = op.channel == notify::caller;
         attached = e.wait_for_attach(c, *v);
     }
-    if (attached == nullptr) return {rc::operation_incomplete, blocks, id};
+    if (attached == nullptr) {
+        if (e.attaches_over()) end_accepts(e, c);
+        return {rc::operation_incomplete, blocks, id};
+    }
     v->op.kind = verb::none;
     e.move_attached(c, *attached, *v);
     return k.leave(rc::ok);
@@ -736,6 +744,22 @@ outcome extract_attention(engine& e, context& c, conversation_id id, void (*look
     }
 }
 
+void end_accepts(engine& e, context& c) noexcept {
+    for (std::uint32_t i = 0; i < e.bounds().conversations; ++i) {
+        conversation& v = e.at(i);
+        const std::uint64_t w = v.word.load();
+        if (word_bits::phase_of(w) != phase::pending) continue;
+        phase before{};
+        if (v.word.own(word_bits::generation(w), before) != state_word<>::own_result::owned) continue;
+        if (before == phase::pending && v.op.kind == verb::accept) {
+            e.accept_cancelled();
+            e.complete(c, v, rc::program_state_check);
+        } else {
+            e.put_back(c, v, before);
+        }
+    }
+}
+
 void end_all(engine& e, context& c) noexcept {
     e.close();
     for (std::uint32_t i = 0; i < e.bounds().conversations; ++i) {
@@ -1000,7 +1024,7 @@ outcome extract_name(engine& e, context& c, conversation_id id, name_of which, v
     std::string_view s;
     switch (which) {
         case name_of::partner_lu:
-            s = accepted && v->link != nullptr ? v->link->peer_name() : d.partner_lu_name.view();
+            s = accepted && v->link != nullptr && !v->said.relayed ? v->link->peer_name() : d.partner_lu_name.view();
             break;
         case name_of::tp: s = accepted ? e.tps().at(v->tp_index).name.view() : d.tp_name.view(); break;
         case name_of::mode:

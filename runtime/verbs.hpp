@@ -83,6 +83,8 @@ outcome set_attention(engine& e, context& c, conversation_id id, void*& attentio
 // Lets `look` read what hangs there while the slot is held.
 outcome extract_attention(engine& e, context& c, conversation_id id, void (*look)(void* arg, void* attention),
                           void* arg) noexcept;
+// No attach can come any more: every Accept_Conversation and Accept_Incoming that waits ends with 25.
+void end_accepts(engine& e, context& c) noexcept;
 // Every conversation ends abnormally, as when a program leaves without Deallocate (17 at the partners).
 void end_all(engine& e, context& c) noexcept;
 

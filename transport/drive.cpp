@@ -1,7 +1,9 @@
 #include "transport/drive.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 
+#include "runtime/relay.hpp"
 #include "runtime/verbs.hpp"
 #include "transport/platform.hpp"
 
@@ -127,8 +129,18 @@ struct drive::accepting final : accept_op {
     explicit accepting(drive& d) noexcept : of{d} {}
     drive& of;
     listener at;
+    admission* gate = nullptr;  // of a manager's listener for programs
     void complete(stream accepted, const address&, int error) noexcept override {
-        if (error == 0) (void)of.begin(accepted, nullptr, 0);
+        if (error != 0) return;
+        if (gate == nullptr) {
+            (void)of.begin(accepted, nullptr, 0);
+            return;
+        }
+        const std::uint64_t program = gate->admit(of.reactor_->descriptor(accepted));
+        if (program == 0)
+            of.reactor_->reset(accepted);
+        else
+            (void)of.begin(accepted, nullptr, 0, runtime::link_role::program, program);
     }
 };
 
@@ -153,6 +165,11 @@ drive::~drive() {
         a = next;
     }
     while (trying_ != nullptr) forget(*trying_);
+    for (task* t = tasks_.take_all(); t != nullptr;) {
+        task* const next = t->next;
+        delete t;
+        t = next;
+    }
     for (auto& entry : links_) {
         link* const l = entry.load_acquire();
         if (l == nullptr || &l->driven_by() != this) continue;
@@ -235,13 +252,57 @@ std::string drive::listen(const endpoint& where, address& chosen) {
     return {};
 }
 
+std::string drive::listen(std::intptr_t descriptor, admission* gate, address& chosen) {
+    auto a = std::make_unique<accepting>(*this);
+    a->gate = gate;
+    if (const io_status s = reactor_->adopt(descriptor, a->at); s.is_failed()) return error_text(s.error);
+    if (const io_status s = reactor_->submit_accept(a->at, *a); s.is_failed()) return error_text(s.error);
+    chosen = reactor_->local_address(a->at);
+    listeners_.push_back(std::move(a));
+    return {};
+}
+
+std::string drive::adopt(std::intptr_t descriptor, runtime::link_role role, std::uint64_t program) {
+    stream where;
+    if (const io_status s = reactor_->adopt(descriptor, where); s.is_failed()) return error_text(s.error);
+    if (begin(where, nullptr, 0, role, program) == nullptr) return "the table of links is full; raise limits.links";
+    return {};
+}
+
+std::vector<std::intptr_t> drive::listening_on(bool programs) const {
+    std::vector<std::intptr_t> found;
+    for (const auto& a : listeners_)
+        if (a->at && (a->gate != nullptr) == programs) found.push_back(reactor_->descriptor(a->at));
+    return found;
+}
+
+void drive::stop_listening() noexcept {
+    for (auto& a : listeners_) {
+        if (!a->at) continue;
+        reactor_->cancel(*a);
+        reactor_->close(a->at);
+        a->at = {};
+    }
+}
+
+void drive::arm(runtime::timer& t, std::uint64_t when) noexcept {
+    (void)wheel_.cancel(t);
+    wheel_.add(t, when);
+}
+
+void drive::post(std::unique_ptr<task> t) noexcept {
+    tasks_.push(t.release());
+    (void)ring();
+}
+
 // ---- links ----------------------------------------------------------------------------------------------------------
 
 link& drive::link_of(runtime::session& s) noexcept { return *links_[s.index()].load_acquire(); }  // acquire[link]
 
 // A connection is there: it gets a session. Null: there is none to be had, and the connection is closed. No stream:
 // an end of an in-process link.
-runtime::session* drive::begin(stream where, runtime::partner* p, std::uint32_t which) noexcept {
+runtime::session* drive::begin(stream where, runtime::partner* p, std::uint32_t which, runtime::link_role role,
+                               std::uint64_t program) noexcept {
     const bool in_process = !where;
     runtime::session* s = engine_.open_session(context);
     if (s == nullptr) {
@@ -268,10 +329,21 @@ runtime::session* drive::begin(stream where, runtime::partner* p, std::uint32_t 
     s->transport_data = &l;
     s->opened_for = p;
     s->opened_index = which;
+    s->role = role;
+    if (role == runtime::link_role::program) {
+        s->program = engine_.relay_of()->begin(program, *s);
+        if (s->program == nullptr) {
+            s->abandon();
+            l.closed_ = true;
+            reactor_->reset(where);
+            return nullptr;
+        }
+    }
     links_open_.fetch_add_relaxed(1);
     if (!in_process) {
         (void)reactor_->submit_read(where, l.read_);
-        s->start(context, p != nullptr ? wire::link_side::connector : wire::link_side::acceptor, now());
+        const bool ours = p != nullptr || role == runtime::link_role::manager;
+        s->start(context, ours ? wire::link_side::connector : wire::link_side::acceptor, now());
         settle_timer(l);
     }
     return s;
@@ -554,6 +626,7 @@ void drive::close_link(link& l) noexcept {
 // Everything but the system's events. True: there was something.
 bool drive::settle() noexcept {
     bool any = false;
+    if (runtime::relay* const r = engine_.relay_of(); r != nullptr) r->tick(context, now());
     if (drain_wanted_.load_acquire() != 0 && drain_wanted_.exchange_acq_rel(0) != 0) drain_links();
     for (int rounds = 0; rounds < 256; ++rounds) {
         bool something = false;
@@ -574,6 +647,13 @@ bool drive::settle() noexcept {
                 a->begin();
             }
             a = next;
+        }
+        for (task* t = tasks_.take_all(); t != nullptr;) {
+            task* const next = t->next;
+            something = true;
+            t->run(*this);
+            delete t;
+            t = next;
         }
         for (watch_node* n = to_watch_.take_all(); n != nullptr;) {
             watch_node* const next = n->next;
@@ -646,7 +726,9 @@ void drive::end_wait(std::uint64_t deadline_ns, bool alone, bool news) noexcept 
 std::uint64_t drive::next_deadline_ns() noexcept {
     const std::uint64_t io_deadline = reactor_->next_deadline_ns();
     const auto timer = wheel_.next_deadline();
-    return timer && *timer < io_deadline ? *timer : io_deadline;
+    std::uint64_t next = timer && *timer < io_deadline ? *timer : io_deadline;
+    if (const runtime::relay* const r = engine_.relay_of(); r != nullptr) next = std::min(next, r->next_deadline());
+    return next;
 }
 
 void drive::drain_links() noexcept {
@@ -660,12 +742,7 @@ void drive::drain_links() noexcept {
 
 bool drive::close_links() noexcept {
     context.driving = true;
-    for (auto& a : listeners_)
-        if (a->at) {
-            reactor_->cancel(*a);
-            reactor_->close(a->at);
-            a->at = {};
-        }
+    stop_listening();
     bool all = true;
     for (auto& entry : links_) {
         link* const l = entry.load_acquire();

@@ -84,8 +84,28 @@ struct drive_options {
     bool reuse_port = false;
 };
 
+// Decides about a program that has connected to an attach manager.
+class admission {
+public:
+    // 0: it is turned away; else the number by which it is known. The descriptor is only to be looked at.
+    [[nodiscard]] virtual std::uint64_t admit(std::intptr_t descriptor) noexcept = 0;
+
+protected:
+    ~admission() = default;
+};
+
 class drive {
 public:
+    // Something for the driver to do once.
+    struct task {
+        task* next = nullptr;
+        task() noexcept = default;
+        task(const task&) = delete;
+        task& operator=(const task&) = delete;
+        virtual ~task() = default;
+        virtual void run(drive& d) noexcept = 0;
+    };
+
     // `links` has room for every session of the engine and is shared by its drives. Throws std::runtime_error when the
     // system refuses.
     drive(runtime::engine& e, std::span<runtime::atom<link*>> links, std::uint32_t index, const drive_options& options,
@@ -107,6 +127,8 @@ public:
     void open_in_process(runtime::partner& p, std::uint32_t which);
     // The conversation's deadline is set: it is looked at when it has come.
     void watch(runtime::conversation& v) noexcept;
+    // Carried out by the driver, in the order of posting; dropped when the drive ends before.
+    void post(std::unique_ptr<task> t) noexcept;
     // Every link is drained: its partner is told that no new conversations come, and it ends with the last one.
     void drain_when_driven() noexcept { drain_wanted_.store_release(1); }
     // Work was left: somebody who drives looks. True: nobody drives.
@@ -119,7 +141,7 @@ public:
     // A hint: pass() has something to do.
     [[nodiscard]] bool approx_work() const noexcept {
         return !notes_.approx_empty() || !attempts_.approx_empty() || !dirty.approx_empty() ||
-               !to_watch_.approx_empty();
+               !to_watch_.approx_empty() || !tasks_.approx_empty();
     }
     // Carries on all that is ready and never waits.
     void run() noexcept;
@@ -138,6 +160,19 @@ public:
     runtime::context context;  // of whoever drives
     // Listens; `where` receives the address with the port chosen. Empty: it does; otherwise the reason.
     std::string listen(const endpoint& where, address& chosen);
+    // The same on a socket that listens already. `programs`: an attach manager's, where `gate` lets programs in.
+    std::string listen(std::intptr_t descriptor, admission* gate, address& chosen);
+    // A link on a socket that is connected: to the program of that number at a manager, to the manager at a program.
+    // Empty: it is under way, and the socket belongs to the link.
+    std::string adopt(std::intptr_t descriptor, runtime::link_role role, std::uint64_t program);
+    // Of the listeners, for copies; `programs`: of the manager's own.
+    [[nodiscard]] std::vector<std::intptr_t> listening_on(bool programs) const;
+    void stop_listening() noexcept;
+    // The session's deadline has changed outside of its own input.
+    void touched(runtime::session& s) noexcept { note(link_of(s)); }
+    // A timer of the host's.
+    void arm(runtime::timer& t, std::uint64_t when) noexcept;
+    void disarm(runtime::timer& t) noexcept { (void)wheel_.cancel(t); }
     void session_ended(runtime::session& s) noexcept;
     // Every link is closed when what it has queued is written. True: all are closed.
     bool close_links() noexcept;
@@ -170,7 +205,8 @@ private:
     void came(watch_node& n) noexcept;
 
     link& link_of(runtime::session& s) noexcept;
-    runtime::session* begin(stream s, runtime::partner* p, std::uint32_t which) noexcept;
+    runtime::session* begin(stream s, runtime::partner* p, std::uint32_t which,
+                            runtime::link_role role = runtime::link_role::ordinary, std::uint64_t program = 0) noexcept;
     void begin_in_process(runtime::partner& p, std::uint32_t which) noexcept;
     bool settle() noexcept;
     void note(link& l) noexcept;
@@ -202,6 +238,7 @@ private:
     runtime::pile<attempt> attempts_;                        // to be begun
     std::unique_ptr<runtime::atom<watch_node*>[]> watches_;  // by slot, made when first needed
     runtime::pile<watch_node> to_watch_;
+    runtime::pile<task> tasks_;
     attempt* trying_ = nullptr;     // under way
     std::uint32_t unresolved_ = 0;  // those of them that wait for the resolver
     std::vector<std::unique_ptr<accepting>> listeners_;

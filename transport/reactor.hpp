@@ -264,6 +264,21 @@ public:
                                            listener& out) noexcept = 0;
     virtual io_status submit_accept(listener where, accept_op& op) noexcept = 0;
 
+    // A connected stream socket, or one that listens, that somebody else has made: handed over on the command line, by
+    // the starting process or a predecessor, or of a kind that has no `address`. It is made non-blocking and
+    // close-on-exec, belongs to the reactor when done, and is left alone when failed (always, where the system knows
+    // no such thing).
+    [[nodiscard]] virtual io_status adopt(std::intptr_t, stream&) noexcept {
+        return io_status::failed(io_error_bad_argument);
+    }
+    [[nodiscard]] virtual io_status adopt(std::intptr_t, listener&) noexcept {
+        return io_status::failed(io_error_bad_argument);
+    }
+    // The system's descriptor, which stays the reactor's: to ask who is there, or to copy it for a successor. -1 on a
+    // stale name.
+    [[nodiscard]] virtual std::intptr_t descriptor(stream) const noexcept { return -1; }
+    [[nodiscard]] virtual std::intptr_t descriptor(listener) const noexcept { return -1; }
+
     // pending, or failed when the table is full or the list is empty.
     virtual io_status submit_connect(connect_op& op) noexcept = 0;
     // pending, or failed.

@@ -49,6 +49,7 @@ return_code return_code_of(std::uint32_t sense_code, bool purging) noexcept {
         case sense::sync_level_not_supported: return return_code::sync_lvl_not_supported_pgm;
         case sense::tp_not_available_retry: return return_code::tp_not_available_retry;
         case sense::tp_not_available_no_retry: return return_code::tp_not_available_no_retry;
+        case sense::link_failure: return return_code::resource_failure_retry;
         case sense::backout:
         case sense::backout_resync: return return_code::take_backout;
         default: break;

@@ -20,12 +20,17 @@ enum class frame_type : std::uint8_t {
     pong = 0x04,
     drain = 0x05,
     close = 0x06,
+    serve = 0x07,   // a program's link: the program serves a name, or serves it no more
+    served = 0x08,  // the manager's answer
+    taken = 0x09,   // from a program: its Accept_Conversation has the attach
     data = 0x10,
     response = 0x11,
     signal = 0x12,
     credit = 0x13,
     expedited = 0x14,       // a program's expedited data
     expedited_read = 0x15,  // it was taken: another may follow
+    origin = 0x16,          // to a program: from whom the attach comes that follows on this channel
+    blame = 0x17,           // from a program: what came on this channel breaks the protocol
 };
 
 namespace indicator {
@@ -129,6 +134,7 @@ inline constexpr std::size_t hello_size_max = 1024;        // extensions include
 inline constexpr std::size_t reason_size_min = 3;          // code and an empty text
 inline constexpr std::size_t reason_size_max = 3 + 255;
 inline constexpr std::size_t ping_size = 8;
+inline constexpr std::size_t served_name_size_max = 64;    // of a transaction program's name in serve and served
 
 namespace detail {
 
@@ -152,12 +158,17 @@ constexpr std::array<frame_rule, 32> make_frame_rules() noexcept {
     set(frame_type::pong, ping_size, ping_size, 0, true);
     set(frame_type::drain, 4, 4, 0, true);
     set(frame_type::close, reason_size_min, reason_size_max, 0, true);
+    set(frame_type::serve, 3, 2 + served_name_size_max, 0, true);
+    set(frame_type::served, 4, 3 + served_name_size_max, 0, true);
+    set(frame_type::taken, 8, 8, 0, true);
     set(frame_type::data, 0, frame_payload_max, static_cast<std::uint8_t>(~indicator::reserved & 0xFF), false);
     set(frame_type::response, 0, 0, indicator::conditional_end, false);
     set(frame_type::signal, 0, 0, 0, false);
     set(frame_type::credit, 4, 4, 0, false);
     set(frame_type::expedited, 1, expedited_size_max, 0, false);
     set(frame_type::expedited_read, 0, 0, 0, false);
+    set(frame_type::origin, 12, 28, 0, false);
+    set(frame_type::blame, 2, 2, 0, false);
     return rules;
 }
 inline constexpr std::array<frame_rule, 32> frame_rules = make_frame_rules();

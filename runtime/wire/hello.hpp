@@ -20,6 +20,7 @@ inline constexpr std::size_t lu_name_size_max = 17;
 namespace hello_flag {
 inline constexpr std::uint16_t expedited = 0x0001;    // takes expedited data
 inline constexpr std::uint16_t full_duplex = 0x0002;  // takes full-duplex conversations
+inline constexpr std::uint16_t relay = 0x0004;        // speaks the frames of links between a manager and its programs
 }  // namespace hello_flag
 
 using instance_id = std::array<std::byte, 8>;

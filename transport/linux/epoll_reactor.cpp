@@ -298,10 +298,7 @@ public:
         if (!where) {
             return io_status::failed(io_error_bad_argument);
         }
-        std::uint32_t index = 0;
-        while (index < options_.listener_count_max && listeners_[index].fd >= 0) {
-            ++index;
-        }
+        const std::uint32_t index = free_listener();
         if (index == options_.listener_count_max) {
             return io_status::failed(io_error_table_full);
         }
@@ -318,23 +315,53 @@ public:
         }
         // Linux hands these down to what is accepted; buffer sizes have to be known before the handshake anyway.
         set_stream_options(fd, options.accepted);
-        listening& l = listeners_[index];
-        const std::uint32_t generation = next_generation(l.generation);
-        epoll_event event{};
-        event.data.u64 = make_tag(tag_kind::listener, index, generation);
         if (::bind(fd, system_view(where), static_cast<socklen_t>(where.size())) != 0 ||
-            ::listen(fd, options.backlog) != 0 || ::epoll_ctl(epoll_fd_.value, EPOLL_CTL_ADD, fd, &event) != 0) {
+            ::listen(fd, options.backlog) != 0 || !watch_listener(index, fd, out)) {
             const int error = errno;
             ::close(fd);
             return io_status::failed(error);
         }
-        l.fd = fd;
-        l.generation = generation;
-        l.acceptor = nullptr;
-        l.has_event = false;
-        l.paused = false;
-        out = {index, generation};
         return io_status::done();
+    }
+
+    io_status adopt(std::intptr_t descriptor, stream& out) noexcept override {
+        const int fd = prepare_adopted(descriptor, false);
+        if (fd < 0) {
+            return io_status::failed(-fd);
+        }
+        const std::uint32_t index = take_slot();
+        if (index == none) {
+            return io_status::failed(io_error_table_full);
+        }
+        if (!watch_stream(index, fd)) {
+            const int error = errno;
+            give_back(index);
+            return io_status::failed(error);
+        }
+        slots_[index].fd = fd;  // not before: a slot that is given back closes what it has
+        out = publish(index);
+        return io_status::done();
+    }
+
+    io_status adopt(std::intptr_t descriptor, listener& out) noexcept override {
+        const int fd = prepare_adopted(descriptor, true);
+        if (fd < 0) {
+            return io_status::failed(-fd);
+        }
+        const std::uint32_t index = free_listener();
+        if (index == options_.listener_count_max) {
+            return io_status::failed(io_error_table_full);
+        }
+        return watch_listener(index, fd, out) ? io_status::done() : io_status::failed(errno);
+    }
+
+    [[nodiscard]] std::intptr_t descriptor(stream where) const noexcept override {
+        const slot* const s = open_slot(where);
+        return s == nullptr ? -1 : s->fd;
+    }
+    [[nodiscard]] std::intptr_t descriptor(listener where) const noexcept override {
+        const listening* const l = open_listener(where);
+        return l == nullptr ? -1 : l->fd;
     }
 
     io_status submit_accept(listener where, accept_op& op) noexcept override {
@@ -725,6 +752,61 @@ private:
         give_back(index);
         op->complete(stream{}, error);
         return 1;
+    }
+
+    // --- listening --------------------------------------------------------------------------------------------------
+
+    [[nodiscard]] std::uint32_t free_listener() const noexcept {
+        std::uint32_t index = 0;
+        while (index < options_.listener_count_max && listeners_[index].fd >= 0) {
+            ++index;
+        }
+        return index;
+    }
+
+    // False: errno says why, and nothing has changed.
+    bool watch_listener(std::uint32_t index, int fd, listener& out) noexcept {
+        listening& l = listeners_[index];
+        const std::uint32_t generation = next_generation(l.generation);
+        epoll_event event{};
+        event.data.u64 = make_tag(tag_kind::listener, index, generation);
+        if (::epoll_ctl(epoll_fd_.value, EPOLL_CTL_ADD, fd, &event) != 0) {
+            return false;
+        }
+        l.fd = fd;
+        l.generation = generation;
+        l.acceptor = nullptr;
+        l.has_event = false;
+        l.paused = false;
+        out = {index, generation};
+        return true;
+    }
+
+    // A stream socket, connected or listening as wanted, made ours in everything but the table: its number, or an error
+    // below zero.
+    static int prepare_adopted(std::intptr_t descriptor, bool listens) noexcept {
+        if (descriptor < 0 || descriptor > INT_MAX) {
+            return -EBADF;
+        }
+        const int fd = static_cast<int>(descriptor);
+        int type = 0;
+        int listening_now = 0;
+        socklen_t size = sizeof type;
+        if (::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0) {
+            return -errno;
+        }
+        size = sizeof listening_now;
+        if (::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening_now, &size) != 0) {
+            return -errno;
+        }
+        if (type != SOCK_STREAM || (listening_now != 0) != listens) {
+            return -EINVAL;
+        }
+        const int flags = ::fcntl(fd, F_GETFL);
+        if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 || ::fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) {
+            return -errno;
+        }
+        return fd;
     }
 
     // --- accepting --------------------------------------------------------------------------------------------------
