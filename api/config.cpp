@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
@@ -42,6 +43,7 @@ public:
         std::vector<field> fields{
             {"lu_name", [this](const toml::node& n) { read_lu_name(n); }},
             {"listen", [this](const toml::node& n) { read_listen(n); }},
+            {"manager", [this](const toml::node& n) { read_manager(n); }},
             {"reactors", [this](const toml::node& n) { integer(n, "reactors", 0, 256, out_.reactors); }},
             {"threads", [this](const toml::node& n) { boolean(n, "threads", out_.threads); }},
             {"standby", [this](const toml::node& n) { boolean(n, "standby", out_.standby); }},
@@ -74,6 +76,20 @@ private:
         } else {
             fail(node,
                  "lu_name " + in_quotes(*text) + " is not the name of a logical unit; " + std::string{lu_name_rule});
+        }
+    }
+
+    void read_manager(const toml::node& node) {
+        constexpr std::size_t path_max = 107;  // of a socket
+        const auto text = string(node, "manager");
+        if (!text) {
+            return;
+        }
+        if (text->empty() || text->size() > path_max) {
+            fail(node, "manager is the path of the attach manager's socket; write 1 to " + std::to_string(path_max) +
+                           " characters");
+        } else {
+            out_.manager = *text;
         }
     }
 
@@ -139,6 +155,7 @@ private:
              number("link_conversations", 1, conversations_max, to.link_conversations),
              number("link_attach_bytes", 4'096, giga, to.link_attach_bytes),
              number("link_output_bytes", 131'072, giga, to.link_output_bytes),
+             number("link_relay_bytes", 131'072, giga, to.link_relay_bytes),
              number("peer_links", 1, links_max, to.peer_links),
              number("link_attaches_per_second", 0, giga, to.link_attaches_per_second),
              number("window_bytes", runtime::limits::window_bytes_min, 16 * mega, to.window_bytes),
@@ -371,6 +388,17 @@ void apply_environment(const environment& variables, configuration& out, std::ve
         } else {
             errors.push_back("APPCLLU: " + in_quotes(*name) + " is not the name of a logical unit; " +
                              std::string{lu_name_rule} + ", or LUNAME alone");
+        }
+    }
+    if (const auto path = variables("COLLOQUY_MANAGER")) {
+        out.manager = *path;
+    }
+    if (const auto number = variables("COLLOQUY_LINK_FD")) {
+        const char* const end = number->data() + number->size();
+        const auto [stop, trouble] = std::from_chars(number->data(), end, out.manager_descriptor);
+        if (trouble != std::errc{} || stop != end || out.manager_descriptor < 0) {
+            errors.push_back("COLLOQUY_LINK_FD: " + in_quotes(*number) +
+                             " is not a descriptor; it is set by the attach manager that starts a program");
         }
     }
     if (const auto name = variables("APPCTPN")) {

@@ -16,6 +16,13 @@
 #include "runtime/limits.hpp"
 #include "transport/address.hpp"
 
+namespace colloquy::runtime {
+class relay_host;
+}
+namespace colloquy::transport {
+class admission;
+}
+
 namespace colloquy::api {
 
 // Another logical unit, and where it can be called.
@@ -31,6 +38,14 @@ struct served_tp {
 
     std::string name;
     std::uint32_t queue_max = queue_max_default;  // attaches that may wait for Accept_Conversation under this name
+};
+
+// What makes a logical unit pass attaches on to other programs; see attach_router.hpp. Never part of a file.
+struct relaying {
+    runtime::relay_host* host = nullptr;
+    transport::admission* gate = nullptr;  // for programs that connect by themselves
+    std::vector<std::intptr_t> listeners;  // sockets that listen already; each belongs to the unit when it has started
+    std::intptr_t program_listener = -1;   // the same, for programs
 };
 
 struct configuration {
@@ -52,6 +67,9 @@ struct configuration {
     void(COLLOQUY_CALL* thread_started)(void* user, const char* role) = nullptr;
     int(COLLOQUY_CALL* thread_factory)(void* user, const char* role, void (*entry)(void*), void* argument) = nullptr;
     void* thread_user = nullptr;
+    std::string manager;                    // path of our attach manager's socket; empty: none
+    std::intptr_t manager_descriptor = -1;  // a socket that is connected to it already; not part of the file
+    const relaying* relays = nullptr;       // must outlive start(); not part of the file
     bool standby = true;  // may the standby thread drive while nobody else does; false without threads
 };
 

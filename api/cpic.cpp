@@ -217,7 +217,7 @@ CM_ENTRY cmaccp(void* conversation_ID, CM_RETURN_CODE* return_code) {
         answer(return_code, rc::operation_not_accepted);
         return;
     }
-    if (blocking && !u->engine().tps().any_ever()) {
+    if (blocking && !u->engine().tps().any_ever() && !u->started_for_attaches()) {
         answer(return_code, rc::program_state_check);
         return;
     }
@@ -225,7 +225,10 @@ CM_ENTRY cmaccp(void* conversation_ID, CM_RETURN_CODE* return_code) {
     const outcome o = runtime::accept(u->engine(), c, blocking, conversation_ID, u->accept_limit());
     traced.conversation(o.id);
     if (o.code == rc::ok) o.id.to_bytes(conversation_ID);
-    answer(return_code, api::finish_accept(*u, c, o));
+    const rc code = api::finish_accept(*u, c, o);
+    if (code == rc::program_state_check)
+        if (const std::string why = u->why_no_attach(); !why.empty()) api::set_last_error(why);
+    answer(return_code, code);
 }
 
 CM_ENTRY cmallc(const void* conversation_ID, CM_RETURN_CODE* return_code) {
@@ -428,6 +431,12 @@ CM_ENTRY cmsltp(const void* TP_name, const CM_INT32* TP_name_length, CM_RETURN_C
     const std::uint32_t queue_max = configured != tps.end() ? configured->queue_max : u->engine().bounds().accept_queue;
     switch (u->engine().tps().add(name, queue_max)) {
         case runtime::tp_registry::add_result::added:
+            if (const std::string why = u->offer(name, wire::serve_what::serve); !why.empty()) {
+                (void)u->engine().tps().set(name, runtime::tp_registry::status::released);
+                api::set_last_error(why);
+                answer(return_code, rc::product_specific_error);
+                return;
+            }
             u->tp_named();
             answer(return_code, rc::ok);
             return;
@@ -450,6 +459,9 @@ CM_ENTRY cmrltp(const void* TP_name, const CM_INT32* TP_name_length, CM_RETURN_C
         u != nullptr &&
         u->engine().tps().set({static_cast<const char*>(TP_name), static_cast<std::size_t>(*TP_name_length)},
                               runtime::tp_registry::status::released);
+    if (named)  // what the manager says to it changes nothing
+        (void)u->offer({static_cast<const char*>(TP_name), static_cast<std::size_t>(*TP_name_length)},
+                       wire::serve_what::no_more);
     answer(return_code, named ? rc::ok : rc::program_parameter_check);
 }
 

@@ -71,6 +71,14 @@ std::unique_ptr<logical_unit> logical_unit::start(const configuration& wanted, s
                 error = joined({"tp \"", tp.name, "\": the table is full; raise limits.tp_names"});
                 return nullptr;
             }
+        if (wanted.relays != nullptr) {
+            if (wanted.reactors > 1) {
+                error = "an attach manager has one reactor";
+                return nullptr;
+            }
+            u->relay_ = std::make_unique<runtime::relay>(*u->engine_, *wanted.relays->host);
+            u->engine_->set_relay(u->relay_.get());
+        }
         const std::uint32_t count = std::max<std::uint32_t>(1, wanted.reactors);
         transport::drive_options options;
         options.streams = wanted.limits.links;
@@ -88,8 +96,32 @@ std::unique_ptr<logical_unit> logical_unit::start(const configuration& wanted, s
             u->drives_.push_back(
                 std::make_unique<transport::drive>(*u->engine_, u->links_, i, options, std::move(reactor)));
         }
+        const bool managed = wanted.manager_descriptor >= 0 || !wanted.manager.empty();
+        if (managed) {
+            u->manager_ = std::make_unique<manager_link>(*u->engine_, *u->drives_.front(), wanted.manager);
+            error = u->manager_->begin(wanted.manager_descriptor);
+            if (!error.empty()) return nullptr;
+        }
+        if (wanted.relays != nullptr) {
+            const relaying& sockets = *wanted.relays;
+            transport::address chosen;
+            for (const std::intptr_t descriptor : sockets.listeners) {
+                if (const std::string why = u->drives_.front()->listen(descriptor, nullptr, chosen); !why.empty()) {
+                    error = joined({"a socket that was handed over: ", why});
+                    return nullptr;
+                }
+                u->listening_.push_back(chosen.to_string());
+            }
+            if (sockets.program_listener >= 0)
+                if (const std::string why = u->drives_.front()->listen(sockets.program_listener, sockets.gate, chosen);
+                    !why.empty()) {
+                    error = joined({"the socket for programs: ", why});
+                    return nullptr;
+                }
+        }
         std::size_t turn = 0;
-        for (transport::endpoint where : wanted.listen) {
+        // The manager listens for the logical unit whose programs it knows.
+        for (transport::endpoint where : managed ? std::vector<transport::endpoint>{} : wanted.listen) {
             std::string text;
             // Where reactors cannot share a port, each address belongs to one of them, in turn.
             const bool shared = transport::reactors_share_ports();
@@ -110,7 +142,7 @@ std::unique_ptr<logical_unit> logical_unit::start(const configuration& wanted, s
         for (std::uint32_t i = 0; i < wanted.reactors; ++i)
             u->start_thread(
                 roles, [](logical_unit& unit, std::uint32_t index) { unit.reactor_main(index); }, i);
-        if (!u->listening_.empty()) u->call_standby();
+        if (!u->listening_.empty() || managed) u->call_standby();
         return u;
     } catch (const std::bad_alloc&) {
         error = "not enough memory for the limits asked for: see colloquy plan";
@@ -123,6 +155,7 @@ std::unique_ptr<logical_unit> logical_unit::start(const configuration& wanted, s
 logical_unit::~logical_unit() {
     if (abandoned_) return;
     (void)stop(0);
+    manager_.reset();
     drives_.clear();
     for (auto& l : links_) delete l.load_acquire();
 }
@@ -452,7 +485,7 @@ void logical_unit::release_drive(bool in_loop) noexcept {
     // Those who sleep rely on somebody: that is the standby from here on. Links that are open need one sooner or later.
     if (parked_.load_acquire() != 0)
         call_standby();
-    else if (d.links_open() != 0)
+    else if (d.links_open() != 0 || (manager_ != nullptr && manager_->trying()))
         look_again_soon();
 }
 
@@ -667,6 +700,42 @@ void logical_unit::ask_again_soon() noexcept {
 }
 void logical_unit::forget(void* a) noexcept { static_cast<attention*>(a)->release(); }
 void logical_unit::deadline_set(runtime::context&, runtime::conversation& v) noexcept { drives_.front()->watch(v); }
+
+void logical_unit::manager_told(runtime::context& c, runtime::session& s, manager_news what,
+                                const wire::serving* answer) noexcept {
+    manager_->told(c, s, what, answer);
+}
+
+// ---- the attach manager ---------------------------------------------------------------------------------------------
+
+std::string logical_unit::offer(std::string_view name, wire::serve_what what) noexcept {
+    constexpr std::uint64_t patience_ns = 10'000 * ms;
+    try {
+        if (manager_ == nullptr) return {};
+        runtime::context& c = enter();
+        std::uint64_t question = 0;
+        if (!manager_->ask(c, name, what, question)) return {};
+        leave(c);
+        const std::uint64_t deadline = transport::now_ns() + patience_ns;
+        wire::serve_result result = wire::serve_result::ok;
+        bool answered = false;
+        while (!(answered = manager_->answered(question, result)) && transport::now_ns() < deadline) look_around(c);
+        manager_->forget(question);
+        tell(c);
+        if (!answered) return "the attach manager does not answer";
+        return result == wire::serve_result::ok ? std::string{} : std::string{wire::text(result)};
+    } catch (const std::bad_alloc&) {
+        return "out of memory";
+    }
+}
+
+std::string logical_unit::why_no_attach() noexcept {
+    try {
+        return manager_ == nullptr ? std::string{} : manager_->why_none();
+    } catch (const std::bad_alloc&) {
+        return {};
+    }
+}
 
 // ---- sinks, callbacks, windows --------------------------------------------------------------------------------------
 
@@ -983,6 +1052,7 @@ bool logical_unit::stop(std::uint64_t timeout_ns) noexcept {
     if (this_thread().telling != 0 || this_thread().in_hook) return false;  // its caller would wait for itself
     if (stopping_.exchange_acq_rel(1) != 0) return true;
     const std::uint64_t deadline = transport::now_ns() + timeout_ns;
+    if (manager_ != nullptr) manager_->stop();
     runtime::context& c = enter();
     runtime::end_all(*engine_, c);
     engine_->flush(c);

@@ -18,10 +18,12 @@
 
 #include "api/attention.hpp"
 #include "api/config.hpp"
+#include "api/manager_link.hpp"
 #include "api/program_table.hpp"
 #include "api/side_information.hpp"
 #include "runtime/engine.hpp"
 #include "runtime/parking.hpp"
+#include "runtime/relay.hpp"
 #include "runtime/verbs.hpp"
 #include "transport/drive.hpp"
 #include "transport/platform.hpp"
@@ -97,6 +99,19 @@ public:
     void tp_named() noexcept { tp_named_.store_release(1); }
     [[nodiscard]] bool has_named_tp() const noexcept { return tp_named_.load_acquire() != 0; }
 
+    // Attaches may come although this program has named no TP: its attach manager knows what it started it for.
+    [[nodiscard]] bool started_for_attaches() const noexcept { return settings_.manager_descriptor >= 0; }
+    // Tells the attach manager, if there is one, that the name is served, or no more, and waits a while for its word:
+    // empty, or why not.
+    [[nodiscard]] std::string offer(std::string_view name, wire::serve_what what) noexcept;
+    // Why no attach can come; empty where that is not so.
+    [[nodiscard]] std::string why_no_attach() noexcept;
+
+    // --- an attach manager's unit. Null elsewhere; the driver's.
+    [[nodiscard]] runtime::relay* relay() noexcept { return relay_.get(); }
+    // The one drive that such a unit has.
+    [[nodiscard]] transport::drive& only_drive() noexcept { return *drives_.front(); }
+
     // The partner for a name a program gave; null when nobody knows it.
     [[nodiscard]] runtime::partner* partner(std::string_view name) noexcept;
     // The same for "host:port" or "inproc", made known if it is not. Null with `error`.
@@ -128,6 +143,8 @@ private:
     void signal(void* a) noexcept override;
     void forget(void* a) noexcept override;
     void deadline_set(runtime::context& c, runtime::conversation& v) noexcept override;
+    void manager_told(runtime::context& c, runtime::session& s, manager_news what,
+                      const wire::serving* answer) noexcept override;
 
     // Tells what the context has collected for sinks, callbacks and the window. No drive is held.
     void tell(runtime::context& c) noexcept;
@@ -165,7 +182,9 @@ private:
     program_table programs_{transport::random_u64()};
     std::vector<runtime::atom<transport::link*>> links_;  // by session; owned
     std::unique_ptr<runtime::engine> engine_;
+    std::unique_ptr<runtime::relay> relay_;
     std::vector<std::unique_ptr<transport::drive>> drives_;
+    std::unique_ptr<manager_link> manager_;
     std::vector<std::string> listening_;
 
     // Where partners are. An entry is as permanent as the engine's partner it belongs to.

@@ -1,5 +1,6 @@
 #include "api/process.hpp"
 
+#include <cstdlib>
 #include <mutex>
 #include <vector>
 
@@ -9,6 +10,8 @@
 namespace colloquy::api {
 
 namespace {
+
+constexpr const char* link_variable = "COLLOQUY_LINK_FD";
 
 // Never destroyed: threads of the host may be inside a call while the process exits.
 struct process_state {
@@ -43,7 +46,16 @@ void in_child() {
 
 logical_unit* start_locked(process_state& s, const configuration& wanted) {
     std::string error;
-    auto made = logical_unit::start(wanted, error);
+    configuration settings = wanted;
+    // Programs that say everything themselves are started by managers, too.
+    if (settings.manager_descriptor < 0)
+        if (const auto number = process_environment(link_variable))
+            settings.manager_descriptor = std::strtoll(number->c_str(), nullptr, 10);
+    if (settings.manager.empty())
+        if (const auto path = process_environment("COLLOQUY_MANAGER")) settings.manager = *path;
+    // The link is this process's alone: a child that looks would find a closed descriptor, or another's.
+    transport::forget_variable(link_variable);
+    auto made = logical_unit::start(settings, error);
     if (made == nullptr) {
         trace::note("start", error);
         set_last_error(error);

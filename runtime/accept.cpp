@@ -247,7 +247,8 @@ wire::reason engine::on_attach(context& c, session& s, const wire::frame_header&
         tps_.add(a.tp_name.view(), limits_.accept_queue) == tp_registry::add_result::added)
         tp = tps_.find(a.tp_name.view());
     const auto now = route != nullptr ? route->now
-                     : tp == nullptr ? tp_registry::status::unused : tp->now.load_acquire();
+                     : tp == nullptr  ? tp_registry::status::unused
+                                      : tp->now.load_acquire();
     if (now == tp_registry::status::stopped) return reject(wire::sense::tp_not_available_no_retry);
     if (now != tp_registry::status::serving) return reject(wire::sense::tpn_not_recognized);
     if (a.sync_level > 1 || (a.full_duplex && a.sync_level != 0)) return reject(wire::sense::sync_level_not_supported);
@@ -255,8 +256,7 @@ wire::reason engine::on_attach(context& c, session& s, const wire::frame_header&
     if (!a.password.empty() || a.password_substitute) return reject(wire::sense::security_not_valid);
     if (a.has_pip) return reject(wire::sense::pip_not_allowed);
     if (route != nullptr) {
-        if (s.at() != session::stage::open || !s.attach_in_rate())
-            return reject(wire::sense::tp_not_available_retry);
+        if (s.at() != session::stage::open || !s.attach_in_rate()) return reject(wire::sense::tp_not_available_retry);
         return relay_->attach(c, s, h, payload, *route, a, grant);
     }
     if (s.at() != session::stage::open || !s.attach_in_rate() ||

@@ -160,7 +160,8 @@ step flow::send_expedited(operation& op) noexcept {
     if (v.word.has(flag::link_lost)) return lost_beside();
     if (v.said.peer_ended || v.said.end_conditional || !reachable())
         return step::done(return_code::conversation_ending);
-    if (!v.link->peer_can(wire::hello_flag::expedited) || v.said.no_expedited) return step::done(return_code::exp_data_not_supported);
+    if (!v.link->peer_can(wire::hello_flag::expedited) || v.said.no_expedited)
+        return step::done(return_code::exp_data_not_supported);
     if (v.said.expedited_unread) return step::wait();
     if (v.said.attach_waiting) {
         switch (emit(0)) {

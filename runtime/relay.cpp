@@ -45,7 +45,9 @@ relay::~relay() {
 
 std::uint64_t relay::value_of(const relayed& r) const noexcept { return channel_map<>::relayed_first + r.index; }
 
-static std::uint64_t attach_id(const relayed_conversation& r) noexcept { return (r.generation << index_bits) | r.index; }
+static std::uint64_t attach_id(const relayed_conversation& r) noexcept {
+    return (r.generation << index_bits) | r.index;
+}
 
 relayed_conversation* relay::find_attach(std::uint64_t id) noexcept {
     const auto index = static_cast<std::uint32_t>(id & ((1U << index_bits) - 1));
@@ -128,8 +130,8 @@ void relay::end_route(context& c, std::string_view name, tp_registry::status to)
     route* const r = find(name);
     if (r == nullptr) return;
     r->now = to;
-    const return_code code = to == tp_registry::status::stopped ? return_code::tp_not_available_no_retry
-                                                                : return_code::tpn_not_recognized;
+    const return_code code =
+        to == tp_registry::status::stopped ? return_code::tp_not_available_no_retry : return_code::tpn_not_recognized;
     for (std::uint32_t i = 0; i < fresh_ && r->held != 0; ++i)
         if (relayed& held = slots_[i]; held.in_use && held.to == r && held.y == 0) {
             ++counters_.refused_stopped;
@@ -404,7 +406,8 @@ void relay::route_to(context& c, std::string_view name, std::uint64_t program, s
     route* const r = find(name);
     relay_program* const p = find_program(program);
     if (r == nullptr || p == nullptr) return;
-    const auto at = std::find_if(r->targets.begin(), r->targets.end(), [&](const relay_target& t) { return t.program == p; });
+    const auto at =
+        std::find_if(r->targets.begin(), r->targets.end(), [&](const relay_target& t) { return t.program == p; });
     if (at_most == 0) {
         if (at != r->targets.end()) r->targets.erase(at);
         return;

@@ -104,7 +104,7 @@ struct relay_route {
     wire::small_text<64> name;
     tp_registry::status now = tp_registry::status::serving;
     route_rules rules;
-    std::uint32_t held = 0;                // waiting, those given to a program whose link is not open yet included
+    std::uint32_t held = 0;                 // waiting, those given to a program whose link is not open yet included
     relayed_conversation* first = nullptr;  // waiting and not given, oldest first
     relayed_conversation* last = nullptr;
     std::uint32_t turn = 0;
@@ -133,13 +133,13 @@ struct relayed_conversation {
     std::uint32_t held_free = 0;    // frames among them that cost no credit
     bool in_use = false;
     bool duplex = false;
-    bool given = false;             // it waits for `p`, whose link is not open yet
-    bool partner_ended = false;     // its CEB has come
-    bool partner_done = false;      // and nothing may follow it
-    bool program_heard = false;     // it has accepted, or something of it has passed
-    bool program_ended = false;     // full duplex: the program's direction has ended
-    bool end_asked = false;         // the program waits for an answer to its RQD CEB
-    bool partner_owes = false;      // an answer to RQD
+    bool given = false;          // it waits for `p`, whose link is not open yet
+    bool partner_ended = false;  // its CEB has come
+    bool partner_done = false;   // and nothing may follow it
+    bool program_heard = false;  // it has accepted, or something of it has passed
+    bool program_ended = false;  // full duplex: the program's direction has ended
+    bool end_asked = false;      // the program waits for an answer to its RQD CEB
+    bool partner_owes = false;   // an answer to RQD
     bool program_owes = false;
     bool partner_expedited = false;  // its expedited data is not read yet
     bool program_expedited = false;
@@ -152,9 +152,9 @@ struct relay_program {
     session* s = nullptr;
     relay_program* next_gone = nullptr;  // among those whose links have ended
     bool open = false;
-    bool no_more = false;             // it was told that it gets no more
-    std::uint32_t conversations = 0;  // delivered and not over
-    std::uint32_t given = 0;          // waiting for its link
+    bool no_more = false;                   // it was told that it gets no more
+    std::uint32_t conversations = 0;        // delivered and not over
+    std::uint32_t given = 0;                // waiting for its link
     relayed_conversation* first = nullptr;  // those
     relayed_conversation* last = nullptr;
 };
@@ -220,7 +220,8 @@ private:
     [[nodiscard]] relayed* take_slot() noexcept;
     void free_slot(relayed& r) noexcept;
 
-    wire::reason note_from_partner(relayed& r, const wire::frame_header& h, std::span<const std::byte> payload) noexcept;
+    wire::reason note_from_partner(relayed& r, const wire::frame_header& h,
+                                   std::span<const std::byte> payload) noexcept;
     wire::reason from_partner(context& c, relayed& r, const wire::frame_header& h,
                               std::span<const std::byte> payload) noexcept;
     wire::reason from_program(context& c, relayed& r, const wire::frame_header& h,
@@ -251,7 +252,7 @@ private:
     relay_host& host_;
     const std::uint32_t capacity_;
     lazy_array<relayed> slots_;
-    std::uint32_t fresh_ = 0;      // slots that were used at some time
+    std::uint32_t fresh_ = 0;       // slots that were used at some time
     std::uint32_t free_first_ = 0;  // index + 1
     std::vector<std::unique_ptr<route>> routes_;
     std::map<std::uint64_t, std::unique_ptr<relay_program>> programs_;

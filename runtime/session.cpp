@@ -625,8 +625,7 @@ bool session::on_frame(context& c, const wire::frame_header& h, std::span<const 
         origin_channel_ = h.channel;
         return true;
     }
-    if (h.type == wire::frame_type::blame && role != link_role::program)
-        return broken(wire::reason::protocol);
+    if (h.type == wire::frame_type::blame && role != link_role::program) return broken(wire::reason::protocol);
     if (value == channel_map<>::never_begun) return broken(wire::reason::unknown_channel);
     std::uint32_t grant = 0;
     if (h.type == wire::frame_type::credit && value > channel_map<>::last_mark) {

@@ -22,11 +22,10 @@ public:
         wire::small_text<64> name;
         atom<std::uint32_t> queue_max;  // attaches that may wait for an Accept; may change while the name is served
         atom<status> now;
-        atom<std::uint32_t> waiting;   // attaches that wait
+        atom<std::uint32_t> waiting;  // attaches that wait
     };
 
-    explicit tp_registry(std::uint32_t capacity)
-        : capacity_{capacity}, entries_{std::make_unique<entry[]>(capacity)} {}
+    explicit tp_registry(std::uint32_t capacity) : capacity_{capacity}, entries_{std::make_unique<entry[]>(capacity)} {}
 
     enum class add_result : std::uint8_t { added, full, bad_name };
 
@@ -73,6 +72,13 @@ public:
     [[nodiscard]] entry& at(std::uint32_t index) noexcept { return entries_[index]; }
     [[nodiscard]] std::uint16_t index_of(const entry& e) const noexcept {
         return static_cast<std::uint16_t>(&e - entries_.get());
+    }
+    // Calls f(name) for every name that is served.
+    template <class F>
+    void for_each_served(F&& f) noexcept {
+        const std::uint32_t n = count_.load_acquire();  // acquire[tp-entry]
+        for (std::uint32_t i = 0; i < n; ++i)
+            if (entries_[i].now.load_acquire() == status::serving) f(entries_[i].name.view());
     }
     // A name was served at some time: Accept_Conversation does not block from then on.
     [[nodiscard]] bool any_ever() const noexcept { return ever_.load_acquire() != 0; }

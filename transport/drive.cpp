@@ -262,11 +262,16 @@ std::string drive::listen(std::intptr_t descriptor, admission* gate, address& ch
     return {};
 }
 
-std::string drive::adopt(std::intptr_t descriptor, runtime::link_role role, std::uint64_t program) {
+runtime::session* drive::adopt(std::intptr_t descriptor, runtime::link_role role, std::uint64_t program,
+                               std::string& error) {
     stream where;
-    if (const io_status s = reactor_->adopt(descriptor, where); s.is_failed()) return error_text(s.error);
-    if (begin(where, nullptr, 0, role, program) == nullptr) return "the table of links is full; raise limits.links";
-    return {};
+    if (const io_status s = reactor_->adopt(descriptor, where); s.is_failed()) {
+        error = error_text(s.error);
+        return nullptr;
+    }
+    runtime::session* const made = begin(where, nullptr, 0, role, program);
+    if (made == nullptr) error = "the table of links is full; raise limits.links";
+    return made;
 }
 
 std::vector<std::intptr_t> drive::listening_on(bool programs) const {

@@ -163,8 +163,9 @@ public:
     // The same on a socket that listens already. `programs`: an attach manager's, where `gate` lets programs in.
     std::string listen(std::intptr_t descriptor, admission* gate, address& chosen);
     // A link on a socket that is connected: to the program of that number at a manager, to the manager at a program.
-    // Empty: it is under way, and the socket belongs to the link.
-    std::string adopt(std::intptr_t descriptor, runtime::link_role role, std::uint64_t program);
+    // Null with `error`: the descriptor is no such socket and was left alone, or there is no room and it is closed.
+    runtime::session* adopt(std::intptr_t descriptor, runtime::link_role role, std::uint64_t program,
+                            std::string& error);
     // Of the listeners, for copies; `programs`: of the manager's own.
     [[nodiscard]] std::vector<std::intptr_t> listening_on(bool programs) const;
     void stop_listening() noexcept;

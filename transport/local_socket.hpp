@@ -1,7 +1,7 @@
 // local_socket: stream sockets between processes of one machine, named by a path.
 //
-// They are made here and handed to a reactor (reactor::adopt). Offered on Linux; elsewhere every call answers that it is
-// not. Descriptors are close-on-exec and non-blocking and belong to the caller.
+// They are made here and handed to a reactor (reactor::adopt). Offered on Linux; elsewhere every call answers that it
+// is not. Descriptors are close-on-exec and non-blocking and belong to the caller.
 #pragma once
 
 #include <cstdint>

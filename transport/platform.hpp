@@ -37,6 +37,9 @@ void release_table(void* place, std::size_t bytes) noexcept;
 // Names the calling thread for debuggers and the like of `top -H`; longer names are cut to what the system keeps.
 void set_thread_name(const char* name) noexcept;
 
+// Takes a variable out of the process's environment, so that children do not inherit it.
+void forget_variable(const char* name) noexcept;
+
 // Blocks every signal in the calling thread, for good. First call of a thread of ours. Does nothing where there are no
 // signals (Windows).
 void block_all_signals() noexcept;

@@ -14,7 +14,8 @@ using runtime::return_code;
 const char* sense_text(std::uint32_t code) noexcept {
     switch (code) {
 #define COLLOQUY_SENSE(name, value, text) \
-    case sense::name: return text;
+    case sense::name:                     \
+        return text;
 #include "runtime/wire/senses.def"
 #undef COLLOQUY_SENSE
         default: return "";

@@ -38,7 +38,8 @@ inline constexpr std::size_t origin_size_max = origin_name_at + lu_name_size_max
     if (in.size() <= origin_name_at || in.size() != origin_name_at + std::to_integer<std::size_t>(in[10])) return false;
     out.attach = load_u64(in.data());
     out.flags = load_u16(in.data() + 8);
-    return out.lu_name.assign(in.data() + origin_name_at, in.size() - origin_name_at) && valid_lu_name(out.lu_name.view());
+    return out.lu_name.assign(in.data() + origin_name_at, in.size() - origin_name_at) &&
+           valid_lu_name(out.lu_name.view());
 }
 
 // A program says which names it serves, and the manager answers.

@@ -29,25 +29,23 @@ bool allowed_indicators(unsigned type, unsigned bits) {
 
 bool allowed_length(unsigned type, unsigned bits, std::size_t n) {
     switch (type) {
-        case 0x01:
-            return n >= 30 && n <= 1024;
+        case 0x01: return n >= 30 && n <= 1024;
         case 0x02:
-        case 0x06:
-            return n >= 3 && n <= 258;
+        case 0x06: return n >= 3 && n <= 258;
         case 0x03:
         case 0x04:
-            return n == 8;
+        case 0x09: return n == 8;
+        case 0x07: return n >= 3 && n <= 66;
+        case 0x08: return n >= 4 && n <= 67;
         case 0x05:
-        case 0x13:
-            return n == 4;
+        case 0x13: return n == 4;
         case 0x11:
         case 0x12:
-        case 0x15:
-            return n == 0;
-        case 0x14:
-            return n >= 1 && n <= 86;
-        default:
-            break;
+        case 0x15: return n == 0;
+        case 0x14: return n >= 1 && n <= 86;
+        case 0x16: return n >= 12 && n <= 28;
+        case 0x17: return n == 2;
+        default: break;
     }
     if (bits & 0x80) return n >= 16;
     if (bits & 0x08) return n >= 7 && n <= 782;
@@ -79,11 +77,12 @@ TEST_SUITE("unit") {
     }
 
     TEST_CASE("wire_frame: the check agrees with the rules for every type, indicator and length class") {
-        constexpr std::array<std::size_t, 25> lengths{0,  1,  2,  3,  4,   5,   6,   7,   8,    9,    14,   15,   16,
-                                                      29, 30, 86, 87, 258, 259, 782, 783, 1024, 1025, 9999, 65535};
+        constexpr std::array<std::size_t, 31> lengths{0,  1,   2,   3,   4,   5,    6,    7,    8,    9,  11,
+                                                      12, 14,  15,  16,  28,  29,   30,   66,   67,   68, 86,
+                                                      87, 258, 259, 782, 783, 1024, 1025, 9999, 65535};
         for (unsigned type = 0; type < 256; ++type) {
-            const bool on_link = type >= 1 && type <= 6;
-            const bool known = on_link || (type >= 0x10 && type <= 0x15);
+            const bool on_link = type >= 1 && type <= 9;
+            const bool known = on_link || (type >= 0x10 && type <= 0x17);
             for (unsigned bits = 0; bits < 256; ++bits) {
                 for (const std::size_t n : lengths) {
                     for (const std::uint32_t channel : {0U, 1U, 2U, 3U, 0xFFFFFFFFU}) {

@@ -81,8 +81,12 @@ std::intptr_t connect_local(const std::string& path, std::string& error) {
 }
 
 bool credentials_of(std::intptr_t descriptor, peer_credentials& out) noexcept {
+    int domain = 0;
+    socklen_t size = sizeof domain;
+    if (::getsockopt(static_cast<int>(descriptor), SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0 || domain != AF_UNIX)
+        return false;
     ucred who{};
-    socklen_t size = sizeof who;
+    size = sizeof who;
     if (::getsockopt(static_cast<int>(descriptor), SOL_SOCKET, SO_PEERCRED, &who, &size) != 0 || size != sizeof who)
         return false;
     out = {who.pid, who.uid, who.gid};

@@ -81,6 +81,8 @@ std::uint64_t random_u64() noexcept {
     }
 }
 
+void forget_variable(const char* name) noexcept { (void)::unsetenv(name); }
+
 void set_thread_name(const char* name) noexcept {
     char cut[16] = {};
     std::strncpy(cut, name, sizeof cut - 1);

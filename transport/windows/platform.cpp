@@ -77,6 +77,8 @@ std::uint64_t random_u64() noexcept {
     return bits;
 }
 
+void forget_variable(const char* name) noexcept { (void)::_putenv_s(name, ""); }
+
 void set_thread_name(const char* name) noexcept {
     // Windows 10 has it, its predecessors have not.
     using describe = HRESULT(WINAPI*)(HANDLE, PCWSTR);
