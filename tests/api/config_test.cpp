@@ -151,13 +151,15 @@ struct documented_key {
     std::string initial;
 };
 
-std::string configuration_page() {
-    std::ifstream in{COLLOQUY_TESTS_DIR "/../docs/configuration.md"};
+std::string document(const std::string& name) {
+    std::ifstream in{COLLOQUY_TESTS_DIR "/../" + name};
     REQUIRE(in);
     std::string text{std::istreambuf_iterator<char>{in}, {}};
     std::erase(text, '\r');
     return text;
 }
+
+std::string configuration_page() { return document("docs/configuration.md"); }
 
 // The rows below each heading of second level whose first cell is a key.
 std::map<std::string, std::vector<documented_key>> documented_keys() {
@@ -275,6 +277,21 @@ TEST_SUITE("config") {
         CHECK(parse_good("[[tp]]\nname = \"A\"\nqueue_max = 1024").tps[0].queue_max == served_tp::queue_max_default);
         CHECK(has(configuration_page(), "| `links` | 1 to 1024 | 1 |"));
         CHECK(partner_lu{}.links == 1);
+    }
+
+    TEST_CASE("config: every file that the documents show is right") {
+        std::size_t files = 0;
+        for (const char* name : {"README.md", "docs/configuration.md", "docs/migrating.md"}) {
+            const std::string text = document(name);
+            for (std::size_t at = 0; (at = text.find("```toml\n", at)) != std::string::npos; ++files) {
+                at += 8;
+                const std::size_t end = text.find("```", at);
+                REQUIRE(end != std::string::npos);
+                (void)parse_good(text.substr(at, end - at));
+                at = end + 3;
+            }
+        }
+        CHECK(files >= 5);
     }
 
     TEST_CASE("config: the example of docs/configuration.md and its errors are what the parser says") {

@@ -23,9 +23,9 @@ def blocks(text):
         if lines is None:
             for match in LINK.finditer(line):
                 source = match[1]
-            if re.fullmatch(r"```(c|cpp)", line):
+            if re.fullmatch(r" *```(c|cpp)", line):
                 lines = []
-        elif line == "```":
+        elif line.strip() == "```":
             if not re.match(r"/\* [\w/]+\.c: ", lines[0] if lines else ""):
                 yield source, lines
             lines = None
