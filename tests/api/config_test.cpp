@@ -212,6 +212,7 @@ std::vector<std::uint64_t> numbers(const configuration& c) {
             l.link_conversations,
             l.link_attach_bytes,
             l.link_output_bytes,
+            l.link_relay_bytes,
             l.peer_links,
             l.link_attaches_per_second,
             l.window_bytes,
