@@ -158,6 +158,7 @@ logical_unit::~logical_unit() {
     manager_.reset();
     drives_.clear();
     for (auto& l : links_) delete l.load_acquire();
+    if (default_attention_ != nullptr) default_attention_->release();
 }
 
 // ---- calls ----------------------------------------------------------------------------------------------------------
@@ -269,25 +270,23 @@ return_code logical_unit::finish(runtime::context& c, const runtime::outcome& o,
     runtime::conversation& v = *engine_->find(o.id);
     return_code code = return_code::deallocated_abend;
     thread_state& t = this_thread();
+    const auto end_with = [&](return_code told) {
+        const runtime::given_up how = runtime::give_up(*engine_, c, o.id, o.on);
+        // What was withdrawn has left nothing: what is there to be collected by now would be another thread's.
+        if (how != runtime::given_up::withdrawn) (void)engine_->collect(c, o.id, code, o.on);
+        leave(c);
+        return how == runtime::given_up::finished ? code : told;
+    };
     for (;;) {
         tell(c);
         if (engine_->finished(o.id, o.on)) break;
         if (t.hook != nullptr) {
-            if (!call_hook(t)) {
-                const bool cancelled = runtime::give_up(*engine_, c, o.id, o.on);
-                (void)engine_->collect(c, o.id, code, o.on);
-                leave(c);
-                return cancelled ? return_code::product_specific_error : code;
-            }
+            if (!call_hook(t)) return end_with(return_code::product_specific_error);
             look_around(c);
             continue;
         }
-        if (deadline_ns != transport::no_deadline && transport::now_ns() >= deadline_ns) {
-            const bool cancelled = runtime::give_up(*engine_, c, o.id, o.on);
-            (void)engine_->collect(c, o.id, code, o.on);
-            leave(c);
-            return cancelled ? return_code::operation_incomplete : code;
-        }
+        if (deadline_ns != transport::no_deadline && transport::now_ns() >= deadline_ns)
+            return end_with(return_code::operation_incomplete);
         bool parked = false;
         if (caller_driven() && take_drive(parked)) {
             drives_taken_.fetch_add_relaxed(1);

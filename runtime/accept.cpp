@@ -7,7 +7,10 @@
 //
 // An accept that is cancelled stays counted, as stale, until a taker comes upon it or the next Accept takes over its
 // count.
-//   accepts waiting = live ones + accepting_stale_;   entries = live ones + stale ones nobody has dropped yet
+//   accepts waiting = live ones + accepting_stale_
+//   entries = live ones + accepting_stale_ + accepting_surplus_
+// The surplus are stale entries whose count a later Accept has taken over. Each such Accept looks at the two oldest
+// entries, so that the queue keeps to about twice the live ones however often accepts are given up.
 #include <array>
 #include <cstring>
 
@@ -119,6 +122,23 @@ void engine::move_attached(context& c, conversation& from, conversation& to) noe
     unpin(c, from);
 }
 
+// Takes the oldest entry away if it is stale and can be spared; otherwise it goes to the end.
+void engine::drop_surplus(context& c) noexcept {
+    std::uint64_t entry = 0;
+    if (!accepting_.try_dequeue(entry)) return;
+    const conversation_id whose{entry};
+    // Somebody may be looking at a live one; one that was withdrawn is not waiting any more.
+    const std::uint64_t seen = find(whose)->word.load();
+    const phase now = word_bits::phase_of(seen);
+    const bool stale =
+        word_bits::generation(seen) != whose.generation() || (now != phase::pending && now != phase::delivering);
+    std::uint32_t surplus = accepting_surplus_.load_acquire();
+    bool spared = false;
+    while (stale && !spared && surplus != 0 && surplus <= INT32_MAX)
+        spared = accepting_surplus_.cas_acq_rel(surplus, surplus - 1);
+    if (!spared) accepting_.enqueue(entry, c.hint);
+}
+
 conversation* engine::wait_for_attach(context& c, conversation& v) noexcept {
     std::uint32_t stale = accepting_stale_.load_relaxed();
     while (stale != 0 && !accepting_stale_.cas_acq_rel(stale, stale - 1)) {
@@ -136,17 +156,10 @@ conversation* engine::wait_for_attach(context& c, conversation& v) noexcept {
             }
         }
     } else {
-        // We stand in for a cancelled one. Its entry is dropped if it comes first; a live one goes to the end.
-        std::uint64_t other = 0;
-        if (accepting_.try_dequeue(other)) {
-            const conversation_id whose{other};
-            // Somebody may be looking at a live one; one that was withdrawn is not waiting any more.
-            const std::uint64_t seen = find(whose)->word.load();
-            const phase now = word_bits::phase_of(seen);
-            if (word_bits::generation(seen) == whose.generation() &&
-                (now == phase::pending || now == phase::delivering))
-                accepting_.enqueue(other, c.hint);
-        }
+        // We stand in for a cancelled one, with an entry of our own.
+        accepting_surplus_.fetch_add_acq_rel(1);
+        drop_surplus(c);
+        drop_surplus(c);
     }
     v.op.waitable = v.op.channel == notify::wait_queue;
     if (v.op.waitable) outstanding_.fetch_add_acq_rel(1);
@@ -200,7 +213,9 @@ conversation* engine::slot_for_attach(context& c, bool& waiter) noexcept {
             while (stale != 0 && !accepting_stale_.cas_acq_rel(stale, stale - 1)) {
             }
             if (stale != 0) break;  // the count we took was the stale one's
-            // Its count was taken over by a live one, whose entry is in the queue or about to be.
+            // Its count was taken over by a live one, whose entry is in the queue or about to be, and which is about to
+            // say so: below zero for that moment.
+            accepting_surplus_.fetch_sub_acq_rel(1);
         }
         w = accept_.load_acquire();
     }

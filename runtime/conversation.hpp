@@ -108,6 +108,7 @@ struct exchange {
     std::uint8_t has_turn : 1 = 0;         // we may send data, as far as the program has read what came
     std::uint8_t attach_waiting : 1 = 0;   // the attach stands in the send buffer
     std::uint8_t answer_owed : 1 = 0;      // the partner asked for confirmation and we have not answered
+    std::uint8_t end_asked : 1 = 0;        // of its end
     std::uint8_t peer_ended : 1 = 0;       // nothing more comes, and nothing more may be sent
     std::uint8_t we_ended : 1 = 0;         // our unconditional end is sent
     std::uint8_t end_conditional : 1 = 0;  // our end waits for the partner's Confirmed

@@ -93,7 +93,10 @@ wire::reason flow::admit(std::uint8_t indicators, std::span<const std::byte> pay
             if (!v.said.end_conditional) ++v.said.revoked;
         }
     } else {
-        if ((indicators & in::definite_response) != 0) v.said.answer_owed = 1;
+        if ((indicators & in::definite_response) != 0) {
+            v.said.answer_owed = 1;
+            v.said.end_asked = (indicators & in::conditional_end) != 0;
+        }
         if ((indicators & (in::change_direction | in::conditional_end)) != 0) --v.said.peer_turns;
     }
     if (ends && (error || !duplex)) ended_by_partner();
@@ -344,7 +347,7 @@ bool flow::purge() noexcept {
     }
     v.reader = {};
     v.heard = {};
-    v.said.answer_owed = 0;
+    v.said.answer_owed = v.said.end_asked = 0;
     return ended;
 }
 

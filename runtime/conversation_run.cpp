@@ -162,7 +162,12 @@ step flow::send_expedited(operation& op) noexcept {
         return step::done(return_code::conversation_ending);
     if (!v.link->peer_can(wire::hello_flag::expedited) || v.said.no_expedited)
         return step::done(return_code::exp_data_not_supported);
-    if (v.said.expedited_unread) return step::wait();
+    if (v.said.expedited_unread) {
+        // A partner that has asked to end its channel says nothing more on it, not even that it has read the last,
+        // until it is answered; and the answer may have to wait for this call.
+        const bool silent = v.said.end_asked && v.said.originator;
+        return silent ? step::done(return_code::conversation_ending) : step::wait();
+    }
     if (v.said.attach_waiting) {
         switch (emit(0)) {
             case sent::waits: return step::wait();

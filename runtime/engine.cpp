@@ -401,6 +401,16 @@ static conversation_state shown(const conversation& v) noexcept {
     return v.chosen.full_duplex ? v.state : word_bits::state_of(v.word.load());
 }
 
+// What an operation made of the conversation is kept for whoever waits on another queue. An end in order is no failure
+// of theirs: their queue closes.
+static void keep_fate(conversation& v, const operation& op, return_code code) noexcept {
+    if (v.state != conversation_state::reset || v.fate != return_code::ok) return;
+    if (ends_conversation(code))
+        v.fate = code;
+    else if (code == return_code::ok && !op.abends)
+        v.fate = return_code::conversation_ending;
+}
+
 // What an operation is told whose conversation was ended by another.
 static return_code why_over(const conversation& v) noexcept {
     return v.fate == return_code::ok ? return_code::deallocated_abend : v.fate;
@@ -417,9 +427,8 @@ return_code engine::issue(context& c, conversation& v, queue on, phase before) n
         if (!s.waits) {
             if (on == queue::main) settle_waitable(v);
             report_control_information(v, op);
+            keep_fate(v, op, s.code);
             op.kind = verb::none;
-            if (v.state == conversation_state::reset && v.fate == return_code::ok && ends_conversation(s.code))
-                v.fate = s.code;  // for whoever waits on another queue
             if (on != queue::main)
                 carry_on(c, v, before);
             else if (v.state == conversation_state::reset)
@@ -496,8 +505,7 @@ void engine::advance_beside(context& c, conversation& v) noexcept {
         if (v.on(on) != waits::pending) continue;
         const step s = f.advance(op_on(v, on));
         if (s.waits) continue;
-        if (v.state == conversation_state::reset && v.fate == return_code::ok && ends_conversation(s.code))
-            v.fate = s.code;
+        keep_fate(v, op_on(v, on), s.code);
         finish_beside(c, v, on, s.code);
     }
     if (v.state != conversation_state::reset) return;
@@ -604,8 +612,9 @@ void engine::complete(context& c, conversation& v, return_code code) noexcept {
     void* const attention = v.attention;
     const std::uint32_t index = v.index;
     const bool signals = channel == notify::wait_queue && attention != nullptr && host_.hold_signal(attention);
-    if (v.state == conversation_state::reset) drop_attention(v);  // the record may never be collected
     if (v.state == conversation_state::reset) {
+        drop_attention(v);  // the record may never be collected
+        keep_fate(v, v.op, code);
         if (v.any_beside()) [[unlikely]]
             finish_all_beside(c, v);
         flow{*this, c, v}.close_down();

@@ -268,6 +268,8 @@ public:
         const std::uint32_t stale = accepting_stale_.load_acquire();
         return counted < stale ? 0 : counted - stale;
     }
+    // Stale entries beside those that the accepts which wait are entitled to, exact when nothing moves.
+    [[nodiscard]] std::uint32_t approx_accepts_surplus() const noexcept { return accepting_surplus_.load_acquire(); }
 
     // An attach that is not accepted: answered on its channel with the sense (driver).
     void reject_attach(context& c, session& s, std::uint32_t channel, std::uint32_t sense) noexcept;
@@ -293,6 +295,7 @@ private:
                                       return_code& code) noexcept;
     void settle_waitable(conversation& v) noexcept;
     static void report_control_information(conversation& v, operation& op) noexcept;
+    void drop_surplus(context& c) noexcept;
     [[nodiscard]] conversation* slot_for_attach(context& c, bool& waiter) noexcept;
     void tell_taken(context& c, conversation& v) noexcept;
 
@@ -328,6 +331,7 @@ private:
     atom<std::uint32_t> accepting_stale_;
     atom<std::uint32_t> no_attaches_;
     relay* relay_ = nullptr;
+    atom<std::uint32_t> accepting_surplus_;
 
     index_pool<> free_sessions_;
     std::unique_ptr<atom<session*>[]> sessions_;

@@ -122,9 +122,6 @@ conversation* claim_to_send(engine& e, context& c, conversation_id id, queue& on
     return nullptr;
 }
 
-conversation* look_at(engine& e, context& c, conversation_id id, bool& own, bool& busy) noexcept;
-void let_go(engine& e, context& c, conversation& v, bool own) noexcept;
-
 struct claimed {
     engine& e;
     context& c;
@@ -392,7 +389,7 @@ outcome confirmed(engine& e, context& c, conversation_id id) noexcept {
         default: return k.leave(rc::program_state_check);
     }
     flow f{e, c, *v};
-    v->said.answer_owed = 0;
+    v->said.answer_owed = v->said.end_asked = 0;
     v->state = next;
     if (next != state::reset) {
         if (f.reachable()) f.answer(false);
@@ -405,6 +402,7 @@ outcome confirmed(engine& e, context& c, conversation_id id) noexcept {
         f.answer(true);
         v->channel = 0;
     }
+    if (v->fate == rc::ok) v->fate = rc::conversation_ending;  // for whoever waits on another queue
     e.end_life(c, *v);
     return just(rc::ok);
 }
@@ -656,28 +654,28 @@ outcome cancel(engine& e, context& c, conversation_id id) noexcept {
     return cancel_with(e, c, id, wire::sense::deallocate_abend_svc, false);
 }
 
-bool give_up(engine& e, context& c, conversation_id id, queue on) noexcept {
+given_up give_up(engine& e, context& c, conversation_id id, queue on) noexcept {
     conversation& v = *e.find(id);
     phase before{};
     for (;;) {
         const auto owned = v.word.own(id.generation(), before);
-        if (owned == state_word<>::own_result::stale) return false;
+        if (owned == state_word<>::own_result::stale) return given_up::finished;
         if (owned == state_word<>::own_result::owned) break;  // else a delivery is at work; it lets go soon
     }
     const bool waits_still = on == queue::main ? before == phase::pending : v.on(on) == waits::pending;
     if (!waits_still) {
         e.put_back(c, v, before);
-        return false;
+        return given_up::finished;
     }
     if (v.op.kind == verb::accept && v.state == state::initialize_incoming) {
         // No attach came in time: the program may wait for one again.
         e.withdraw_accept(v);
         e.put_back(c, v, phase::idle);
-        return true;
+        return given_up::withdrawn;
     }
     end_pending(e, c, v, before, wire::sense::deallocate_abend_svc);
     (void)claimed{e, c, v, on, before}.end();
-    return true;
+    return given_up::ended;
 }
 
 void expire(engine& e, context& c, conversation& v, std::uint64_t now_ns) noexcept {
@@ -943,44 +941,28 @@ outcome set_details(engine& e, context& c, conversation_id id, std::string_view 
 
 namespace {
 
-// Holds the slot for a look at what the program chose. Null: 24, or `busy`: a verb is changing it at this moment.
-conversation* look_at(engine& e, context& c, conversation_id id, bool& own, bool& busy) noexcept {
+// Owns the slot for a look, whatever its main operation is about: characteristics share their words with what calls
+// and deliveries change, and the link may go with the conversation. Null: there is no such conversation.
+conversation* look_at(engine& e, context& c, conversation_id id, phase& before) noexcept {
     conversation* v = e.find(id);
     if (v == nullptr || id.generation() == 0) return nullptr;
-    std::uint64_t seen = 0;
-    switch (v->word.claim(id.generation(), seen)) {
-        case state_word<>::claim_result::claimed:
-            own = true;
-            if (v->state != state::reset) return v;
-            leave_over(*v);
-            return nullptr;
-        case state_word<>::claim_result::stale: return nullptr;
-        case state_word<>::claim_result::busy: break;
-    }
-    own = false;
-    // Characteristics are frozen once Allocate was called; before it a second thread's Set_ is the program's own race.
-    busy = word_bits::state_of(seen) == state::initialize && word_bits::phase_of(seen) == phase::claimed;
-    if (busy || !v->word.pin(id.generation())) return nullptr;
-    if (word_bits::state_of(v->word.load()) == state::reset) {
-        e.unpin(c, *v);
-        return nullptr;
-    }
-    return v;
-}
-
-void let_go(engine& e, context& c, conversation& v, bool own) noexcept {
-    if (own)
-        e.leave_idle(c, v);
+    auto owned = v->word.own(id.generation(), before);
+    while (owned == state_word<>::own_result::busy) owned = v->word.own(id.generation(), before);  // for a moment
+    if (owned == state_word<>::own_result::stale) return nullptr;
+    if (v->state != state::reset) return v;
+    if (before == phase::idle)
+        leave_over(*v);
     else
-        e.unpin(c, v);
+        e.put_back(c, *v, before);
+    return nullptr;
 }
 
 }  // namespace
 
 outcome extract(engine& e, context& c, conversation_id id, characteristic which, std::int32_t& value) noexcept {
-    bool own = false, busy = false;
-    conversation* v = look_at(e, c, id, own, busy);
-    if (v == nullptr) return just(busy ? rc::operation_not_accepted : rc::program_parameter_check);
+    phase before{};
+    conversation* v = look_at(e, c, id, before);
+    if (v == nullptr) return just(rc::program_parameter_check);
     switch (which) {
         case characteristic::conversation_type: value = v->chosen.conversation_type; break;
         case characteristic::sync_level: value = v->chosen.sync_level; break;
@@ -989,7 +971,7 @@ outcome extract(engine& e, context& c, conversation_id id, characteristic which,
         case characteristic::send_receive_mode: value = v->chosen.full_duplex; break;
         default: value = 0;
     }
-    let_go(e, c, *v, own);
+    e.put_back(c, *v, before);
     return just(rc::ok);
 }
 
@@ -1005,19 +987,19 @@ outcome extract_state(engine& e, context& c, conversation_id id, conversation_st
 }
 
 outcome extract_origin(engine& e, context& c, conversation_id id, bool& accepted) noexcept {
-    bool own = false, busy = false;
-    conversation* v = look_at(e, c, id, own, busy);
-    if (v == nullptr) return just(busy ? rc::operation_not_accepted : rc::program_parameter_check);
+    phase before{};
+    conversation* v = look_at(e, c, id, before);
+    if (v == nullptr) return just(rc::program_parameter_check);
     accepted = v->state != state::initialize && !v->said.originator;
-    let_go(e, c, *v, own);
+    e.put_back(c, *v, before);
     return just(rc::ok);
 }
 
 outcome extract_name(engine& e, context& c, conversation_id id, name_of which, void* text, std::int32_t capacity,
                      std::int32_t& length) noexcept {
-    bool own = false, busy = false;
-    conversation* v = look_at(e, c, id, own, busy);
-    if (v == nullptr) return just(busy ? rc::operation_not_accepted : rc::program_parameter_check);
+    phase before{};
+    conversation* v = look_at(e, c, id, before);
+    if (v == nullptr) return just(rc::program_parameter_check);
     const particulars& d = e.details(*v);
     const bool accepted =
         v->state != state::initialize && v->state != state::initialize_incoming && !v->said.originator;
@@ -1039,7 +1021,7 @@ outcome extract_name(engine& e, context& c, conversation_id id, name_of which, v
     const std::size_t n = s.size() < most ? s.size() : most;
     if (n != 0) std::memcpy(text, s.data(), n);
     length = static_cast<std::int32_t>(n);
-    let_go(e, c, *v, own);
+    e.put_back(c, *v, before);
     return just(rc::ok);
 }
 

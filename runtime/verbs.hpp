@@ -68,9 +68,13 @@ outcome request_to_send(engine& e, context& c, conversation_id id) noexcept;
 outcome test_request_to_send_received(engine& e, context& c, conversation_id id, std::int32_t* received) noexcept;
 // Also against an operation that another thread is blocked on. The partner hears a service program's abend (30).
 outcome cancel(engine& e, context& c, conversation_id id) noexcept;
-// The same by the thread that is blocked on the operation. False: it has finished meanwhile, and its code is to be
-// collected.
-[[nodiscard]] bool give_up(engine& e, context& c, conversation_id id, queue on = queue::main) noexcept;
+// The same by the thread that is blocked on the operation.
+enum class given_up : std::uint8_t {
+    finished,   // not at all: it has finished meanwhile, and its code is to be collected
+    withdrawn,  // an Accept_Incoming: the conversation is free for the next call, and nothing is to be collected
+    ended,      // with the conversation; its end is to be collected
+};
+[[nodiscard]] given_up give_up(engine& e, context& c, conversation_id id, queue on = queue::main) noexcept;
 // An operation whose time limit has passed at `now` ends with 31, and the conversation with it: the partner hears 31
 // too.
 // Nothing happens when there is no such operation on the slot (any more).

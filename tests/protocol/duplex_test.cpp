@@ -341,9 +341,9 @@ TEST_SUITE("expedited") {
         program a{p, p.a};
         program b{p, p.b};
 
-        explicit talking(const runtime::limits& bounds = pair::small()) : p{bounds} {
+        explicit talking(const runtime::limits& bounds = pair::small(), std::int32_t sync = 0) : p{bounds} {
             (void)p.b.engine.tps().add("ECHO", 100);
-            REQUIRE(a.initialize("NET.B", "ECHO") == 0);
+            REQUIRE(a.initialize("NET.B", "ECHO", sync) == 0);
             REQUIRE(a.allocate() == 0);
         }
         void accept() {
@@ -458,6 +458,116 @@ TEST_SUITE("expedited") {
         CHECK(t.b.receive().text == "came in time");
         CHECK(t.b.send_expedited("x") == 27);
         CHECK(t.b.state() == gone);
+    }
+
+    TEST_CASE("a partner that asks to end cannot say that it has read: who waits for that is told 38, and may refuse") {
+        for (const bool asked_first : {false, true}) {
+            CAPTURE(asked_first);
+            talking t{pair::small(), 1};
+            t.accept();
+            REQUIRE(t.a.set(characteristic::prepare_to_receive_type, 1) == 0);
+            CHECK(t.a.prepare_to_receive() == 0);
+            t.p.settle();
+            CHECK(t.b.receive().status == 1);
+            CHECK(t.a.send_expedited("1") == 0);
+            // In nonblocking mode the call that waits is the conversation's one: nothing else could read the question.
+            CHECK(t.a.set(characteristic::processing_mode, 1) == 0);
+            std::int32_t info = -1;
+            const auto send = [&] {
+                return static_cast<std::int32_t>(
+                    runtime::send_expedited_data(t.a.u.engine, t.a.u.c, t.a.id, "2", 1, &info, nullptr).code);
+            };
+            if (!asked_first) CHECK(send() == 35);
+            const auto end = runtime::deallocate(t.b.u.engine, t.b.u.c, t.b.id, nullptr);
+            REQUIRE(end.must_wait);
+            t.p.settle();
+            CHECK(t.b.receive_expedited().text == "1");
+            t.p.settle();
+            if (asked_first) {
+                CHECK(send() == 38);
+            } else {
+                runtime::engine::collected done;
+                REQUIRE(t.p.a.engine.collect_any(t.p.a.c, done) == runtime::engine::collect_result::one);
+                CHECK(done.code == runtime::return_code::conversation_ending);
+            }
+            // It is the originator's to go on: refused, the partner says what it owed.
+            CHECK(t.a.set(characteristic::processing_mode, 0) == 0);
+            CHECK(t.a.receive().status == 4);
+            CHECK(send() == 38);
+            CHECK(t.a.send_error() == 0);
+            t.p.settle();
+            runtime::return_code code{};
+            CHECK(t.b.u.engine.collect(t.b.u.c, end.id, code));
+            CHECK(code == runtime::return_code::program_error_purging);
+            t.p.settle();
+            CHECK(send() == 0);
+            t.p.settle();
+            CHECK(t.b.receive_expedited().text == "2");
+        }
+        // The originator may say so at any time, so its partner waits for that, no longer.
+        talking t{pair::small(), 1};
+        t.accept();
+        CHECK(t.b.send_expedited("1") == 0);
+        const auto end = runtime::deallocate(t.a.u.engine, t.a.u.c, t.a.id, nullptr);
+        REQUIRE(end.must_wait);
+        t.p.settle();
+        std::int32_t info = -1;
+        const auto o = runtime::send_expedited_data(t.b.u.engine, t.b.u.c, t.b.id, "2", 1, &info, nullptr);
+        REQUIRE(o.must_wait);
+        CHECK(t.a.receive_expedited().text == "1");
+        t.p.settle();
+        runtime::return_code code{};
+        REQUIRE(t.b.u.engine.finished(o.id, o.on));
+        CHECK(t.b.u.engine.collect(t.b.u.c, o.id, code, o.on));
+        CHECK(code == runtime::return_code::ok);
+    }
+
+    TEST_CASE("an end in order by its own program is told as one, an abnormal end as such") {
+        enum class by { flush, confirm, send_data, confirmed, abend_with_data };
+        for (const by how : {by::flush, by::confirm, by::send_data, by::confirmed, by::abend_with_data}) {
+            CAPTURE(static_cast<int>(how));
+            const bool asks = how == by::confirm || how == by::confirmed;
+            talking t{pair::small(), asks ? 1 : 0};
+            t.accept();
+            program& who = how == by::confirmed ? t.b : t.a;
+            runtime::outcome waiting[2];
+            std::string buffer(86, '\0');
+            std::int32_t length = -1, info[2] = {-1, -1};
+            waiting[0] = runtime::receive_expedited_data(who.u.engine, who.u.c, who.id, buffer.data(), 86, &length,
+                                                         &info[0], 0, nullptr);
+            CHECK(who.send_expedited("not read") == 0);
+            waiting[1] = runtime::send_expedited_data(who.u.engine, who.u.c, who.id, "nor sent", 8, &info[1], nullptr);
+            for (const auto& w : waiting) REQUIRE(w.must_wait);
+            if (how == by::send_data || how == by::abend_with_data) {
+                CHECK(t.a.set(characteristic::send_type, 4) == 0);
+                if (how == by::abend_with_data) CHECK(t.a.set(characteristic::deallocate_type, 3) == 0);
+                CHECK(t.a.send("last") == 0);
+            } else if (asks) {
+                const auto o = runtime::deallocate(t.a.u.engine, t.a.u.c, t.a.id, nullptr);
+                REQUIRE(o.must_wait);
+                t.p.settle();
+                CHECK(t.b.receive().status == 4);
+                CHECK(t.b.confirmed() == 0);
+                t.p.settle();
+                runtime::return_code code{};
+                CHECK(t.a.u.engine.collect(t.a.u.c, o.id, code));
+                CHECK(code == runtime::return_code::ok);
+            } else {
+                CHECK(t.a.deallocate() == 0);
+            }
+            CHECK(who.state() == gone);
+            for (const auto& w : waiting) {
+                REQUIRE(who.u.engine.finished(w.id, w.on));
+                runtime::return_code code{};
+                CHECK(who.u.engine.collect(who.u.c, w.id, code, w.on));
+                CHECK(code == (how == by::abend_with_data ? runtime::return_code::deallocated_abend
+                                                          : runtime::return_code::conversation_ending));
+            }
+            t.p.settle();
+            (void)t.b.cancel();
+            t.p.settle();
+            CHECK(t.p.a.engine.inbound().reserved_bytes() == 0);
+        }
     }
 
     TEST_CASE("Cancel ends it, and the slot lives until its caller has heard") {

@@ -90,7 +90,7 @@ TEST_SUITE("edges") {
         program b{p, p.b};
         REQUIRE(b.initialize_for_incoming() == 0);
         REQUIRE(runtime::accept_incoming(p.b.engine, p.b.c, b.id, nullptr).must_wait);
-        CHECK(runtime::give_up(p.b.engine, p.b.c, b.id));
+        CHECK(runtime::give_up(p.b.engine, p.b.c, b.id) == runtime::given_up::withdrawn);
         CHECK(b.set(characteristic::processing_mode, 1) == 0);
         CHECK(b.accept_incoming() == 35);
         program calls[3]{{p, p.a}, {p, p.a}, {p, p.a}};

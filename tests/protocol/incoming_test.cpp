@@ -96,7 +96,7 @@ TEST_SUITE("incoming") {
         house h;
         const auto o = runtime::accept_incoming(h.b.u.engine, h.b.u.c, h.b.id, nullptr);
         REQUIRE(o.must_wait);
-        CHECK(runtime::give_up(h.b.u.engine, h.b.u.c, h.b.id));
+        CHECK(runtime::give_up(h.b.u.engine, h.b.u.c, h.b.id) == runtime::given_up::withdrawn);
         CHECK(h.b.state() == 14);
         CHECK(h.p.b.engine.approx_accepts_waiting() == 0);
         h.call();
@@ -110,6 +110,52 @@ TEST_SUITE("incoming") {
         CHECK(other.accept_incoming() == 35);
         CHECK(other.cancel() == 0);
         CHECK(other.state() == -24);
+    }
+
+    TEST_CASE("a wait that is given up leaves nothing to collect, so that the next call's result is its own") {
+        house h;
+        const auto o = runtime::accept_incoming(h.b.u.engine, h.b.u.c, h.b.id, nullptr);
+        REQUIRE(o.must_wait);
+        CHECK(runtime::give_up(h.b.u.engine, h.b.u.c, h.b.id) == runtime::given_up::withdrawn);
+        runtime::return_code code{};
+        CHECK_FALSE(h.b.u.engine.collect(h.b.u.c, o.id, code));
+        CHECK(h.b.set(characteristic::processing_mode, 1) == 0);
+        CHECK(h.b.accept_incoming() == 35);
+        h.call();
+        CHECK(h.a.flush() == 0);
+        h.p.settle();
+        runtime::engine::collected done;
+        REQUIRE(h.p.b.engine.collect_any(h.p.b.c, done) == runtime::engine::collect_result::one);
+        CHECK(done.id.value == h.b.id.value);
+        CHECK(h.p.b.engine.outstanding() == 0);
+    }
+
+    TEST_CASE("accepts that are given up again and again beside others that wait leave few entries") {
+        house h;
+        constexpr int others = 8;
+        program waiting[others]{{h.p, h.p.b}, {h.p, h.p.b}, {h.p, h.p.b}, {h.p, h.p.b},
+                                {h.p, h.p.b}, {h.p, h.p.b}, {h.p, h.p.b}, {h.p, h.p.b}};
+        for (program& w : waiting) {
+            REQUIRE(w.initialize_for_incoming() == 0);
+            CHECK(w.set(characteristic::processing_mode, 1) == 0);
+            CHECK(w.accept_incoming() == 35);
+        }
+        for (int i = 0; i < 2'000; ++i) {
+            REQUIRE(runtime::accept_incoming(h.b.u.engine, h.b.u.c, h.b.id, nullptr).must_wait);
+            REQUIRE(runtime::give_up(h.b.u.engine, h.b.u.c, h.b.id) == runtime::given_up::withdrawn);
+        }
+        CHECK(h.p.b.engine.approx_accepts_surplus() <= others);
+        CHECK(h.p.b.engine.approx_accepts_waiting() == others);
+        // Every one of the others is still found, once, and none beside them.
+        for (int i = 0; i <= others; ++i) {
+            h.call();
+            CHECK(h.a.flush() == 0);
+            h.p.settle();
+        }
+        for (program& w : waiting) CHECK(w.state() == 4);
+        CHECK(h.b.state() == 14);
+        CHECK(h.p.b.engine.approx_accepts_waiting() == 0);
+        CHECK(h.b.accept_incoming() == 0);
     }
 
     TEST_CASE("a link that is lost before the attach is taken is told by the first Receive") {

@@ -582,8 +582,9 @@ void oracle::judge_express(side& s, request& r, std::int32_t code, const circums
             if (sends || r.type != 'I') fail(where());
             break;
         case 38:
-            if (!has_ended(p, false) && !has_ended(s, true) && s.of->reject == 0 && !now.may_be_refused &&
-                !now.link_may_be_lost)
+            // A partner that waits for the answer to its end says nothing more on its channel; an answer ends it.
+            if (!has_ended(p, s.originator || s.state == row_state::reset) && !has_ended(s, true) &&
+                s.of->reject == 0 && !now.may_be_refused && !now.link_may_be_lost)
                 fail(where() + " although nobody ends");
             break;
         default:
@@ -604,13 +605,12 @@ void oracle::judge_express(side& s, request& r, std::int32_t code, const circums
 // At rest, with every link up.
 bool oracle::stuck_express(const side& s, const request& r, std::string& why) {
     const side& p = s.of->other(s);
-    // Until this program confirms the end, the partner's channel carries nothing more.
-    if (s.state == row_state::confirm_deallocate) return false;
     if (r.what == call::receive_expedited && p.express_sure > s.express_read)
         why = "Receive_Expedited_Data waits although the partner has sent";
     else if (r.what == call::send_expedited && s.attached && p.express_read + 1 == s.express.size())
         why = "Send_Expedited_Data waits although the one before was read";
-    // Who waits for a confirmation of its end and abends says no more: the answer finds out.
+    // A partner that waits for a confirmation of its end and abends says no more: the answer finds out.
+    if (s.originator && s.state == row_state::confirm_deallocate) return !why.empty();
     for (std::size_t i = s.at.front().read; i < p.out.size() && p.out[i].what != kind::confirm_end; ++i)
         if (p.out[i].what == kind::abend) why = std::string{call_of(r.what)} + " waits although the partner has ended";
     return !why.empty();
@@ -703,7 +703,8 @@ bool oracle::stuck(side& s, std::string& why) const {
     // An end that only waits to be told, and something the partner forced out, must have come.
     bool news = false;
     const std::size_t most = p.forced < p.out.size() ? p.forced : p.out.size();
-    const bool refused = unheard(s);
+    // Perhaps: a turn that we refused and the partner ended before it read so gives us nothing.
+    const bool refused = perhaps_unheard(s);
     for (std::size_t i = s.at.front().read; i < p.out.size(); ++i) {
         const kind k = p.out[i].what;
         if (k == kind::abend || (k == kind::error && p.out[i].code == 22 && i < p.forced && !refused)) news = true;

@@ -253,7 +253,7 @@ void world::accept_incoming(std::uint32_t at, conversation_id id, bool blocking)
 void world::withdraw(std::uint32_t at, std::size_t which) {
     auto& all = units_[at].accepts;
     const conversation_id id = all[which]->id;
-    const bool gave_up = runtime::give_up(engine(at), context(at), id);
+    const bool gave_up = runtime::give_up(engine(at), context(at), id) == runtime::given_up::withdrawn;
     note(std::string{"Accept_Incoming at "} + units_[at].name + (gave_up ? " is given up" : " has finished"));
     if (!gave_up) return collect_all();
     if (!in_state(engine(at), context(at), id, runtime::conversation_state::initialize_incoming))
