@@ -163,7 +163,7 @@ CM_ENTRY cminit(void* conversation_ID, const void* sym_dest_name, CM_RETURN_CODE
         answer(return_code, rc::program_parameter_check);
         return;
     }
-    logical_unit* const u = api::process_unit();
+    const api::held_unit u = api::process_unit();
     if (u == nullptr) {
         answer(return_code, rc::product_specific_error);
         return;
@@ -207,7 +207,7 @@ CM_ENTRY cmaccp(void* conversation_ID, CM_RETURN_CODE* return_code) {
         answer(return_code, rc::program_parameter_check);
         return;
     }
-    logical_unit* const u = api::process_unit();
+    const api::held_unit u = api::process_unit();
     if (u == nullptr) {
         answer(return_code, rc::product_specific_error);
         return;
@@ -241,7 +241,7 @@ CM_ENTRY cmallc(const void* conversation_ID, CM_RETURN_CODE* return_code) {
     });
     if (return_code != nullptr && (*return_code == CM_ALLOCATE_FAILURE_NO_RETRY ||
                                    *return_code == CM_ALLOCATE_FAILURE_RETRY || *return_code == CM_PARAMETER_ERROR))
-        if (logical_unit* const u = api::running_unit(); u != nullptr) {
+        if (const api::held_unit u = api::running_unit(); u != nullptr) {
             const std::string_view partner{name, static_cast<std::size_t>(size)};
             const bool known = *return_code == CM_PARAMETER_ERROR && u->partner(partner) != nullptr;
             api::set_last_error(known ? "no TP name is set (Set_TP_Name, or tp_name in [[side_information]]), or the "
@@ -359,7 +359,7 @@ CM_ENTRY cmwait(void* conversation_ID, CM_CONVERSATION_RETURN_CODE* conversation
     call traced{"cmwait", nullptr, return_code};
     traced.gives(conversation_ID).out("conversation_return_code", conversation_return_code);
     if (return_code == nullptr) return;
-    logical_unit* const u = api::collecting_unit();
+    const api::held_unit u = api::collecting_unit();
     if (conversation_ID == nullptr || conversation_return_code == nullptr) {
         answer(return_code, rc::program_parameter_check);
         return;
@@ -391,7 +391,7 @@ CM_ENTRY cmchck(void* conversation_ID, CM_CONVERSATION_RETURN_CODE* conversation
         answer(return_code, rc::program_parameter_check);
         return;
     }
-    logical_unit* const u = api::collecting_unit();
+    const api::held_unit u = api::collecting_unit();
     if (u == nullptr) {
         answer(return_code, rc::program_state_check);
         return;
@@ -419,7 +419,7 @@ CM_ENTRY cmsltp(const void* TP_name, const CM_INT32* TP_name_length, CM_RETURN_C
                                            "the name begins with a control character");
         return;
     }
-    logical_unit* const u = api::process_unit();
+    const api::held_unit u = api::process_unit();
     if (u == nullptr) {
         answer(return_code, rc::product_specific_error);
         return;
@@ -453,7 +453,7 @@ CM_ENTRY cmrltp(const void* TP_name, const CM_INT32* TP_name_length, CM_RETURN_C
     call traced{"cmrltp", nullptr, return_code};
     traced.text("name", TP_name, TP_name_length);
     if (return_code == nullptr) return;
-    logical_unit* const u = api::running_unit();
+    const api::held_unit u = api::running_unit();
     const bool named =
         TP_name != nullptr && TP_name_length != nullptr && *TP_name_length >= 1 && *TP_name_length <= CM_TPN_SIZE &&
         u != nullptr &&
@@ -607,7 +607,7 @@ CM_ENTRY xcmssi(const void*, const SIDE_INFO* side_info_entry, const CM_INT32* s
     constexpr CM_INT32 name_length = CM_SDN_SIZE;
     if (side_info_entry != nullptr) traced.text("sym_dest_name", side_info_entry->sym_dest_name, &name_length);
     if (return_code == nullptr) return;
-    logical_unit* const u = api::process_unit();
+    const api::held_unit u = api::process_unit();
     *return_code = u == nullptr ? CM_PRODUCT_SPECIFIC_ERROR : u->side().set(side_info_entry, side_info_entry_length);
 }
 CM_ENTRY xcmesi(const CM_INT32* entry_number, const void* sym_dest_name, SIDE_INFO* side_info_entry,
@@ -615,7 +615,7 @@ CM_ENTRY xcmesi(const CM_INT32* entry_number, const void* sym_dest_name, SIDE_IN
     call traced{"xcmesi", nullptr, return_code};
     traced.in("entry_number", entry_number);
     if (return_code == nullptr) return;
-    logical_unit* const u = api::process_unit();
+    const api::held_unit u = api::process_unit();
     *return_code = u == nullptr
                        ? CM_PRODUCT_SPECIFIC_ERROR
                        : u->side().extract(entry_number, sym_dest_name, side_info_entry, side_info_entry_length);
@@ -624,7 +624,7 @@ CM_ENTRY xcmdsi(const void*, const void* sym_dest_name, CM_RETURN_CODE* return_c
     call traced{"xcmdsi", nullptr, return_code};
     traced.text("sym_dest_name", static_cast<const char*>(sym_dest_name), CM_SDN_SIZE);
     if (return_code == nullptr) return;
-    logical_unit* const u = api::process_unit();
+    const api::held_unit u = api::process_unit();
     *return_code = u == nullptr ? CM_PRODUCT_SPECIFIC_ERROR : u->side().erase(sym_dest_name);
 }
 

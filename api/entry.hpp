@@ -36,7 +36,7 @@ void with_conversation(const void* conversation_id_bytes, CM_INT32* return_code,
                        const char* entry = __builtin_FUNCTION()) noexcept {
     using rc = runtime::return_code;
     if (return_code == nullptr) return;
-    logical_unit* const u = running_unit();
+    const held_unit u = running_unit();
     if (conversation_id_bytes == nullptr || u == nullptr) {
         answer(return_code, rc::program_parameter_check, entry);
         if (conversation_id_bytes == nullptr)

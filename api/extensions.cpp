@@ -112,7 +112,7 @@ std::array<plan_part, 13> plan_of(const runtime::limits& l) {
 template <class Fill>
 void attend(const void* conversation_ID, CM_INT32* return_code, bool wanted, Fill&& fill) noexcept {
     if (return_code == nullptr) return;
-    api::logical_unit* const u = conversation_ID == nullptr ? api::process_unit() : api::running_unit();
+    const api::held_unit u = conversation_ID == nullptr ? api::process_unit() : api::running_unit();
     if (u == nullptr) {
         *return_code = conversation_ID == nullptr ? CM_PRODUCT_SPECIFIC_ERROR : CM_PROGRAM_PARAMETER_CHECK;
         return;
@@ -193,12 +193,12 @@ void COLLOQUY_CALL clq_set_time_limit(const void* conversation_ID, unsigned mill
     if (return_code == nullptr) return;
     *return_code = CM_PROGRAM_PARAMETER_CHECK;
     if (conversation_ID == nullptr) {
-        api::logical_unit* const unit = api::process_unit();
+        const api::held_unit unit = api::process_unit();
         if (unit != nullptr) unit->set_accept_limit(milliseconds);
         *return_code = unit == nullptr ? CM_PRODUCT_SPECIFIC_ERROR : CM_OK;
         return;
     }
-    api::logical_unit* const u = api::running_unit();
+    const api::held_unit u = api::running_unit();
     if (u == nullptr) return;
     runtime::context& c = u->enter();
     *return_code = static_cast<CM_INT32>(
@@ -208,17 +208,17 @@ void COLLOQUY_CALL clq_set_time_limit(const void* conversation_ID, unsigned mill
 }
 
 clq_host_handle COLLOQUY_CALL clq_wait_handle(void) {
-    api::logical_unit* const u = api::process_unit();
+    const api::held_unit u = api::process_unit();
     return u == nullptr ? CLQ_NO_HANDLE : u->wait_handle();
 }
 
 long long COLLOQUY_CALL clq_next_timeout_ns(void) {
-    api::logical_unit* const u = api::running_unit();
+    const api::held_unit u = api::running_unit();
     return u == nullptr ? -1 : u->next_timeout_ns();
 }
 
 int COLLOQUY_CALL clq_dispatch(void) {
-    api::logical_unit* const u = api::running_unit();
+    const api::held_unit u = api::running_unit();
     return u == nullptr ? -1 : u->dispatch();
 }
 
@@ -227,7 +227,7 @@ void COLLOQUY_CALL clq_set_destination(const void* conversation_ID, const char* 
     traced.text("destination", destination);
     if (return_code == nullptr) return;
     *return_code = CM_PROGRAM_PARAMETER_CHECK;
-    api::logical_unit* const u = api::running_unit();
+    const api::held_unit u = api::running_unit();
     if (u == nullptr || conversation_ID == nullptr || destination == nullptr) return;
     try {
         const std::string_view text = destination;
@@ -277,7 +277,7 @@ void COLLOQUY_CALL clq_set_destination(const void* conversation_ID, const char* 
 }
 
 int COLLOQUY_CALL clq_listening(unsigned n, char* text, size_t size) {
-    api::logical_unit* const u = api::running_unit();
+    const api::held_unit u = api::running_unit();
     if (u == nullptr || n >= u->listening().size() || text == nullptr || size == 0) return -1;
     (void)std::snprintf(text, size, "%s", u->listening()[n].c_str());
     return 0;
@@ -286,7 +286,7 @@ int COLLOQUY_CALL clq_listening(unsigned n, char* text, size_t size) {
 const char* COLLOQUY_CALL clq_last_error(void) { return api::last_error(); }
 
 unsigned long long COLLOQUY_CALL clq_counter(const char* name) {
-    api::logical_unit* const u = api::running_unit();
+    const api::held_unit u = api::running_unit();
     if (u == nullptr || name == nullptr) return 0;
     for (std::size_t i = 0; i < runtime::counter_count; ++i)
         if (runtime::counter_table[i].name == name) return u->engine().count().read(static_cast<runtime::counter>(i));
@@ -295,7 +295,7 @@ unsigned long long COLLOQUY_CALL clq_counter(const char* name) {
 
 void COLLOQUY_CALL clq_states(unsigned long long count[19]) {
     for (int i = 0; i < 19; ++i) count[i] = 0;
-    api::logical_unit* const u = api::running_unit();
+    const api::held_unit u = api::running_unit();
     if (u == nullptr) return;
     runtime::engine& e = u->engine();
     for (std::uint32_t i = 0; i < e.bounds().conversations; ++i) {

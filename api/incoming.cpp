@@ -23,7 +23,7 @@ CM_ENTRY cminic(void* conversation_ID, CM_RETURN_CODE* return_code) {
         api::answer(return_code, rc::program_parameter_check);
         return;
     }
-    logical_unit* const u = api::process_unit();
+    const api::held_unit u = api::process_unit();
     if (u == nullptr) {
         api::answer(return_code, rc::product_specific_error);
         return;
@@ -41,7 +41,7 @@ CM_ENTRY cminic(void* conversation_ID, CM_RETURN_CODE* return_code) {
 CM_ENTRY cmacci(const void* conversation_ID, CM_RETURN_CODE* return_code) {
     call traced{"cmacci", conversation_ID, return_code};
     if (return_code == nullptr) return;
-    logical_unit* const u = api::running_unit();
+    const api::held_unit u = api::running_unit();
     if (conversation_ID == nullptr || u == nullptr) {
         api::answer(return_code, rc::program_parameter_check);
         return;

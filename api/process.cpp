@@ -20,6 +20,7 @@ struct process_state {
     runtime::atom<logical_unit*> stopped;             // the last one: what it left to cmwait
     bool ended = false;                               // stopped for good; only an explicit start begins anew
     std::vector<std::unique_ptr<logical_unit>> kept;  // stopped ones too: a late call may still hold one
+    std::size_t inherited = 0;  // of those: the parent's, in the child of a fork; never ended here
     bool hooked = false;
 };
 
@@ -42,6 +43,14 @@ void in_child() {
     logical_unit* const u = s.unit.exchange_acq_rel(nullptr);  // release[process-unit] acquire[process-unit]
     s.stopped.store_release(nullptr);                          // release[process-stopped]
     if (u != nullptr) u->abandon_in_child();
+    s.inherited = s.kept.size();
+    visits::forget_other_threads();
+}
+
+// Those that were stopped, once no call can be inside one of them. Nobody finds them any more.
+void give_back(process_state& s) noexcept {
+    if (s.kept.size() == s.inherited || !visits::all_over()) return;
+    s.kept.erase(s.kept.begin() + static_cast<std::ptrdiff_t>(s.inherited), s.kept.end());
 }
 
 logical_unit* start_locked(process_state& s, const configuration& wanted) {
@@ -71,48 +80,58 @@ logical_unit* start_locked(process_state& s, const configuration& wanted) {
                 });
     }
     logical_unit* const u = made.get();
-    s.kept.push_back(std::move(made));
     s.stopped.store_release(nullptr);  // release[process-stopped]
+    give_back(s);
+    s.kept.push_back(std::move(made));
     s.unit.store_release(u);
     return u;
 }
 
 }  // namespace
 
-logical_unit* running_unit() noexcept { return state().unit.load_acquire(); }
-
-logical_unit* collecting_unit() noexcept {
-    logical_unit* const u = running_unit();
-    return u != nullptr ? u : state().stopped.load_acquire();  // acquire[process-stopped]
+held_unit::held_unit(which w) noexcept : mark_{visits::mine()} {
+    visits::enter(mark_);
+    const process_state& s = state();
+    unit_ = s.unit.load_acquire();
+    if (unit_ == nullptr && w == which::collecting) unit_ = s.stopped.load_acquire();  // acquire[process-stopped]
 }
 
-static logical_unit* unit_from_configuration(bool anew) noexcept {
+held_unit running_unit() noexcept { return held_unit{held_unit::which::running}; }
+held_unit collecting_unit() noexcept { return held_unit{held_unit::which::collecting}; }
+
+// Outside of any visit of its own: the start gives back what nobody visits.
+static void start_from_configuration(bool anew) noexcept {
     process_state& s = state();
-    if (logical_unit* u = s.unit.load_acquire(); u != nullptr) return u;
+    if (s.unit.load_acquire() != nullptr) return;
     try {
         const std::lock_guard held{s.mutex};
-        if (logical_unit* u = s.unit.load_acquire(); u != nullptr) return u;
+        if (s.unit.load_acquire() != nullptr) return;
         if (anew) s.ended = false;
         if (s.ended) {
             set_last_error("the logical unit was stopped; start it again with clq_start or WinCPICStartup");
-            return nullptr;
+            return;
         }
         const configuration_result found = find_configuration();
         if (!found) {
             for (const std::string& error : found.errors) trace::note("start", error);
             set_last_error(found.summary());
-            return nullptr;
+            return;
         }
-        return start_locked(s, *found.value);
+        (void)start_locked(s, *found.value);
     } catch (const std::exception& e) {
         set_last_error(e.what());
-        return nullptr;
     }
 }
 
-logical_unit* process_unit() noexcept { return unit_from_configuration(false); }
+held_unit process_unit() noexcept {
+    start_from_configuration(false);
+    return running_unit();
+}
 
-logical_unit* registered_unit() noexcept { return unit_from_configuration(true); }
+held_unit registered_unit() noexcept {
+    start_from_configuration(true);
+    return running_unit();
+}
 
 bool start_process_unit(const configuration& wanted) noexcept {
     process_state& s = state();
@@ -149,12 +168,12 @@ bool stop_process_unit(std::uint64_t timeout_ns) noexcept {
 }
 
 bool stop_process_unit() noexcept {
-    logical_unit* const u = running_unit();
+    const held_unit u = running_unit();
     return u == nullptr || stop_process_unit(std::uint64_t{u->settings().drain_ms} * 1'000'000);
 }
 
 bool drain_process_unit(std::uint64_t timeout_ns) noexcept {
-    logical_unit* const u = running_unit();
+    const held_unit u = running_unit();
     if (u == nullptr) return true;
     if (process_ending()) return false;
     if (logical_unit::this_thread().telling != 0 || logical_unit::this_thread().in_hook) {

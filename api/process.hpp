@@ -1,23 +1,46 @@
 // process: the one logical unit that the C interface speaks for, started by the first call that needs it.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
 #include "api/logical_unit.hpp"
+#include "api/visits.hpp"
 
 namespace colloquy::api {
 
-// The process's logical unit; started from the configuration if it is not. Null when it cannot be (last_error says
-// why).
-[[nodiscard]] logical_unit* process_unit() noexcept;
+// The process's logical unit, or none, which stays what it is while this lives even if another thread stops it. Within
+// one function, by one thread.
+class held_unit {
+public:
+    enum class which : std::uint8_t {
+        running,
+        collecting,  // where none is running, the one that was stopped last and may have left cmwait something
+    };
+    explicit held_unit(which w) noexcept;
+    ~held_unit() { visits::leave(mark_); }
+    held_unit(const held_unit&) = delete;
+    held_unit& operator=(const held_unit&) = delete;
+
+    [[nodiscard]] logical_unit& operator*() const noexcept { return *unit_; }
+    [[nodiscard]] logical_unit* operator->() const noexcept { return unit_; }
+    [[nodiscard]] bool operator==(std::nullptr_t) const noexcept { return unit_ == nullptr; }
+
+private:
+    visits::mark& mark_;
+    logical_unit* unit_;
+};
+
+// Started from the configuration if it is not. Null when it cannot be (last_error says why).
+[[nodiscard]] held_unit process_unit() noexcept;
 // The same for WinCPICStartup, which begins anew after an end.
-[[nodiscard]] logical_unit* registered_unit() noexcept;
+[[nodiscard]] held_unit registered_unit() noexcept;
 // The same, but never starts one.
-[[nodiscard]] logical_unit* running_unit() noexcept;
-// The same for the calls that collect: where none is running, the one that was stopped last and may have left them
-// something.
-[[nodiscard]] logical_unit* collecting_unit() noexcept;
+[[nodiscard]] held_unit running_unit() noexcept;
+// The same for the calls that collect.
+[[nodiscard]] held_unit collecting_unit() noexcept;
 // Starts it with these settings. False when one is running already or it cannot be; last_error says which.
 [[nodiscard]] bool start_process_unit(const configuration& wanted) noexcept;
 // Ends it. True: everything was written in time, or none was running.

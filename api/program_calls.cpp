@@ -75,7 +75,7 @@ CM_ENTRY xcstp(const void* local_LU_alias, const void* TP_name, const CM_INT32* 
         api::answer(return_code, rc::program_parameter_check);
         return;
     }
-    logical_unit* const u = api::process_unit();
+    const api::held_unit u = api::process_unit();
     if (u == nullptr) {
         api::answer(return_code, rc::product_specific_error);
         return;
@@ -99,7 +99,7 @@ CM_ENTRY xcinct(void* conversation_ID, const void* sym_dest_name, const void* TP
     call traced{"xcinct", nullptr, return_code};
     traced.gives(conversation_ID);
     if (return_code == nullptr) return;
-    logical_unit* const u = api::running_unit();
+    const api::held_unit u = api::running_unit();
     if (conversation_ID == nullptr || sym_dest_name == nullptr || TP_ID == nullptr || u == nullptr ||
         !u->programs().known(tp_from(TP_ID))) {
         api::answer(return_code, rc::program_parameter_check);
@@ -145,7 +145,7 @@ CM_ENTRY xcendt(const void* TP_ID, const CM_END_TYPE* type, CM_RETURN_CODE* retu
     call traced{"xcendt", nullptr, return_code};
     traced.in("type", type);
     if (return_code == nullptr) return;
-    logical_unit* const u = api::running_unit();
+    const api::held_unit u = api::running_unit();
     std::vector<conversation_id> members;
     try {
         if (TP_ID == nullptr || type == nullptr || (*type != XC_SOFT && *type != XC_HARD) || u == nullptr ||
@@ -219,7 +219,7 @@ CM_ENTRY cmesi(const void* conversation_ID, const CM_CALL_ID* call_ID, void* buf
     const auto id = conversation_id::from_bytes(conversation_ID);
     std::string_view text;
     if (api::secondary::look(of, id, text) == api::secondary::found::nothing) {
-        logical_unit* const u = api::running_unit();
+        const api::held_unit u = api::running_unit();
         bool there = !of.names_conversation;
         if (!there && u != nullptr) {
             runtime::context& c = u->enter();

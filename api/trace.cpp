@@ -107,7 +107,7 @@ std::string_view short_name(conversation_state s) noexcept {
 }
 
 conversation_state state_of(conversation_id id) noexcept {
-    logical_unit* const u = running_unit();
+    const held_unit u = running_unit();
     return u == nullptr ? conversation_state::reset : u->state_of(id);
 }
 

@@ -72,7 +72,7 @@ int COLLOQUY_CALL WinCPICCleanup(void) {
 CM_ENTRY xchwnd(void* hwndNotify, CM_RETURN_CODE* return_code) {
     api::trace::call traced{"xchwnd", nullptr, return_code};
     if (return_code == nullptr) return;
-    api::logical_unit* const u = api::process_unit();
+    const api::held_unit u = api::process_unit();
     *return_code = u == nullptr                ? CM_PRODUCT_SPECIFIC_ERROR
                    : u->set_window(hwndNotify) ? CM_OK
                                                : CM_PROGRAM_PARAMETER_CHECK;
@@ -83,7 +83,7 @@ void COLLOQUY_CALL WinCPICSetEvent(const void* conversation_ID, CM_EVENT_HANDLE*
     api::trace::call traced{"WinCPICSetEvent", conversation_ID, return_code};
     if (return_code == nullptr) return;
     *return_code = CM_PROGRAM_PARAMETER_CHECK;
-    api::logical_unit* const u = api::running_unit();
+    const api::held_unit u = api::running_unit();
     if (u == nullptr || conversation_ID == nullptr) return;
     void* const handle = event_handle == nullptr ? nullptr : *event_handle;
     api::event_reference event;
@@ -99,7 +99,7 @@ void COLLOQUY_CALL WinCPICExtractEvent(const void* conversation_ID, CM_EVENT_HAN
     api::trace::call traced{"WinCPICExtractEvent", conversation_ID, return_code};
     if (return_code == nullptr) return;
     *return_code = CM_PROGRAM_PARAMETER_CHECK;
-    api::logical_unit* const u = api::running_unit();
+    const api::held_unit u = api::running_unit();
     if (u == nullptr || conversation_ID == nullptr || event_handle == nullptr) return;
     void* found = nullptr;
     *return_code = api::event_of(*u, runtime::conversation_id::from_bytes(conversation_ID), found);

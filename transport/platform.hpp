@@ -1,7 +1,8 @@
 // platform: what a port of Colloquy has to supply, in one list.
 //
-// Porting checklist: monotonic time, waiting on a word, random bits, thread names, blocked signals, a pollable wake
-// handle. Everything else that touches the system is behind `reactor`. This header includes no system header.
+// Porting checklist: monotonic time, waiting on a word, random bits, a barrier for the process, thread names, blocked
+// signals, a pollable wake handle. Everything else that touches the system is behind `reactor`. This header includes no
+// system header.
 #pragma once
 
 #include <cstddef>
@@ -33,6 +34,12 @@ void release_table(void* place, std::size_t bytes) noexcept;
 
 // Random bits from the system, for salts and seeds. Does not fail: it aborts if the system has none to give.
 [[nodiscard]] std::uint64_t random_u64() noexcept;
+
+// Two halves of an order between threads of which one pays for both. A thread that writes, calls keep_program_order()
+// and reads, and another that writes, calls process_barrier() and reads, do not both miss what the other has written.
+inline void keep_program_order() noexcept { asm volatile("" ::: "memory"); }  // the compiler's order, no instruction
+// Takes microseconds. False where the system has no such thing: then nothing is known.
+[[nodiscard]] bool process_barrier() noexcept;
 
 // Names the calling thread for debuggers and the like of `top -H`; longer names are cut to what the system keeps.
 void set_thread_name(const char* name) noexcept;

@@ -43,7 +43,7 @@ extern "C" void COLLOQUY_CALL clq_set_completion_port(const void* conversation_I
     api::trace::call traced{"clq_set_completion_port", conversation_ID, return_code};
     if (return_code == nullptr) return;
     *return_code = CM_PROGRAM_PARAMETER_CHECK;
-    api::logical_unit* const u = api::running_unit();
+    const api::held_unit u = api::running_unit();
     if (u == nullptr || conversation_ID == nullptr) return;
     const auto id = runtime::conversation_id::from_bytes(conversation_ID);
     if (port == nullptr) {

@@ -1,4 +1,4 @@
-// platform on Linux: futex, eventfd, getrandom, clock_gettime.
+// platform on Linux: futex, eventfd, getrandom, clock_gettime, membarrier.
 #include "transport/platform.hpp"
 
 #include <cerrno>
@@ -10,6 +10,7 @@
 #include <new>
 
 #include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -32,6 +33,12 @@ long futex(void* word, int operation, std::uint32_t value, const timespec* deadl
 }
 
 }  // namespace
+
+bool process_barrier() noexcept {
+    // Registered each time: a child of a fork begins anew, and it costs nothing the second time.
+    return ::syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0 &&
+           ::syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0;
+}
 
 std::uint64_t now_ns() noexcept {
     timespec t{};

@@ -26,6 +26,11 @@ std::uint64_t ticks_per_s() noexcept {
 
 }  // namespace
 
+bool process_barrier() noexcept {
+    ::FlushProcessWriteBuffers();
+    return true;
+}
+
 std::uint64_t now_ns() noexcept {
     static const std::uint64_t frequency = ticks_per_s();
     LARGE_INTEGER count{};
