@@ -2,7 +2,7 @@
 if(Python3_Interpreter_FOUND)
     add_test(NAME quotes COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/examples/quotes.py
         ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/docs/async.md ${PROJECT_SOURCE_DIR}/docs/embedding.md
-        ${PROJECT_SOURCE_DIR}/docs/migrating.md)
+        ${PROJECT_SOURCE_DIR}/docs/migrating.md ${PROJECT_SOURCE_DIR}/docs/tour.md)
     set_tests_properties(quotes PROPERTIES LABELS tidy TIMEOUT 60)
 endif()
 
@@ -13,6 +13,20 @@ if(COLLOQUY_BUILD_EXAMPLES AND Python3_Interpreter_FOUND AND UNIX)
             add_test(NAME examples_${pair} COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/examples/pairs.py
                 $<TARGET_FILE:example_${pair}_server> $<TARGET_FILE:example_${pair}_client> ${pair})
             set_tests_properties(examples_${pair} PROPERTIES
+                LABELS examples TIMEOUT 180 ENVIRONMENT "${test_environment}")
+        endif()
+    endforeach()
+endif()
+
+# The servers of the tour, called by the command.
+if(COLLOQUY_BUILD_EXAMPLES AND TARGET colloquy_tool AND Python3_Interpreter_FOUND AND UNIX)
+    foreach(style IN ITEMS blocking async coroutine)
+        if(TARGET example_echo_${style})
+            add_test(NAME examples_echo_${style} COMMAND Python3::Interpreter
+                ${PROJECT_SOURCE_DIR}/tests/examples/echo.py $<TARGET_FILE:colloquy_tool>
+                ${PROJECT_SOURCE_DIR}/docs/tour.md $<TARGET_FILE:example_echo_${style}>
+                $<$<STREQUAL:${style},blocking>:220>)
+            set_tests_properties(examples_echo_${style} PROPERTIES
                 LABELS examples TIMEOUT 180 ENVIRONMENT "${test_environment}")
         endif()
     endforeach()
