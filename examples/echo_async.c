@@ -66,7 +66,7 @@ static void accept_next(void) {
     }
 }
 
-/* Called by whichever thread has completed a call, with one conversation at a time and several conversations at once. */
+/* Called by whichever thread has completed a call. Several conversations may be here at once, each but once. */
 static void COLLOQUY_CALL completed(void* unused, const clq_completion* completion) {
     struct talk* t = (struct talk*)completion->id_memory;
     (void)unused;
