@@ -18,6 +18,9 @@ using runtime::characteristic;
 using runtime::queue;
 using runtime::return_code;
 
+constexpr std::uint64_t ms = 1'000'000;
+constexpr const char* names[] = {"NET.A", "NET.B"};
+
 enum class saying : std::uint8_t { record, error, end, abend };
 
 struct said {
@@ -32,6 +35,8 @@ enum class sending : std::uint8_t { data, flush, error, deallocate };
 struct program {
     std::uint32_t unit = 0;
     runtime::conversation_id id{};
+    bool known = false;
+    bool attached = false;  // the partner may know of the conversation
     std::vector<said> out;
     std::size_t forced = 0;  // of out
     std::size_t read = 0;    // of the partner's
@@ -45,12 +50,22 @@ struct program {
     std::int32_t wanted = 0, got = 0, kind = 0, status = 0, rts = 0, send_rts = 0;
     bool immediate = false;
 
+    // Expedited data: lengths of what was said, how many of them have left for certain, how many of the partner's were
+    // read.
+    std::vector<std::int32_t> express;
+    std::size_t express_sure = 0, express_read = 0;
+    bool express_sends = false, express_receives = false;  // a caller is blocked
+    std::vector<std::byte> express_data, express_buffer;
+    std::int32_t express_wanted = 0, express_got = 0, express_send_told = 0, express_told = 0;
+
     [[nodiscard]] int state() const { return over ? 1 : we_ended ? 16 : peer_ended ? 15 : 17; }
+    [[nodiscard]] bool waits() const { return sends || receives || express_sends || express_receives; }
 };
 
 struct pair_of {
     program ends[2];
-    bool may_be_lost = false;
+    std::uint32_t serial = 0;
+    std::uint64_t opened_at = 0;
 };
 
 class scene {
@@ -58,12 +73,25 @@ public:
     scene(std::uint64_t seed, bool verbose) : random_{seed * 2 + 1}, verbose_{verbose} {
         auto& r = random_;
         transport::sim_weather w;
-        w.delay_max_ns = 1'000 + r.below(2'000'000);
+        w.delay_max_ns = 1'000 + r.below(2 * ms);
         static constexpr std::size_t chunks[] = {1, 64, 1'460, 65'536};
         w.read_bytes_max = chunks[r.below(4)];
         w.write_bytes_max = chunks[r.below(4)];
         w.pipe_bytes = r.chance(500) ? 4'096 : 1U << 20;
-        losses_ = r.chance(300) ? 4 : 0;
+        if (r.chance(300)) {
+            w.stall = static_cast<std::uint32_t>(r.below(100));
+            w.stall_ns_max = r.below(20 * ms);
+        }
+        w.connect_at_once = r.chance(300) ? 500 : 0;
+        if (r.chance(500)) {
+            static constexpr std::uint32_t rates[] = {0, 1, 4, 10};
+            faults_ = rates[r.below(4)];
+            if (r.chance(200)) w.connect_failure = 300;
+            w.abrupt_close = r.chance(300);
+        }
+        connect_may_fail_ = w.connect_failure != 0;
+        heartbeats_ = faults_ != 0 && r.chance(500);
+        tight_ = r.chance(300);
         runtime::limits l;
         static constexpr std::uint32_t windows[] = {512, 1'024, 4'096, 16'384};
         l.window_bytes = windows[r.below(4)];
@@ -72,29 +100,41 @@ public:
         l.links = 32;
         l.partners = 4;
         l.tp_names = 4;
-        l.heartbeat_ms = 0;
+        l.accept_queue = 64;
+        l.heartbeat_ms = heartbeats_ ? 500 : 0;
+        l.greeting_ms = 1'000;
+        if (tight_) {
+            if (r.chance(300)) l.conversations = static_cast<std::uint32_t>(r.between(4, 12));
+            if (r.chance(300)) l.accept_queue = 2;
+            if (r.chance(300)) l.link_conversations = static_cast<std::uint32_t>(r.between(1, 6));
+            if (r.chance(300)) l.link_attach_bytes = static_cast<std::uint32_t>(r.between(200, 20'000));
+            if (r.chance(300)) l.inbound_bytes = std::uint64_t{l.window_bytes} * r.between(1, 8);
+        }
         network_ = std::make_unique<transport::sim_network>(r.next(), w);
         for (std::uint32_t i = 0; i < 2; ++i) {
-            units_[i] = std::make_unique<transport::sim_unit>(*network_, l, i == 0 ? "NET.A" : "NET.B", r.next());
-            (void)units_[i]->engine.tps().add("TELLER", 100);
+            units_[i] = std::make_unique<transport::sim_unit>(*network_, l, names[i], r.next());
+            (void)units_[i]->engine.tps().add("TELLER", tight_ && r.chance(300) ? 2 : 100);
         }
-        (void)units_[0]->know(*units_[1], 1);
-        (void)units_[1]->know(*units_[0], 1);
+        const auto links = static_cast<std::uint32_t>(r.between(1, 2));
+        (void)units_[0]->know(*units_[1], links);
+        (void)units_[1]->know(*units_[0], links);
         shape_ = r.chance(500) ? 300 : 8'000;
+        static constexpr std::uint32_t shares[] = {0, 50, 300};
+        express_ = shares[r.below(3)];
+        incoming_ = shares[r.below(3)] * 3;
     }
 
     void run() {
         const std::uint64_t actions = random_.between(50, 600);
         for (std::uint64_t i = 0; i < actions; ++i) {
-            if (talks_.empty() || (talks_.size() < 4 && random_.chance(20))) open();
+            if (talks_.empty() || (living() < 4 && random_.chance(20))) open();
             if (!talks_.empty()) act();
         }
+        network_->weather().connect_failure = 0;
+        network_->weather().stall = 0;
         at_rest();
         if (random_.chance(600)) cooperate();
-        for (auto& t : talks_)
-            for (int k = 0; k < 2; ++k)
-                if (!t->ends[k].over) end_by_cancel(*t, k);
-        settle();
+        end_everything();
         if (network_->worst_reason() != wire::reason::none) fail("duplex: a link was closed for a broken protocol");
         for (auto& u : units_) {
             runtime::engine& e = u->engine;
@@ -110,15 +150,32 @@ public:
     }
 
 private:
+    struct acceptance {
+        std::uint32_t unit;
+        runtime::conversation_id id;
+    };
+
     runtime::engine& engine(const program& p) { return units_[p.unit]->engine; }
     runtime::context& context(const program& p) { return units_[p.unit]->c; }
+    runtime::engine& engine(std::uint32_t u) { return units_[u]->engine; }
+    runtime::context& context(std::uint32_t u) { return units_[u]->c; }
 
+    [[nodiscard]] std::size_t living() const {
+        std::size_t n = 0;
+        for (const auto& t : talks_) n += !t->ends[0].over || (t->ends[1].known && !t->ends[1].over);
+        return n;
+    }
+    [[nodiscard]] bool may_be_lost(const pair_of& t) const {
+        return interfered_ && network_->last_loss() >= t.opened_at;
+    }
+    [[nodiscard]] bool may_be_refused(const pair_of& t) const { return (tight_ || drained_) && !t.ends[1].known; }
+
+    void say_so(const std::string& text) const {
+        if (verbose_)
+            std::fprintf(stderr, "%12llu  duplex %s\n", static_cast<unsigned long long>(network_->now()), text.c_str());
+    }
     void note(const pair_of& t, int k, const std::string& text) const {
-        if (!verbose_) return;
-        std::size_t serial = 0;
-        while (serial < talks_.size() && talks_[serial].get() != &t) ++serial;
-        std::fprintf(stderr, "%12llu  duplex %zu%c %d %s\n", static_cast<unsigned long long>(network_->now()), serial,
-                     "ab"[k], t.ends[k].state(), text.c_str());
+        if (verbose_) say_so(std::to_string(t.serial) + "ab"[k] + " " + std::to_string(t.ends[k].state()) + " " + text);
     }
 
     static std::byte content(int end, std::size_t number, std::int32_t at) {
@@ -126,74 +183,165 @@ private:
                            static_cast<std::uint32_t>(at >> 8) * 31U + static_cast<std::uint32_t>(end);
         return static_cast<std::byte>(mixed >> 7);
     }
+    // Expedited data is numbered behind all records.
+    static std::byte express_content(int end, std::size_t number, std::int32_t at) {
+        return content(end, number + 1'000'003, at);
+    }
+
+    // --- beginnings --------------------------------------------------------------------------------------------------
 
     void open() {
-        auto t = std::make_unique<pair_of>();
+        auto made = std::make_unique<pair_of>();
         const std::uint32_t from = random_.chance(500) ? 0 : 1;
-        program& a = t->ends[0];
-        program& b = t->ends[1];
+        program& a = made->ends[0];
         a.unit = from;
-        b.unit = 1 - from;
+        made->ends[1].unit = 1 - from;
         const runtime::outcome o = runtime::initialize(engine(a), context(a));
-        if (o.code != return_code::ok) fail("duplex: no slot");
-        a.id = o.id;
-        (void)runtime::set_details(engine(a), context(a), a.id, from == 0 ? "NET.B" : "NET.A", "", "TELLER", false);
-        if (runtime::set(engine(a), context(a), a.id, characteristic::send_receive_mode, 1).code != return_code::ok)
-            fail("duplex: Set_Send_Receive_Mode is refused");
-        const auto finish = [&](const runtime::outcome& done) {
-            return_code code = done.code;
-            if (!done.must_wait) return code;
-            settle();
-            if (!engine(a).collect(context(a), a.id, code, done.on)) fail("duplex: a call does not return");
-            return code;
-        };
-        if (finish(runtime::allocate(
-                engine(a), context(a), a.id,
-                [](void* e, std::string_view name) { return static_cast<runtime::engine*>(e)->partners().find(name); },
-                &engine(a), nullptr)) != return_code::ok)
-            fail("duplex: Allocate is refused");
-        if (finish(runtime::flush(engine(a), context(a), a.id, nullptr)) != return_code::ok) fail("duplex: Flush");
-        settle();
-        const runtime::outcome got = runtime::accept(engine(b), context(b), true, nullptr);
-        if (got.code != return_code::ok) {
-            // It left by a link of which one end had not heard yet that it was lost.
-            if (!reset_) fail("duplex: no attach has come");
-            return_code code{};
-            if (runtime::cancel(engine(b), context(b), got.id).code != return_code::ok ||
-                !engine(b).collect(context(b), got.id, code))
-                fail("duplex: a cancelled Accept does not return");
-            if (runtime::cancel(engine(a), context(a), a.id).code != return_code::ok) fail("duplex: Cancel is refused");
+        if (o.code != return_code::ok) {
+            if (o.code != return_code::product_specific_error || !tight_) fail("duplex: no slot");
             return;
         }
-        t->may_be_lost = reset_;
-        b.id = got.id;
-        talks_.push_back(std::move(t));
-        check(*talks_.back());
+        a.id = o.id;
+        a.known = true;
+        made->opened_at = network_->now();
+        talks_.push_back(std::move(made));
+        pair_of& t = *talks_.back();
+        t.serial = static_cast<std::uint32_t>(talks_.size());
+        (void)runtime::set_details(engine(a), context(a), a.id, names[1 - from], "", "TELLER", false);
+        // The attach says whose it is.
+        (void)runtime::set(engine(a), context(a), a.id, characteristic::security_type, 2);
+        char user[11];
+        std::snprintf(user, sizeof user, "U%07u", t.serial);
+        if (runtime::set_name(engine(a), context(a), a.id, runtime::name_of::user_id, user, 8).code != return_code::ok)
+            fail("duplex: Set_Security_User_ID is refused");
+        if (runtime::set(engine(a), context(a), a.id, characteristic::send_receive_mode, 1).code != return_code::ok)
+            fail("duplex: Set_Send_Receive_Mode is refused");
+        const runtime::outcome allocated = runtime::allocate(
+            engine(a), context(a), a.id,
+            [](void* e, std::string_view name) { return static_cast<runtime::engine*>(e)->partners().find(name); },
+            &engine(a), nullptr);
+        return_code code = allocated.code;
+        if (allocated.must_wait) {
+            settle();
+            if (!engine(a).collect(context(a), a.id, code)) fail("duplex: Allocate does not return");
+        }
+        note(t, 0, "Allocate gives " + std::to_string(static_cast<int>(code)));
+        if (code != return_code::ok) {
+            const bool may_fail = connect_may_fail_ || tight_ || drained_ || may_be_lost(t);
+            if (code != return_code::allocate_failure_retry || !may_fail) fail("duplex: Allocate is refused");
+            a.over = true;
+        }
+        check(t);
+    }
+
+    // A program of this unit waits for an attach, or takes one.
+    void accept(std::uint32_t at) {
+        runtime::outcome o;
+        if (random_.chance(incoming_)) {
+            const runtime::outcome made = runtime::initialize_for_incoming(engine(at), context(at));
+            if (made.code != return_code::ok) {
+                if (!tight_) fail("duplex: Initialize_For_Incoming is refused");
+                return;
+            }
+            o = runtime::accept_incoming(engine(at), context(at), made.id, nullptr);
+            o.id = made.id;
+        } else {
+            o = runtime::accept(engine(at), context(at), true, nullptr);
+        }
+        say_so("an accept at " + std::to_string(at) + " gives " + std::to_string(static_cast<int>(o.code)));
+        if (o.code == return_code::ok) return accepted(at, o.id);
+        if (o.code == return_code::operation_incomplete && o.must_wait) {
+            accepts_.push_back({at, o.id});
+            return;
+        }
+        if (o.code != return_code::product_specific_error || !tight_) fail("duplex: an accept is refused");
+    }
+
+    void accepted(std::uint32_t at, runtime::conversation_id id) {
+        char user[16] = {};
+        std::int32_t length = 0;
+        unsigned serial = 0;
+        (void)runtime::extract_name(engine(at), context(at), id, runtime::name_of::user_id, user, 10, length);
+        if (length != 8 || std::sscanf(user, "U%07u", &serial) != 1 || serial == 0 || serial > talks_.size())
+            fail("duplex: an attach that nobody sent");
+        pair_of& t = *talks_[serial - 1];
+        program& b = t.ends[1];
+        if (b.known) fail("duplex: one attach was accepted twice");
+        if (b.unit != at) fail("duplex: an attach came to the wrong logical unit");
+        if (!t.ends[0].attached) fail("duplex: an attach that was never sent");
+        std::int32_t mode = 0;
+        (void)runtime::extract(engine(at), context(at), id, characteristic::send_receive_mode, mode);
+        if (mode != 1) fail("duplex: an accepted conversation is not full-duplex");
+        b.id = id;
+        b.known = true;
+        note(t, 1, "accepted");
+        check(t);
+    }
+
+    // An accept that waits is given up.
+    void withdraw(std::size_t which) {
+        const acceptance a = accepts_[which];
+        accepts_.erase(accepts_.begin() + static_cast<std::ptrdiff_t>(which));
+        const auto how = runtime::give_up(engine(a.unit), context(a.unit), a.id);
+        return_code code{};
+        if (how == runtime::given_up::withdrawn) {
+            if (runtime::cancel(engine(a.unit), context(a.unit), a.id).code != return_code::ok)
+                fail("duplex: Cancel of a conversation that waits for an attach is refused");
+        } else if (!engine(a.unit).collect(context(a.unit), a.id, code)) {
+            fail("duplex: an accept that was given up does not return");
+        } else if (how == runtime::given_up::finished) {
+            accepted(a.unit, a.id);
+        }
     }
 
     void act() {
         auto& r = random_;
-        if (r.chance(losses_) && network_->links_up() != 0) {
-            for (auto& t : talks_) t->may_be_lost = true;
-            reset_ = true;
-            network_->reset(r.below(network_->links_up()));
-        }
+        if (r.chance(faults_)) return interfere();
         const auto roll = r.below(100);
         if (roll < 35) {
             for (std::uint64_t n = r.between(1, 8); n != 0; --n) (void)network_->step();
             return poll();
         }
         if (roll < 38) return at_rest();
-        pair_of& t = *talks_[r.below(talks_.size())];
-        const int k = r.chance(500) ? 1 : 0;
+        if (roll < 42) {
+            if (accepts_.size() < 3) return accept(static_cast<std::uint32_t>(r.below(2)));
+            return withdraw(r.below(accepts_.size()));
+        }
+        pair_of& t = *talks_[talks_.size() - 1 - r.below(std::min<std::size_t>(talks_.size(), 6))];
+        const int k = t.ends[1].known && r.chance(500) ? 1 : 0;
         program& p = t.ends[k];
-        if (roll < 65) return receive(t, k, r.chance(300));
+        if (r.chance(express_)) return express(t, k, r.chance(500));
+        if (roll < 67) return receive(t, k, r.chance(300));
         if (roll < 85) return send(t, k, sending::data);
         if (roll < 90) return send(t, k, sending::flush);
         if (roll < 93) return send(t, k, sending::error);
         if (roll < 95) return send(t, k, sending::deallocate);
         if (roll == 95 && r.chance(300)) return abend(t, k);
         if (roll == 96 && r.chance(300) && !p.over) return end_by_cancel(t, k);
+    }
+
+    void interfere() {
+        auto& r = random_;
+        const std::size_t up = network_->links_up();
+        if (up == 0) return;
+        const std::size_t which = r.below(up);
+        const auto roll = r.below(100);
+        say_so("interference " + std::to_string(roll) + " at link " + std::to_string(which));
+        if (roll < 40) {
+            interfered_ = true;
+            network_->reset(which);
+        } else if (roll < 60) {
+            network_->stall(which, r.below(100 * ms));
+        } else if (roll < 75 && heartbeats_) {
+            interfered_ = true;
+            network_->black_hole(which);
+        } else if (roll < 90) {
+            interfered_ = drained_ = true;
+            network_->drain(which);
+        } else {
+            interfered_ = true;
+            network_->shut(which);
+        }
     }
 
     void say(program& p, const said& what) {
@@ -244,6 +392,7 @@ private:
                 case sending::flush: break;
             }
             if (verb != sending::data || flushes) p.forced = p.out.size();
+            p.attached = true;  // a full buffer leaves by itself
         }
         p.verb = verb;
         if (code == 35) {
@@ -251,14 +400,22 @@ private:
             p.sends = true;
             p.data = std::move(data);
         } else {
-            sent(t, k, code);
+            sent(t, k, code, false);
         }
         poll();
         check(t);
     }
 
-    void sent(pair_of& t, int k, std::int32_t code) {
+    // Without turns only expedited data is told of. What a call that waited tells may have been read since.
+    void announced(pair_of& t, int k, std::int32_t value, bool waited) {
+        if (value != 0 && value != 5) fail("duplex: control information " + std::to_string(value));
+        if (value == 5 && t.ends[1 - k].express.size() <= (waited ? 0 : t.ends[k].express_read))
+            fail("duplex: expedited data is announced that the partner has not sent");
+    }
+
+    void sent(pair_of& t, int k, std::int32_t code, bool waited) {
         program& p = t.ends[k];
+        if (p.verb == sending::data || p.verb == sending::error) announced(t, k, p.send_rts, waited);
         if (code == 0) {
             if (p.verb == sending::deallocate) p.we_ended = true;
             p.over |= p.we_ended && p.peer_ended;
@@ -271,8 +428,10 @@ private:
     void ended(pair_of& t, int k, std::int32_t code) {
         program& p = t.ends[k];
         const program& other = t.ends[1 - k];
-        bool right = code == 27 && t.may_be_lost;
+        bool right = code == 27 && may_be_lost(t);
         right |= code == 17 && p.ended_itself;
+        // Why an attach was refused is for Receive to say, unless a call that sends was told first.
+        right |= (code == 11 || code == 43) && k == 0 && may_be_refused(t);
         for (const said& s : other.out) right |= s.what == saying::abend && s.code == code;
         if (!right) fail("duplex: code " + std::to_string(code) + " although nobody did anything of the kind");
         p.over = true;
@@ -307,15 +466,16 @@ private:
             if (!o.must_wait || o.on != queue::main || immediate) fail("duplex: Receive waits on another queue");
             p.receives = true;
         } else {
-            received(t, k, code);
+            received(t, k, code, false);
         }
         poll();
         check(t);
     }
 
-    void received(pair_of& t, int k, std::int32_t code) {
+    void received(pair_of& t, int k, std::int32_t code, bool waited) {
         program& p = t.ends[k];
         const program& other = t.ends[1 - k];
+        announced(t, k, p.rts, waited);
         for (std::size_t i = static_cast<std::size_t>(p.wanted); i < p.buffer.size(); ++i)
             if (p.buffer[i] != std::byte{0xA5}) fail("duplex: Receive wrote behind the buffer");
         const auto next = [&](saying what) { return p.read < other.out.size() && other.out[p.read].what == what; };
@@ -354,6 +514,112 @@ private:
         p.over |= p.we_ended;
     }
 
+    // --- expedited data ----------------------------------------------------------------------------------------------
+
+    void express(pair_of& t, int k, bool sends) {
+        program& p = t.ends[k];
+        auto length = static_cast<std::int32_t>(sends                 ? random_.between(1, 86)
+                                                : random_.chance(800) ? 86
+                                                                      : random_.below(87));
+        if (random_.chance(20)) length = 87;
+        const bool immediate = random_.chance(500);
+        const std::int32_t expected = p.over                                           ? 24
+                                      : (sends ? p.express_sends : p.express_receives) ? 37
+                                      : length > 86                                    ? 24
+                                                                                       : 0;
+        std::vector<std::byte> buffer(86 + 16, std::byte{0xA5});
+        std::int32_t got = 0, info = 0;
+        const bool real = expected == 0;
+        if (sends)
+            for (std::int32_t i = 0; i < std::min(length, 86); ++i)
+                buffer[static_cast<std::size_t>(i)] = express_content(k, p.express.size(), i);
+        const runtime::outcome o =
+            sends ? runtime::send_expedited_data(engine(p), context(p), p.id, buffer.data(), length,
+                                                 real ? &p.express_send_told : &info, nullptr)
+                  : runtime::receive_expedited_data(engine(p), context(p), p.id, buffer.data(), length,
+                                                    real ? &p.express_got : &got, real ? &p.express_told : &info,
+                                                    immediate ? 1 : 0, nullptr);
+        const auto code = static_cast<std::int32_t>(o.code);
+        note(t, k,
+             std::string{sends ? "Send" : "Receive"} + "_Expedited_Data of " + std::to_string(length) + " gives " +
+                 std::to_string(code));
+        if (!real) {
+            if (code != expected)
+                fail("duplex: a call for expedited data gives " + std::to_string(code) + " instead of " +
+                     std::to_string(expected));
+            return;
+        }
+        if (sends) {
+            p.express.push_back(length);
+            p.express_data = std::move(buffer);
+        } else {
+            p.express_wanted = length;
+            p.express_buffer = std::move(buffer);
+        }
+        if (code == 35) {
+            if (!o.must_wait || o.on != (sends ? queue::expedited_send : queue::expedited_receive) ||
+                (!sends && immediate))
+                fail("duplex: expedited data waits on another queue");
+            (sends ? p.express_sends : p.express_receives) = true;
+        } else {
+            if (code == 28 && (sends || !immediate)) fail("duplex: 28 from a call that waits");
+            expressed(t, k, sends, code, false);
+        }
+        poll();
+        check(t);
+    }
+
+    void expressed(pair_of& t, int k, bool sends, std::int32_t code, bool waited) {
+        program& p = t.ends[k];
+        const program& other = t.ends[1 - k];
+        announced(t, k, sends ? p.express_send_told : p.express_told, waited);
+        if (sends && code != 0) p.express.pop_back();
+        const std::string where =
+            std::string{"duplex: "} + (sends ? "Send" : "Receive") + "_Expedited_Data gives " + std::to_string(code);
+        switch (code) {
+            case 0:
+                if (sends) {
+                    // One that the partner has received may not have been collected yet.
+                    const std::size_t taken = other.express_read + (other.express_receives || other.over ? 1 : 0);
+                    if (taken + 1 < p.express.size()) fail(where + " while the one before is not read");
+                    p.express_sure = p.express.size();
+                    p.attached = true;
+                    return;
+                }
+                [[fallthrough]];
+            case 40: {
+                if (sends) fail(where);
+                if (p.express_read >= other.express.size()) fail(where + " although the partner has sent none");
+                const std::int32_t length = other.express[p.express_read];
+                if (p.express_got != length || (code == 40) != (length > p.express_wanted)) fail(where);
+                const auto used = static_cast<std::size_t>(code == 0 ? length : 0);
+                for (std::size_t i = used; i < p.express_buffer.size(); ++i)
+                    if (p.express_buffer[i] != std::byte{0xA5}) fail("duplex: expedited data behind the buffer");
+                for (std::size_t i = 0; i < used; ++i)
+                    if (p.express_buffer[i] != express_content(1 - k, p.express_read, static_cast<std::int32_t>(i)))
+                        fail("duplex: wrong expedited data");
+                if (code == 0) ++p.express_read;
+                return;
+            }
+            case 28: return;
+            case 38: {
+                bool ending = may_be_lost(t) || (k == 0 && may_be_refused(t));
+                bool says_end[2] = {};
+                for (const int i : {0, 1})
+                    for (const said& s : t.ends[i].out) {
+                        ending |= s.what == saying::abend;
+                        says_end[i] |= s.what == saying::end;
+                    }
+                if (!ending && !(says_end[0] && says_end[1])) fail(where + " although nobody ends");
+                return;
+            }
+            case 18:
+                if (!p.over || !p.peer_ended) fail(where);
+                return;
+            default: ended(t, k, code);
+        }
+    }
+
     void abend(pair_of& t, int k) {
         program& p = t.ends[k];
         if (p.over || p.sends) return;
@@ -374,10 +640,10 @@ private:
 
     void finish_own(pair_of& t, int k, std::int32_t code) {
         program& p = t.ends[k];
-        p.over = p.ended_itself = true;
+        p.over = p.ended_itself = p.attached = true;
         say(p, {saying::abend, 0, code});
         poll();
-        if (p.sends || p.receives) fail("duplex: an ended conversation keeps a caller");
+        if (p.waits()) fail("duplex: an ended conversation keeps a caller");
         check(t);
     }
 
@@ -391,21 +657,43 @@ private:
                     if (!engine(p).collect(context(p), p.id, code)) fail("duplex: a Receive cannot be collected");
                     p.receives = false;
                     note(*t, k, "Receive completes with " + std::to_string(static_cast<int>(code)));
-                    received(*t, k, static_cast<std::int32_t>(code));
+                    received(*t, k, static_cast<std::int32_t>(code), true);
                 }
                 if (p.sends && engine(p).finished(p.id, queue::send)) {
                     if (!engine(p).collect(context(p), p.id, code, queue::send))
                         fail("duplex: a call that sends cannot be collected");
                     p.sends = false;
                     note(*t, k, "send completes with " + std::to_string(static_cast<int>(code)));
-                    sent(*t, k, static_cast<std::int32_t>(code));
+                    sent(*t, k, static_cast<std::int32_t>(code), true);
+                }
+                for (const bool x : {true, false}) {
+                    bool& waits = x ? p.express_sends : p.express_receives;
+                    const queue on = x ? queue::expedited_send : queue::expedited_receive;
+                    if (!waits || !engine(p).finished(p.id, on)) continue;
+                    if (!engine(p).collect(context(p), p.id, code, on))
+                        fail("duplex: a call for expedited data cannot be collected");
+                    waits = false;
+                    note(*t, k,
+                         std::string{x ? "Send" : "Receive"} + "_Expedited_Data completes with " +
+                             std::to_string(static_cast<int>(code)));
+                    expressed(*t, k, x, static_cast<std::int32_t>(code), true);
                 }
             }
+        }
+        for (std::size_t i = 0; i < accepts_.size(); ++i) {
+            const acceptance a = accepts_[i];
+            if (!engine(a.unit).finished(a.id)) continue;
+            return_code code{};
+            if (!engine(a.unit).collect(context(a.unit), a.id, code) || code != return_code::ok)
+                fail("duplex: an accept does not return");
+            accepts_.erase(accepts_.begin() + static_cast<std::ptrdiff_t>(i--));
+            accepted(a.unit, a.id);
         }
     }
 
     void check(pair_of& t) {
         for (program& p : t.ends) {
+            if (!p.known) continue;
             runtime::conversation_state now{};
             const auto code = runtime::extract_state(engine(p), context(p), p.id, now).code;
             const int seen = code == return_code::ok ? static_cast<int>(now) : 1;
@@ -417,21 +705,38 @@ private:
 
     void settle() {
         if (!network_->settle()) fail("duplex: the network does not come to rest");
+        if (network_->black_hole_open() && heartbeats_) network_->advance(4'000 * ms);
+        if (!network_->settle()) fail("duplex: the network does not come to rest");
         poll();
     }
 
     void at_rest() {
         settle();
         settle();
+        if (!interfered_ && !connect_may_fail_ && network_->last_loss() != 0)
+            fail("duplex: a link was lost although nobody touched it");
         for (auto& t : talks_) {
             check(*t);
-            if (t->may_be_lost) continue;
             for (int k = 0; k < 2; ++k) {
                 const program& p = t->ends[k];
+                if (p.over && p.waits()) fail("duplex: a call waits on a conversation that is over");
+                if (may_be_lost(*t) || !t->ends[1].known) continue;
                 const program& other = t->ends[1 - k];
                 if (p.receives && other.forced > p.read) fail("duplex: Receive waits although the partner has sent");
                 if (p.sends && (other.receives || other.over)) fail("duplex: a call that sends waits for nothing");
+                if (p.express_receives && other.express_sure > p.express_read)
+                    fail("duplex: Receive_Expedited_Data waits although the partner has sent");
+                if (p.express_sends && other.express_read + 1 == p.express.size())
+                    fail("duplex: Send_Expedited_Data waits although the one before was read");
+                for (const said& s : other.out)
+                    if (s.what == saying::abend && (p.sends || p.express_sends || p.express_receives))
+                        fail("duplex: a call waits although the partner has ended abnormally");
             }
+            const program& a = t->ends[0];
+            const bool left = !a.ended_itself && !a.sends && (a.forced != 0 || a.express_sure != 0);
+            for (const acceptance& waiting : accepts_)
+                if (!interfered_ && !tight_ && left && !t->ends[1].known && t->ends[1].unit == waiting.unit)
+                    fail("duplex: an attach waits beside an accept");
         }
     }
 
@@ -439,9 +744,15 @@ private:
     void cooperate() {
         for (int round = 0; round < 4'000; ++round) {
             bool all = true;
+            for (std::uint32_t u = 0; u < 2; ++u) {
+                bool waits = false;
+                for (const acceptance& a : accepts_) waits |= a.unit == u;
+                if (!waits) accept(u);
+            }
             for (auto& t : talks_) {
                 for (int k = 0; k < 2; ++k) {
                     program& p = t->ends[k];
+                    if (!p.known) continue;
                     all &= p.over;
                     (void)runtime::set(engine(p), context(p), p.id, characteristic::deallocate_type, 0);
                     if (!p.over && !p.we_ended && !p.sends) send(*t, k, sending::deallocate);
@@ -454,14 +765,48 @@ private:
         fail("duplex: the conversations do not end");
     }
 
+    // Attaches nobody has accepted hold slots until somebody does.
+    void end_everything() {
+        for (int round = 0; round < 4; ++round) {
+            for (std::size_t i = 0; i < talks_.size(); ++i)
+                for (int k = 0; k < 2; ++k)
+                    if (talks_[i]->ends[k].known && !talks_[i]->ends[k].over) end_by_cancel(*talks_[i], k);
+            settle();
+            for (std::uint32_t u = 0; u < 2; ++u) {
+                const auto waiting = [&] {
+                    for (const acceptance& a : accepts_)
+                        if (a.unit == u) return true;
+                    return false;
+                };
+                for (int i = 0; i < 1'000 && !waiting(); ++i) accept(u);
+            }
+        }
+        for (auto& t : talks_)
+            for (int k = 0; k < 2; ++k)
+                if (t->ends[k].known && !t->ends[k].over) end_by_cancel(*t, k);
+        settle();
+        while (!accepts_.empty()) withdraw(0);
+        settle();
+        for (auto& t : talks_)
+            for (const program& p : t->ends)
+                if (p.known && !p.over) fail("duplex: a conversation is left over");
+    }
+
     transport::sim_random random_;
     bool verbose_;
     std::unique_ptr<transport::sim_network> network_;
     std::unique_ptr<transport::sim_unit> units_[2];
     std::vector<std::unique_ptr<pair_of>> talks_;
-    std::uint32_t losses_ = 0;
-    bool reset_ = false;
+    std::vector<acceptance> accepts_;
+    // drawn
+    std::uint32_t faults_ = 0;  // per mille of actions
+    bool connect_may_fail_ = false;
+    bool heartbeats_ = false;
+    bool tight_ = false;          // limits are so small that refusals are legal
+    std::uint32_t express_ = 0;   // per mille of actions
+    std::uint32_t incoming_ = 0;  // per mille of accepts
     std::uint64_t shape_ = 0;
+    bool interfered_ = false, drained_ = false;
 };
 
 }  // namespace
