@@ -38,6 +38,11 @@ endfunction()
 colloquy_test(unit colloquy_unit LINKS colloquy_runtime)
 colloquy_test(schedule colloquy_schedule LINKS colloquy_runtime)
 colloquy_test(protocol colloquy_protocol LINKS colloquy_runtime)
+# The same with an attach manager's relay between the two ends.
+add_test(NAME colloquy_protocol_relayed COMMAND colloquy_protocol)
+set_tests_properties(colloquy_protocol_relayed PROPERTIES
+    LABELS protocol TIMEOUT 300 ENVIRONMENT "${test_environment};COLLOQUY_TEST_RELAYED=1"
+    WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
 colloquy_test(transport colloquy_transport_test LINKS colloquy_runtime colloquy_transport ${colloquy_system_libraries})
 if(TARGET colloquy_static)
     file(GLOB sources CONFIGURE_DEPENDS tests/support/${system}/*.cpp)

@@ -196,6 +196,8 @@ wire::reason relay::attach(context& c, session& s, const wire::frame_header& h, 
     }
     if (p != nullptr && connect(c, r, *p)) {
         tell(r, relay_news::kind::delivered);
+        ++counters_.frames_to_programs;
+        counters_.bytes_to_programs += wire::frame_header_size + payload.size();
         pass_on(c, *p->s, {h.length, h.type, h.indicators, r.y}, payload);
         return wire::reason::none;
     }

@@ -1,14 +1,20 @@
 // pair: two engines joined by a wire in memory, on one thread, for tests that watch both ends of a conversation.
+//
+// With COLLOQUY_TEST_RELAYED in the environment an attach manager stands between them: what A begins at B goes by way of
+// its relay, and the tests should not be able to tell.
 #pragma once
 
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <deque>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "runtime/engine.hpp"
+#include "runtime/relay.hpp"
 #include "runtime/verbs.hpp"
 
 namespace colloquy::test {
@@ -34,6 +40,7 @@ public:
         std::vector<std::byte> in;  // bytes on their way to this end
         bool duty = false;
         bool closed = false;
+        bool ended = false;  // nothing comes behind what is in `in`
     };
     // Joins this unit to `peer` under its name.
     runtime::partner* know(memory_unit& peer, std::uint32_t links = 1) {
@@ -72,6 +79,33 @@ public:
     }
     void session_ended(runtime::context&, runtime::session& s) noexcept override {
         static_cast<wire_end*>(s.transport_data)->closed = true;
+    }
+    // The link between an attach manager, this unit, and a program. At the manager the session's program is `id`.
+    runtime::session& join(memory_unit& program, std::uint64_t id) {
+        runtime::session* mine = engine.open_session(c);
+        runtime::session* theirs = program.engine.open_session(program.c);
+        wire_end& a = ends_.emplace_back();
+        wire_end& b = program.ends_.emplace_back();
+        a.owner = this;
+        b.owner = &program;
+        a.other = &b;
+        b.other = &a;
+        a.session = mine;
+        b.session = theirs;
+        mine->transport_data = &a;
+        theirs->transport_data = &b;
+        mine->role = runtime::link_role::program;
+        theirs->role = runtime::link_role::manager;
+        mine->program = engine.relay_of()->begin(id, *mine);
+        mine->start(c, wire::link_side::acceptor, now);
+        theirs->start(program.c, wire::link_side::connector, now);
+        return *mine;
+    }
+    // What our manager told us.
+    std::vector<std::pair<manager_news, wire::serve_result>> manager_said;
+    void manager_told(runtime::context&, runtime::session&, manager_news what,
+                      const wire::serving* answer) noexcept override {
+        manager_said.emplace_back(what, answer == nullptr ? wire::serve_result::ok : answer->result);
     }
     void wake(runtime::spot<>&) noexcept override {}
     void wait_queue_filled(std::uint32_t n) noexcept override { filled += n; }
@@ -125,14 +159,16 @@ public:
                 e.session->received(c, scratch_, taken, now);
                 moved = true;
             }
+            if (e.ended && !e.closed) {
+                e.session->lost(c, runtime::return_code::resource_failure_retry, wire::reason::transport);
+                moved = true;
+            }
             if (e.closed && !e.duty && e.session->take_write_duty()) {
                 last_reason = e.session->ended_because();
                 runtime::session* s = e.session;
                 e.session = nullptr;
                 e.in.clear();
-                if (e.other->session != nullptr && !e.other->closed)
-                    e.other->session->lost(e.other->owner->c, runtime::return_code::resource_failure_retry,
-                                           wire::reason::transport);
+                e.other->ended = true;
                 s->stop_writing(c);
                 s->release(c);
                 moved = true;
@@ -153,11 +189,56 @@ private:
     std::vector<std::byte> scratch_;
 };
 
+// An attach manager: a unit that relays.
+struct memory_manager final : runtime::relay_host {
+    explicit memory_manager(const runtime::limits& bounds)
+        : unit{bounds, "NET.M", 0x5555555}, relay{unit.engine, *this} {
+        unit.engine.set_relay(&relay);
+    }
+    struct told {
+        runtime::relay_news::kind what;
+        std::uint64_t attach, program;
+        std::string tp, partner, user, text;
+        runtime::return_code code;
+        std::uint32_t open;
+    };
+    void news(const runtime::relay_news& n) noexcept override {
+        log.push_back({n.what, n.attach, n.program, std::string{n.tp}, std::string{n.partner}, std::string{n.user},
+                       std::string{n.text}, n.code, n.open});
+    }
+    void touched(runtime::session&) noexcept override {}
+    [[nodiscard]] std::size_t count(runtime::relay_news::kind what) const {
+        std::size_t n = 0;
+        for (const told& t : log) n += t.what == what ? 1 : 0;
+        return n;
+    }
+    // The last of that kind; there must be one.
+    [[nodiscard]] const told& last(runtime::relay_news::kind what) const {
+        std::size_t at = log.size();
+        while (at != 0 && log[at - 1].what != what) --at;
+        return log.at(at - 1);
+    }
+
+    memory_unit unit;
+    runtime::relay relay;
+    std::vector<told> log;
+};
+
 struct pair {
-    explicit pair(const runtime::limits& bounds = small())
+    explicit pair(const runtime::limits& bounds = small(),
+                  bool relayed = std::getenv("COLLOQUY_TEST_RELAYED") != nullptr)
         : a{bounds, "NET.A", 0x1234567}, b{bounds, "NET.B", 0x7654321} {
-        a.know(b);
         b.know(a);
+        if (!relayed) {
+            a.know(b);
+            return;
+        }
+        m = std::make_unique<memory_manager>(bounds);
+        (void)a.engine.partners().add("NET.B", 1, &m->unit);
+        (void)m->relay.serve("ECHO", {});
+        (void)m->unit.join(b, 1);
+        settle();
+        m->relay.route_to(m->unit.c, "ECHO", 1, UINT32_MAX);
     }
     static runtime::limits small() {
         runtime::limits l;
@@ -168,10 +249,16 @@ struct pair {
     }
     memory_unit a;
     memory_unit b;
+    std::unique_ptr<memory_manager> m;  // between them; null: their links are direct
+    memory_unit* other = nullptr;       // somebody else's that takes part
 
     // Until nothing moves.
     void settle(std::size_t chunk = SIZE_MAX) {
-        while (static_cast<int>(a.pump(chunk)) + static_cast<int>(b.pump(chunk)) != 0) {
+        const auto more = [&] {
+            const bool moved = m != nullptr && m->unit.pump(chunk);
+            return (other != nullptr && other->pump(chunk)) || moved;
+        };
+        while (static_cast<int>(a.pump(chunk)) + static_cast<int>(b.pump(chunk)) + static_cast<int>(more()) != 0) {
         }
     }
 };
