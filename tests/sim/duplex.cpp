@@ -342,6 +342,7 @@ private:
             interfered_ = true;
             network_->shut(which);
         }
+        poll();
     }
 
     void say(program& p, const said& what) {
