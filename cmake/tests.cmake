@@ -70,7 +70,11 @@ include(${PROJECT_SOURCE_DIR}/tests/consume/consume.cmake)
 
 # The command: its parts in a doctest binary, the whole run by a script as a user would, one ctest test a case.
 if(TARGET colloquy_tool)
-    colloquy_test(tools colloquy_tools_test LINKS colloquy_ledger colloquy_test_support)
+    set(tool_parts colloquy_ledger colloquy_test_support)
+    if(TARGET colloquy_attachd)
+        list(APPEND tool_parts colloquy_attachd)
+    endif()
+    colloquy_test(tools colloquy_tools_test LINKS ${tool_parts})
     if(Python3_Interpreter_FOUND)
         foreach(case IN ITEMS
                 help usage failures serve ping load reactors config plan demo demo_inproc demo_kill)
@@ -81,6 +85,7 @@ if(TARGET colloquy_tool)
         endforeach()
     endif()
 endif()
+include(${PROJECT_SOURCE_DIR}/tests/attachd/attachd.cmake)
 include(${PROJECT_SOURCE_DIR}/tests/interop/interop.cmake)
 
 # Headers that only compile after another header are broken for whoever includes them first.

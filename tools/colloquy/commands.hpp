@@ -69,4 +69,16 @@ struct plan_options {
 };
 int plan(const plan_options& options);
 
+struct attachd_options {
+    std::string config;
+    std::string control;  // of a manager that runs; empty: as the configuration says
+    bool takeover = false;
+    bool status = false;
+    bool watch = false;
+    bool reload = false;
+    bool json = false;
+};
+// Not on every system: where it is not offered it says so.
+int attachd(const attachd_options& options);
+
 }  // namespace colloquy::tool

@@ -153,6 +153,26 @@ void add_plan(CLI::App& app, command& chosen, plan_options& o) {
     sub->callback([&] { chosen = {[&] { return plan(o); }, &o.json}; });
 }
 
+void add_attachd(CLI::App& app, command& chosen, attachd_options& o) {
+    CLI::App* sub = app.add_subcommand("attachd", "Own the address of a logical unit and start the programs it serves");
+    sub->footer(
+        "An attach starts the command that its TP is configured with, or goes to a program that runs. Ends on SIGINT\n"
+        "or SIGTERM when the conversations have ended or drain_ms is over, reads its configuration again on SIGHUP.\n"
+        "docs/attachd.md tells of every key.");
+    sub->add_option("--config", o.config, "Configuration file: the logical unit's, with [attachd] and [[tp]]")
+        ->check(CLI::ExistingFile);
+    CLI::Option* takeover =
+        sub->add_flag("--takeover", o.takeover, "Take the addresses of the manager that runs, which ends in peace");
+    CLI::Option* status = sub->add_flag("--status", o.status, "Ask the manager that runs how it is");
+    CLI::Option* reload = sub->add_flag("--reload", o.reload, "Let the manager that runs read its configuration again");
+    sub->add_flag("--watch", o.watch, "With --status: over and over, until SIGINT")->needs(status);
+    sub->add_option("--control", o.control, "With --status and --reload: the manager's control socket");
+    takeover->excludes(status)->excludes(reload);
+    status->excludes(reload);
+    sub->add_flag("--json", o.json, "The line when ready, or the status, as a JSON object");
+    sub->callback([&] { chosen = {[&] { return attachd(o); }, &o.json}; });
+}
+
 [[nodiscard]] std::string one_line(std::string text) {
     for (char& c : text)
         if (c == '\n' || c == '\r') c = ' ';
@@ -170,12 +190,14 @@ int main(int argc, char** argv) {
     load_options loading;
     demo_options demonstrating;
     plan_options planning;
+    attachd_options managing;
     command chosen;
     add_serve(app, chosen, serving);
     add_ping(app, chosen, pinging);
     add_load(app, chosen, loading);
     add_demo(app, chosen, demonstrating);
     add_plan(app, chosen, planning);
+    add_attachd(app, chosen, managing);
     for (CLI::App* sub : app.get_subcommands(nullptr)) sub->get_formatter()->column_width(28);
 
     std::string who = "colloquy";
