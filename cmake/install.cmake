@@ -24,3 +24,15 @@ endif()
 install(FILES api/cpic.h api/cmc.h api/wincpic.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development)
 install(DIRECTORY api/sna api/colloquy DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development
     FILES_MATCHING PATTERN "*.h" PATTERN "*.hpp")
+
+# The attach manager as a service: units, an example of its configuration and the page about it.
+if(TARGET colloquy_attachd)
+    set(unit_directory lib/systemd/system)
+    configure_file(packaging/systemd/colloquy-attachd.service.in
+        ${PROJECT_BINARY_DIR}/package/colloquy-attachd.service @ONLY)
+    install(FILES ${PROJECT_BINARY_DIR}/package/colloquy-attachd.service packaging/systemd/colloquy-attachd.socket
+        DESTINATION ${unit_directory} COMPONENT tools)
+    install(FILES docs/attachd.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT tools)
+    install(FILES examples/attachd/attachd.toml examples/attached_tp.c
+        DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples COMPONENT tools)
+endif()

@@ -29,7 +29,8 @@ if(TARGET colloquy_tool)
     list(APPEND CPACK_COMPONENTS_ALL tools)
     set(CPACK_DEBIAN_TOOLS_PACKAGE_NAME colloquy-tools)
     set(CPACK_DEBIAN_TOOLS_PACKAGE_SECTION net)
-    set(CPACK_DEBIAN_TOOLS_DESCRIPTION "CPI-C conversations over TCP: the command colloquy")
+    set(CPACK_DEBIAN_TOOLS_DESCRIPTION
+        "CPI-C conversations over TCP: the command colloquy, and its attach manager as a service")
 endif()
 
 # Which packages the binaries need is read from them, where the tool for it is there.
