@@ -207,6 +207,19 @@ void COLLOQUY_CALL clq_set_time_limit(const void* conversation_ID, unsigned mill
     u->leave(c);
 }
 
+int COLLOQUY_CALL clq_abandon(const void* conversation_ID) {
+    api::trace::call traced{"clq_abandon", conversation_ID, nullptr};
+    api::logical_unit* const u = api::running_unit();
+    if (u == nullptr || conversation_ID == nullptr || api::logical_unit::this_thread().in_sink)
+        return traced.result(-1);
+    runtime::context& c = u->enter();
+    bool untold = false;
+    const runtime::outcome o =
+        runtime::abandon(u->engine(), c, runtime::conversation_id::from_bytes(conversation_ID), untold);
+    u->leave(c);
+    return traced.result(o.code != rc::ok ? -1 : untold ? 1 : 0);
+}
+
 clq_host_handle COLLOQUY_CALL clq_wait_handle(void) {
     const api::held_unit u = api::process_unit();
     return u == nullptr ? CLQ_NO_HANDLE : u->wait_handle();

@@ -55,6 +55,11 @@ colloquy_test(api colloquy_api_test LINKS colloquy_static colloquy_test_support)
 set_source_files_properties(${PROJECT_SOURCE_DIR}/tests/api/side_information_test.cpp PROPERTIES
     COMPILE_DEFINITIONS COLLOQUY_BUILDING)
 colloquy_test(async colloquy_async_test LINKS colloquy_static colloquy_test_support)
+colloquy_test(cxx colloquy_cxx_test LINKS colloquy_static)
+# Its marks in front of functions and those of coroutines exclude each other (fixed in clang 17).
+if(TARGET colloquy_cxx_test AND COLLOQUY_SANITIZE MATCHES "undefined" AND CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    target_compile_options(colloquy_cxx_test PRIVATE -fno-sanitize=function)
+endif()
 colloquy_test(sim colloquy_sim OWN_MAIN LINKS colloquy_runtime colloquy_transport ${colloquy_system_libraries})
 if(UNIX)
     colloquy_test(conformance colloquy_conformance OWN_MAIN LINKS colloquy_static

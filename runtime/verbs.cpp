@@ -654,6 +654,32 @@ outcome cancel(engine& e, context& c, conversation_id id) noexcept {
     return cancel_with(e, c, id, wire::sense::deallocate_abend_svc, false);
 }
 
+outcome abandon(engine& e, context& c, conversation_id id, bool& untold) noexcept {
+    untold = false;
+    conversation* const v = e.find(id);
+    if (v == nullptr || id.generation() == 0) return just(rc::program_parameter_check);
+    phase before{};
+    for (;;) {
+        const auto owned = v->word.own(id.generation(), before);
+        if (owned == state_word<>::own_result::stale) return just(rc::program_parameter_check);
+        if (owned == state_word<>::own_result::owned) break;  // else a verb or a delivery is at work; it lets go soon
+    }
+    if (before == phase::idle && v->state == state::reset) {
+        leave_over(*v);
+        return just(rc::program_parameter_check);
+    }
+    const bool blocked = before != phase::idle && v->op.channel == notify::caller;
+    end_pending(e, c, *v, before, wire::sense::deallocate_abend_svc);
+    if (before != phase::idle && !blocked) {
+        // Whoever holds an entry for it finds nothing to tell.
+        v->deadline.store_relaxed(0);  // relaxed: a timer that still sees it finds the operation gone
+        e.discard(*v);
+        untold = true;
+        before = phase::idle;
+    }
+    return claimed{e, c, *v, queue::main, before}.end();
+}
+
 given_up give_up(engine& e, context& c, conversation_id id, queue on) noexcept {
     conversation& v = *e.find(id);
     phase before{};

@@ -68,7 +68,9 @@ outcome request_to_send(engine& e, context& c, conversation_id id) noexcept;
 outcome test_request_to_send_received(engine& e, context& c, conversation_id id, std::int32_t* received) noexcept;
 // Also against an operation that another thread is blocked on. The partner hears a service program's abend (30).
 outcome cancel(engine& e, context& c, conversation_id id) noexcept;
-// The same by the thread that is blocked on the operation.
+// The same, but an operation that has not been told by now, and that no thread is blocked on, never will be: `untold`.
+outcome abandon(engine& e, context& c, conversation_id id, bool& untold) noexcept;
+// As cancel, by the thread that is blocked on the operation.
 enum class given_up : std::uint8_t {
     finished,   // not at all: it has finished meanwhile, and its code is to be collected
     withdrawn,  // an Accept_Incoming: the conversation is free for the next call, and nothing is to be collected

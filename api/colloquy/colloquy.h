@@ -139,6 +139,18 @@ COLLOQUY_API void COLLOQUY_CALL clq_set_time_limit(const void* conversation_ID, 
                                                    CM_INT32* return_code);
 
 /*
+ * Cancel_Conversation for a program that throws away everything an incomplete call would write to, and whoever was to
+ * be told of it: the conversation ends as by cmcanc, but that call is told to nobody. Any thread, any state, also from
+ * a callback, not from a sink. When it returns, the buffers of the call are the program's again. Never waits for the
+ * partner.
+ * 1   the incomplete call is dropped: its completion is told on no channel
+ * 0   there is none any more: its completion has been told, or another thread is inside the callback or about to be;
+ *     or a thread is blocked in the call, and is told. The conversation has ended all the same
+ * -1  no such conversation; otherwise as 0
+ */
+COLLOQUY_API int COLLOQUY_CALL clq_abandon(const void* conversation_ID);
+
+/*
  * ---- inside a loop that exists ----
  *
  * Wait until the handle is ready or until the timeout has passed, then dispatch. On Linux it is a descriptor, ready

@@ -1,0 +1,385 @@
+// serve: a server of transaction programs: accepts conversations and gives each to the handler of its TP name.
+//
+//     auto echo = colloquy::serve("ECHO", [](colloquy::async_conversation c) -> colloquy::task<> { ... }, options);
+//
+// A handler is a coroutine, called with an async_conversation, or a function, called with a blocking `conversation` on
+// a thread of options.where. What it leaves open is ended abnormally when it returns. What it throws goes to
+// options.failed, its conversation ends with deallocated_abend at the partner, and the others go on.
+// One server a process: an accept takes the oldest conversation for any name that the process serves. Several names are
+// added to one server; a conversation for a name that it has no handler for is ended abnormally.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <coroutine>
+#include <cstddef>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <memory_resource>
+#include <mutex>
+#include <stop_token>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "colloquy/async.hpp"
+#include "colloquy/conversation.hpp"
+#include "colloquy/executor.hpp"
+#include "colloquy/task.hpp"
+
+namespace colloquy {
+
+struct serve_options {
+    // Where coroutines go on and functions are called. Null: coroutines go on where their calls complete; functions
+    // need one. Lives longer than the server.
+    executor* where = nullptr;
+    unsigned accepts = 4;            // accepts that wait at a time
+    unsigned conversations_max = 0;  // open at a time; partners beyond it wait in the library's queue. 0: no bound
+    std::pmr::memory_resource* memory = nullptr;  // of the server's own frames, one a conversation. Null: operator new
+    // What a handler has thrown; on the thread it ran on. May be empty.
+    std::function<void(const conversation_handle&, std::exception_ptr)> failed{};
+};
+
+namespace detail {
+template <class Handler>
+constexpr bool is_coroutine_handler() {
+    if constexpr (std::is_invocable_v<Handler&, async_conversation>)
+        return std::is_same_v<std::invoke_result_t<Handler&, async_conversation>, task<>>;
+    else
+        return false;
+}
+}  // namespace detail
+
+template <class Handler>
+concept coroutine_handler = detail::is_coroutine_handler<Handler>();
+template <class Handler>
+concept function_handler = !coroutine_handler<Handler> && std::is_invocable_v<Handler&, conversation>;
+
+class server {
+public:
+    // Add names, then start. May throw std::bad_alloc.
+    explicit server(serve_options options) : options_{std::move(options)} {}
+    // For one name: begins at once. code() says whether that went well.
+    template <class Handler>
+    server(std::string_view tp_name, Handler&& handler, serve_options options) : server{std::move(options)} {
+        if (const result<> added = add(tp_name, std::forward<Handler>(handler)); added)
+            (void)start();
+        else
+            failure_ = added.code();
+    }
+    // Stops, cancels what is open, and waits until handlers have returned. Not from inside a handler or callback.
+    ~server() {
+        stop();
+        cancel();
+        wait();
+    }
+    server(const server&) = delete;
+    server& operator=(const server&) = delete;
+
+    // Before start(). program_parameter_check: a bad name, or a function and no executor to call it on.
+    template <class Handler>
+    requires(coroutine_handler<std::decay_t<Handler>> ||
+             function_handler<std::decay_t<Handler>>) result<> add(std::string_view tp_name, Handler&& handler) {
+        using kind = std::decay_t<Handler>;
+        if (function_handler<kind> && options_.where == nullptr) return return_code::program_parameter_check;
+        if (tp_name.empty() || tp_name.size() > CM_TPN_SIZE) return return_code::program_parameter_check;
+        entries_.push_back(std::make_unique<entry_of<kind>>(tp_name, std::forward<Handler>(handler)));
+        return {};
+    }
+    // Serves the names and begins to accept. Does not wait. Once.
+    result<> start() {
+        for (const auto& e : entries_)
+            if (const result<> served = serve_tp_name(e->name); !served) {
+                failure_ = served.code();
+                return served;
+            }
+        {
+            const std::lock_guard held{mutex_};
+            acceptors_ = std::max(1U, options_.accepts);
+        }
+        for (unsigned i = 0; i < std::max(1U, options_.accepts); ++i)
+            (void)accept_loop(std::allocator_arg, options_.memory, *this);
+        return code();
+    }
+    // Ok, or why the server does not serve (any more): of add(), start(), or of the accept that failed.
+    [[nodiscard]] return_code code() const noexcept {
+        const std::lock_guard held{mutex_};
+        return failure_;
+    }
+
+    // No new conversations: the names are released, accepts that wait are ended; what is open goes on. Any thread, also
+    // a handler. Does not wait.
+    void stop() noexcept {
+        place* waiting = nullptr;
+        {
+            const std::lock_guard held{mutex_};
+            if (stopping_) return;
+            stopping_ = true;
+            waiting = std::exchange(first_waiting_, nullptr);
+        }
+        for (const auto& e : entries_) (void)release_tp_name(e->name);
+        (void)stop_.request_stop();
+        while (waiting != nullptr) {
+            place* const next = waiting->next;
+            waiting->work_.go_on();
+            waiting = next;
+        }
+    }
+    // Cancels the conversations that are open: their calls return deallocated_abend. Any thread.
+    void cancel() {
+        std::vector<conversation_handle> open;
+        {
+            const std::lock_guard held{mutex_};
+            open.reserve(open_);
+            for (const open_conversation* o = first_open_; o != nullptr; o = o->next) open.push_back(o->of);
+        }
+        for (conversation_handle& c : open) (void)c.cancel();
+    }
+    // Stopped, and every handler has returned.
+    [[nodiscard]] bool finished() const noexcept {
+        const std::lock_guard held{mutex_};
+        return acceptors_ == 0 && open_ == 0;
+    }
+    // Until that is so; the caller's thread drives where somebody must. Does not stop it.
+    void wait() {
+        while (!finished()) {
+            if (options_.where != nullptr && options_.where->help()) continue;
+            (void)clq_dispatch();  // where nobody else would
+            std::unique_lock held{mutex_};
+            ended_.wait_for(held, std::chrono::milliseconds{1}, [&] { return acceptors_ == 0 && open_ == 0; });
+        }
+    }
+    // Conversations in the hands of handlers at present.
+    [[nodiscard]] std::size_t open() const noexcept {
+        const std::lock_guard held{mutex_};
+        return open_;
+    }
+
+private:
+    struct entry {
+        bounded_text<CM_TPN_SIZE> name;
+        const bool calls;  // a function
+        entry(std::string_view n, bool is_function) noexcept : name{n}, calls{is_function} {}
+        entry(const entry&) = delete;
+        entry& operator=(const entry&) = delete;
+        virtual ~entry() = default;
+        virtual task<> begin(async_conversation) { return {}; }
+        virtual void call(conversation) {}
+    };
+    template <class Handler>
+    struct entry_of final : entry {
+        Handler handler;
+        template <class From>
+        entry_of(std::string_view n, From&& from)
+            : entry{n, function_handler<Handler>}, handler{std::forward<From>(from)} {}
+        task<> begin(async_conversation c) override {
+            if constexpr (coroutine_handler<Handler>)
+                return handler(c);
+            else
+                return entry::begin(c);
+        }
+        void call(conversation c) override {
+            if constexpr (coroutine_handler<Handler>)
+                entry::call(c);
+            else
+                (void)handler(c);
+        }
+    };
+
+    // The server's own coroutines run from their call on; their frame is gone when the server hears that they ended.
+    template <void (server::*ended)() noexcept>
+    struct own {
+        struct promise_type : detail::framed {
+            server& of;
+            template <class... Rest>
+            promise_type(std::allocator_arg_t, std::pmr::memory_resource*, server& s, Rest&...) noexcept : of{s} {}
+            struct last {
+                [[nodiscard]] bool await_ready() const noexcept { return false; }
+#if defined(__GNUC__)
+                __attribute__((noinline))
+#endif
+                void
+                await_suspend(std::coroutine_handle<promise_type> h) const noexcept {
+                    server& s = h.promise().of;
+                    h.destroy();
+                    (s.*ended)();
+                }
+                void await_resume() const noexcept {}
+            };
+            [[nodiscard]] own get_return_object() const noexcept { return {}; }
+            [[nodiscard]] std::suspend_never initial_suspend() const noexcept { return {}; }
+            [[nodiscard]] last final_suspend() const noexcept { return {}; }
+            void return_void() const noexcept {}
+            void unhandled_exception() const noexcept { std::terminate(); }
+        };
+    };
+
+    // A place for a conversation, to be awaited: taken (true), or the server stops (false).
+    struct place {
+        server& of;
+        bool after_one_ended;  // the library has no room for another conversation until one is over
+        bool taken = false;
+        place* next = nullptr;
+        work work_{};
+
+        [[nodiscard]] bool await_ready() const noexcept { return false; }
+#if defined(__GNUC__)
+        __attribute__((noinline))
+#endif
+        bool
+        await_suspend(std::coroutine_handle<> h) noexcept {
+            const std::lock_guard held{of.mutex_};
+            if (of.stopping_ || (after_one_ended && of.open_ == 0)) return false;
+            const unsigned max = of.options_.conversations_max;
+            if (!after_one_ended && (max == 0 || of.places_ < max)) {
+                ++of.places_;
+                taken = true;
+                return false;
+            }
+            work_.waiter = h;
+            work_.where = of.options_.where;
+            next = std::exchange(of.first_waiting_, this);
+            return true;
+        }
+        [[nodiscard]] bool await_resume() const noexcept { return taken; }
+    };
+    void give_back() noexcept {
+        place* next = nullptr;
+        {
+            const std::lock_guard held{mutex_};
+            next = first_waiting_;
+            if (next == nullptr) {
+                --places_;
+            } else {
+                first_waiting_ = next->next;
+                next->taken = true;
+            }
+        }
+        if (next != nullptr) next->work_.go_on();
+    }
+
+    // In the frame of each handler: what cancel() finds.
+    struct open_conversation {
+        server& s;
+        conversation_handle of;
+        open_conversation* next = nullptr;
+        open_conversation* previous = nullptr;
+        open_conversation(server& in, const conversation_handle& c) noexcept : s{in}, of{c} {
+            const std::lock_guard held{s.mutex_};
+            next = s.first_open_;
+            if (next != nullptr) next->previous = this;
+            s.first_open_ = this;
+        }
+        ~open_conversation() {
+            const std::lock_guard held{s.mutex_};
+            (previous == nullptr ? s.first_open_ : previous->next) = next;
+            if (next != nullptr) next->previous = previous;
+        }
+        open_conversation(const open_conversation&) = delete;
+        open_conversation& operator=(const open_conversation&) = delete;
+    };
+
+    void acceptor_ended() noexcept {
+        const std::lock_guard held{mutex_};
+        --acceptors_;
+        ended_.notify_all();  // held: the one who waits may free all this as soon as it can
+    }
+    void conversation_ended() noexcept {
+        give_back();
+        const std::lock_guard held{mutex_};
+        --open_;
+        ended_.notify_all();
+    }
+
+    static own<&server::acceptor_ended> accept_loop(std::allocator_arg_t, std::pmr::memory_resource*, server& s) {
+        bool no_room = false;
+        for (;;) {
+            place here{s, no_room};
+            if (!co_await here) break;
+            no_room = false;
+            result<async_conversation> c = async_conversation::incoming(s.options_.where);
+            return_code code = c.code();
+            if (c) code = (co_await c->accept(s.stop_.get_token())).code();
+            if (code == return_code::ok) {
+                s.begin(*c);
+                continue;
+            }
+            if (c) (void)c->cancel();
+            s.give_back();
+            // The library's table of conversations is full: with one of ours less there is room again.
+            no_room = code == return_code::product_specific_error;
+            if (no_room) continue;
+            const std::lock_guard held{s.mutex_};
+            if (!s.stopping_) s.failure_ = code;
+            break;
+        }
+    }
+    void begin(async_conversation c) {
+        const result<bounded_text<CM_TPN_SIZE>> name = c.tp_name();
+        for (const auto& e : entries_)
+            if (name && e->name == *name) {
+                {
+                    const std::lock_guard held{mutex_};
+                    ++open_;
+                }
+                (void)converse(std::allocator_arg, options_.memory, *this, *e, c);
+                return;
+            }
+        (void)c.deallocate_abend();
+        give_back();
+    }
+
+    static own<&server::conversation_ended> converse(std::allocator_arg_t, std::pmr::memory_resource*, server& s,
+                                                     entry& e, async_conversation c) {
+        const open_conversation registered{s, c};
+        if (e.calls) co_await detail::schedule{s.options_.where};
+#if COLLOQUY_EXCEPTIONS
+        try {
+#endif
+            if (!e.calls)
+                co_await e.begin(c);
+            else if (const result<conversation> blocking = c.blocking())
+                e.call(*blocking);
+#if COLLOQUY_EXCEPTIONS
+        } catch (...) {
+            s.tell_failure(c);
+        }
+#endif
+        (void)c.deallocate_abend();  // 24 for one that has ended, as it should have
+    }
+#if COLLOQUY_EXCEPTIONS
+    // The partner hears of it first.
+    void tell_failure(async_conversation c) noexcept {
+        (void)c.deallocate_abend();
+        if (!options_.failed) return;
+        try {
+            options_.failed(c, std::current_exception());
+        } catch (...) {
+            // Of no use to anybody.
+        }
+    }
+#endif
+
+    serve_options options_;
+    std::vector<std::unique_ptr<entry>> entries_{};
+    std::stop_source stop_{};
+    mutable std::mutex mutex_{};  // of all below
+    std::condition_variable ended_{};
+    return_code failure_ = return_code::ok;
+    bool stopping_ = false;
+    unsigned acceptors_ = 0;
+    std::size_t open_ = 0;
+    unsigned places_ = 0;  // of conversations that are open and accepts that wait
+    place* first_waiting_ = nullptr;
+    open_conversation* first_open_ = nullptr;
+};
+
+// A server of one TP name that has begun; see `server`.
+template <class Handler>
+[[nodiscard]] server serve(std::string_view tp_name, Handler&& handler, serve_options options = {}) {
+    return server{tp_name, std::forward<Handler>(handler), std::move(options)};
+}
+
+}  // namespace colloquy

@@ -1,0 +1,465 @@
+// The awaitable conversation: completing at once and later, stop requests, deadlines, coroutines that are destroyed.
+#include <random>
+#include <stdexcept>
+
+#include "tests/cxx/cxx.hpp"
+
+using namespace colloquy;
+using namespace colloquy::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+task<> echo(async_conversation c) {
+    buffer b;
+    for (;;) {
+        const auto got = co_await c.receive(b);
+        if (!got || got->ended) co_return;
+        if (got->complete() && !co_await c.send(got->bytes)) co_return;
+    }
+}
+
+// Sends `turns` records and hears them come back: how many did.
+task<unsigned> ask(async_conversation c, unsigned turns) {
+    buffer b;
+    unsigned heard = 0;
+    if (!co_await c.allocate()) co_return 0;
+    for (; heard < turns; ++heard) {
+        const std::array<char, 4> text{'a', 'b', 'c', static_cast<char>('0' + heard % 10)};
+        if (!co_await c.send(std::string_view{text.data(), text.size()})) break;
+        const auto got = co_await c.receive(b);
+        if (!got || got->text() != std::string_view{text.data(), text.size()} || !got->our_turn()) break;
+    }
+    (void)co_await c.deallocate();
+    co_return heard;
+}
+
+struct outcome {
+    unsigned times = 0;
+    return_code code = return_code::ok;
+    std::string text;
+};
+
+// Receives once and says what came of it. `out` outlives the coroutine, the buffer does not.
+task<> receive_once(async_conversation c, outcome& out, std::stop_token stop = {}) {
+    buffer b;
+    const auto got = co_await c.receive(b, stop);
+    ++out.times;
+    out.code = got.code();
+    if (got) out.text = got->text();
+}
+
+}  // namespace
+
+TEST_SUITE_BEGIN("cxx");
+
+TEST_CASE("await: what can be done at once is; the rest goes on where it completes") {
+    const running u{settings()};
+    ends e;
+    outcome out;
+    e.send_two("zeroth", "first");
+    const async_conversation far = async_conversation::from(e.far).value();
+    started at_once{receive_once(far, out)};
+    CHECK(at_once.done());
+    CHECK(out.text == "first");
+    started later{receive_once(far, out)};
+    CHECK(!later.done());
+    CHECK(far.state().value() == conversation_state::receive);
+    REQUIRE(e.near.send("second"));
+    REQUIRE(e.near.flush());
+    later.wait();
+    CHECK(out.times == 2);
+    CHECK(out.text == "second");
+    CHECK(e.near.cancel());
+}
+
+TEST_CASE("await: a second call beside one that waits is 37, a blocking conversation again is one") {
+    const running u{settings()};
+    ends e;
+    async_conversation far = async_conversation::from(e.far).value();
+    outcome first, second;
+    started waits{receive_once(far, first)};
+    started refused{receive_once(far, second)};
+    CHECK(refused.done());
+    CHECK(second.code == return_code::operation_not_accepted);
+    CHECK(far.blocking().code() == return_code::operation_not_accepted);
+    REQUIRE(e.near.send("x"));
+    REQUIRE(e.near.flush());
+    waits.wait();
+    conversation blocking = far.blocking().value();
+    REQUIRE(e.near.send("y"));
+    REQUIRE(e.near.flush());
+    buffer b;
+    CHECK(blocking.receive(b)->text() == "y");
+    CHECK(e.near.cancel());
+    CHECK(blocking.receive(b).code() == return_code::deallocated_abend_svc);
+}
+
+TEST_CASE("await: a loop is all that a program without threads needs") {
+    const running u{settings(256, false)};
+    loop_executor loop;
+    serve_options o;
+    o.where = &loop;
+    server s{"ECHO", echo, o};
+    REQUIRE(s.code() == return_code::ok);
+    CHECK(loop.run(ask(async_conversation::initialize("inproc/ECHO", &loop).value(), 1000)) == 1000);
+    s.stop();
+    loop.run_until([&] { return s.finished(); });
+    CHECK(running::open() == 0);
+}
+
+TEST_CASE("await: 10,000 operations allocate nothing, at either end, over TCP") {
+    clq_options with_listener = settings(64, false);
+    with_listener.listen = "127.0.0.1:0";
+    const running u{with_listener};
+    loop_executor loop;
+    serve_options o;
+    o.where = &loop;
+    server s{"ECHO", echo, o};
+    const std::string where = std::string{unit::listening()} + "/ECHO";
+    std::uint64_t counted = 0;
+    const auto client = [&]() -> task<unsigned> {
+        async_conversation c = async_conversation::initialize(where, &loop).value();
+        std::stop_source stop;
+        buffer b;
+        if (!co_await c.allocate()) co_return 0;
+        unsigned done = 0;
+        std::uint64_t before = 0;
+        for (unsigned i = 0; i < 3000; ++i) {
+            if (i == 500) before = allocations();
+            // With a stop token and a deadline, too: neither costs one.
+            if (!co_await c.send("sixteen bytes...").with(stop.get_token())) break;
+            const auto got = co_await c.receive(b).with(stop.get_token()).within(1h);
+            if (!got || got->text() != "sixteen bytes...") break;
+            if (i >= 500) done += 4;  // both ends send and receive
+        }
+        counted = allocations() - before;
+        (void)co_await c.deallocate();
+        co_return done;
+    };
+    CHECK(loop.run(client()) == 10'000);
+    CHECK(counted == 0);
+    // What is counted with: a frame is an allocation.
+    const std::uint64_t before = allocations();
+    (void)loop.run(ask(async_conversation::initialize(where, &loop).value(), 1));
+    CHECK(allocations() > before);
+}
+
+TEST_CASE("await: confirmation, errors and expedited data are awaited") {
+    const running u{settings()};
+    ends e{sync_level::confirm};
+    async_conversation near = async_conversation::from(e.near).value();
+    async_conversation far = async_conversation::from(e.far).value();
+    const auto one = [&]() -> task<> {
+        buffer b;
+        CHECK(co_await near.send("really?"));
+        CHECK(co_await near.confirm());
+        CHECK((co_await near.send_expedited("now")).has_value());
+        CHECK(co_await near.send("more"));
+        CHECK((co_await near.confirm()).code() == return_code::program_error_purging);
+        auto got = co_await near.receive(b);
+        CHECK(got->text() == "enough");
+        if (!got->ended) got = co_await near.receive(b);
+        CHECK(got->ended);
+    };
+    const auto other = [&]() -> task<> {
+        buffer b;
+        auto got = co_await far.receive(b);
+        CHECK(got->text() == "really?");
+        if (!got->confirm_wanted()) got = co_await far.receive(b);
+        CHECK(got->confirm_wanted());
+        CHECK(co_await far.confirmed());
+        const auto urgent = co_await far.receive_expedited(b);
+        CHECK(urgent->text() == "now");
+        got = co_await far.receive(b);
+        CHECK(got->text() == "more");
+        if (!got->confirm_wanted()) got = co_await far.receive(b);
+        CHECK(co_await far.send_error());
+        CHECK(co_await far.send("enough"));
+        CHECK(co_await far.flush());
+        CHECK(far.set_deallocate_type(deallocate_type::flush));
+        CHECK(co_await far.deallocate());
+    };
+    started first{one()};
+    started second{other()};
+    second.wait();
+    first.wait();
+    CHECK(running::open() == 0);
+}
+
+TEST_CASE("await: what a task throws reaches whoever awaits it") {
+    const auto throws = []() -> task<int> {
+        throw std::runtime_error{"no"};
+        co_return 1;
+    };
+    const auto awaits = [&]() -> task<int> { co_return 1 + co_await throws(); };
+    CHECK_THROWS_WITH_AS((void)sync_wait(awaits()), "no", std::runtime_error);
+    const auto adds = []() -> task<int> { co_return 1; };
+    const auto twice = [&]() -> task<int> { co_return co_await adds() + co_await adds(); };
+    CHECK(sync_wait(twice()) == 2);
+}
+
+TEST_CASE("await: frames come from the memory that a coroutine is given") {
+    std::array<std::byte, 4096> room;
+    std::pmr::monotonic_buffer_resource memory{room.data(), room.size(), std::pmr::null_memory_resource()};
+    const auto seven = [](std::allocator_arg_t, std::pmr::memory_resource*) -> task<int> { co_return 7; };
+    const std::uint64_t before = allocations();
+    {
+        const task<int> t = seven(std::allocator_arg, &memory);
+        CHECK(static_cast<bool>(t));
+    }
+    CHECK(allocations() == before);
+    CHECK(sync_wait(seven(std::allocator_arg, &memory)) == 7);
+}
+
+TEST_CASE("stop: before the call, while it waits, and after it is done") {
+    const running u{settings()};
+    buffer b;
+    {
+        ends e;
+        outcome out;
+        std::stop_source stop;
+        stop.request_stop();
+        started s{receive_once(async_conversation::from(e.far).value(), out, stop.get_token())};
+        CHECK(s.done());
+        CHECK(out.code == return_code::deallocated_abend);
+        CHECK(e.near.receive(b).code() == return_code::deallocated_abend_svc);
+    }
+    {
+        ends e;
+        outcome out;
+        std::stop_source stop;
+        started s{receive_once(async_conversation::from(e.far).value(), out, stop.get_token())};
+        CHECK(!s.done());
+        std::thread asks{[&] { stop.request_stop(); }};
+        s.wait();
+        asks.join();
+        CHECK(out.times == 1);
+        CHECK(out.code == return_code::deallocated_abend);
+        CHECK(!e.far.alive());
+        CHECK(e.near.receive(b).code() == return_code::deallocated_abend_svc);
+    }
+    {
+        ends e;
+        outcome out;
+        std::stop_source stop;
+        e.send_two("w", "x");
+        started s{receive_once(async_conversation::from(e.far).value(), out, stop.get_token())};
+        stop.request_stop();
+        CHECK(out.code == return_code::ok);
+        CHECK(e.far.alive());
+        CHECK(e.far.cancel());
+        CHECK(e.near.cancel());
+    }
+    CHECK(running::open() == 0);
+}
+
+TEST_CASE("stop: an accept that waits is ended, another one goes on") {
+    const running u{settings()};
+    REQUIRE(serve_tp_name("TP"));
+    outcome one, two;
+    const auto accept = [](outcome& out, std::stop_token stop) -> task<> {
+        async_conversation c = async_conversation::incoming().value();
+        out.code = (co_await c.accept(stop)).code();
+        ++out.times;
+        if (out.code == return_code::ok) co_await echo(c);
+    };
+    std::stop_source stop;
+    started first{accept(one, stop.get_token())};
+    started second{accept(two, {})};
+    stop.request_stop();
+    first.wait();
+    CHECK(one.code == return_code::deallocated_abend);
+    CHECK(sync_wait(ask(async_conversation::initialize("inproc/TP").value(), 3)) == 3);
+    second.wait();
+    CHECK(two.code == return_code::ok);
+    CHECK(running::open() == 0);
+}
+
+TEST_CASE("stop: beside a completion: one of the two is the outcome, once") {
+    const running u{settings()};
+    by_hand hand;
+    for (unsigned i = 0; i < 400; ++i) {
+        ends e;
+        outcome out;
+        std::stop_source stop;
+        executor* const where = i % 2 == 0 ? nullptr : &hand;
+        started s{receive_once(async_conversation::from(e.far, where).value(), out, stop.get_token())};
+        std::thread partner{[&] {
+            (void)e.near.send("data");
+            (void)e.near.flush();
+        }};
+        std::thread asks{[&] { stop.request_stop(); }};
+        if (where != nullptr) {
+            hand.wait_for_one();
+            CHECK(hand.run_one());
+        }
+        s.wait();
+        partner.join();
+        asks.join();
+        CHECK(out.times == 1);
+        const bool data = out.code == return_code::ok && out.text == "data";
+        CHECK((data || out.code == return_code::deallocated_abend));
+        (void)e.far.cancel();
+        (void)e.near.cancel();
+    }
+    CHECK(running::open() == 0);
+}
+
+TEST_CASE("deadline: 31 at both ends; it is for one call") {
+    const running u{settings()};
+    ends e;
+    async_conversation far = async_conversation::from(e.far).value();
+    const auto waits = [&]() -> task<return_code> {
+        buffer b;
+        auto got = co_await far.receive(b).within(1h);
+        CHECK(got->text() == "in time");
+        got = co_await far.receive(b).until(std::chrono::steady_clock::now() + 2ms);
+        co_return got.code();
+    };
+    REQUIRE(e.near.send("in time"));
+    REQUIRE(e.near.flush());
+    CHECK(sync_wait(waits()) == return_code::deallocated_abend_timer);
+    buffer b;
+    CHECK(e.near.receive(b).code() == return_code::deallocated_abend_timer);
+    CHECK(running::open() == 0);
+}
+
+TEST_CASE("destroyed: while it waits, the conversation ends and nothing is written to the frame") {
+    const running u{settings()};
+    buffer b;
+    ends e;
+    outcome out;
+    {
+        started s{receive_once(async_conversation::from(e.far).value(), out)};
+        CHECK(!s.done());
+    }
+    CHECK(!e.far.alive());
+    CHECK(e.near.receive(b).code() == return_code::deallocated_abend_svc);
+    CHECK(out.times == 0);
+    CHECK(running::open() == 0);
+}
+
+TEST_CASE("destroyed: with the completion under way to its executor") {
+    const running u{settings()};
+    by_hand hand;
+    ends e;
+    outcome out;
+    {
+        started s{receive_once(async_conversation::from(e.far, &hand).value(), out)};
+        REQUIRE(e.near.send("x"));
+        REQUIRE(e.near.flush());
+        hand.wait_for_one();
+    }
+    CHECK(!hand.run_one());
+    CHECK(!e.far.alive());
+    CHECK(out.times == 0);
+    CHECK(e.near.cancel());
+    CHECK(running::open() == 0);
+}
+
+TEST_CASE("destroyed: by a coroutine that goes on inside the same dispatch") {
+    const running u{settings(256, false)};
+    loop_executor loop;
+    ends e, f;
+    outcome out;
+    std::optional<started> victim;
+    victim.emplace(receive_once(async_conversation::from(e.far, &loop).value(), out));
+    const auto killer = [&](async_conversation c) -> task<> {
+        buffer b;
+        (void)co_await c.receive(b);
+        // The victim's own completion may be the next to be told.
+        victim->destroy();
+    };
+    REQUIRE(f.near.send("go"));
+    REQUIRE(e.near.send("too late"));
+    started s{killer(async_conversation::from(f.far, &loop).value())};
+    REQUIRE(f.near.flush());
+    REQUIRE(e.near.flush());
+    loop.run_until([&] { return s.done(); });
+    CHECK(out.times <= 1);
+    CHECK(!e.far.alive());
+    CHECK(e.near.cancel());
+    CHECK(f.near.cancel());
+    CHECK(f.far.cancel());
+    CHECK(running::open() == 0);
+}
+
+TEST_CASE("destroyed: while another thread completes or stops it") {
+    const running u{settings()};
+    by_hand hand;
+    unsigned ran = 0;
+    for (unsigned i = 0; i < 400; ++i) {
+        ends e;
+        outcome out;
+        std::stop_source stop;
+        std::optional<started> s;
+        s.emplace(receive_once(async_conversation::from(e.far, &hand).value(), out, stop.get_token()));
+        std::thread partner{[&] {
+            (void)e.near.send("data");
+            (void)e.near.flush();
+        }};
+        std::optional<std::thread> asks;
+        if (i % 2 == 0) asks.emplace([&] { stop.request_stop(); });
+        // This is the executor's thread: either it goes on here, or it is destroyed here.
+        if (i % 3 == 0 && hand.run_one()) ++ran;
+        s->destroy();
+        CHECK(!hand.run_one());
+        partner.join();
+        if (asks) asks->join();
+        CHECK(out.times <= 1);
+        (void)e.far.cancel();
+        (void)e.near.cancel();
+    }
+    INFO("gone on before it was destroyed: ", ran);
+    CHECK(running::open() == 0);
+}
+
+TEST_CASE("executor: a pool of threads and a host that runs functions") {
+    const running u{settings()};
+    thread_pool pool{2};
+    serve_options o;
+    o.where = &pool;
+    server s{"ECHO", echo, o};
+    struct host {
+        std::mutex mutex;
+        std::vector<std::function<void()>> functions;
+        void execute(std::function<void()> f) {
+            const std::lock_guard held{mutex};
+            functions.push_back(std::move(f));
+        }
+        bool run() {
+            std::vector<std::function<void()>> now;
+            {
+                const std::lock_guard held{mutex};
+                now.swap(functions);
+            }
+            for (const auto& f : now) f();
+            return !now.empty();
+        }
+    } own;
+    host_executor<host> mine{own};
+    const std::thread::id here = std::this_thread::get_id();
+    bool all_here = true;
+    const auto client = [&](async_conversation c) -> task<> {
+        buffer b;
+        (void)co_await c.allocate();
+        for (unsigned i = 0; i < 20; ++i) {
+            CHECK(co_await c.send("x"));
+            CHECK((co_await c.receive(b)).has_value());
+            all_here = all_here && std::this_thread::get_id() == here;
+        }
+        (void)co_await c.deallocate();
+    };
+    started t{client(async_conversation::initialize("inproc/ECHO", &mine).value())};
+    while (!t.done())
+        if (!own.run()) std::this_thread::yield();
+    CHECK(all_here);
+    s.stop();
+    s.wait();
+    while (own.run()) {
+    }
+    CHECK(running::open() == 0);
+}
+
+TEST_SUITE_END();
