@@ -209,7 +209,7 @@ void COLLOQUY_CALL clq_set_time_limit(const void* conversation_ID, unsigned mill
 
 int COLLOQUY_CALL clq_abandon(const void* conversation_ID) {
     api::trace::call traced{"clq_abandon", conversation_ID, nullptr};
-    api::logical_unit* const u = api::running_unit();
+    const api::held_unit u = api::running_unit();
     if (u == nullptr || conversation_ID == nullptr || api::logical_unit::this_thread().in_sink)
         return traced.result(-1);
     runtime::context& c = u->enter();

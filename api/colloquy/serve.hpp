@@ -37,7 +37,8 @@ struct serve_options {
     executor* where = nullptr;
     unsigned accepts = 4;            // accepts that wait at a time
     unsigned conversations_max = 0;  // open at a time; partners beyond it wait in the library's queue. 0: no bound
-    std::pmr::memory_resource* memory = nullptr;  // of the server's own frames, one a conversation. Null: operator new
+    std::pmr::memory_resource* memory =
+        nullptr;  // of frames, two a conversation; outlives the server. Null: operator new
     // What a handler has thrown; on the thread it ran on. May be empty.
     std::function<void(const conversation_handle&, std::exception_ptr)> failed{};
 };
@@ -99,8 +100,7 @@ public:
             const std::lock_guard held{mutex_};
             acceptors_ = std::max(1U, options_.accepts);
         }
-        for (unsigned i = 0; i < std::max(1U, options_.accepts); ++i)
-            (void)accept_loop(std::allocator_arg, options_.memory, *this);
+        for (unsigned i = 0; i < std::max(1U, options_.accepts); ++i) (void)accept_loop(options_.memory, *this);
         return code();
     }
     // Ok, or why the server does not serve (any more): of add(), start(), or of the accept that failed.
@@ -191,10 +191,21 @@ private:
     // The server's own coroutines run from their call on; their frame is gone when the server hears that they ended.
     template <void (server::*ended)() noexcept>
     struct own {
-        struct promise_type : detail::framed {
+        struct promise_type {
+            static void* operator new(std::size_t n, std::pmr::memory_resource* from, server&) {
+                return detail::frame_memory::allocate(n, from);
+            }
+            static void* operator new(std::size_t n, std::pmr::memory_resource* from, server&, entry&,
+                                      const async_conversation&) {
+                return detail::frame_memory::allocate(n, from);
+            }
+            static void operator delete(void* frame, std::size_t n) noexcept {
+                detail::frame_memory::release(frame, n);
+            }
+
             server& of;
             template <class... Rest>
-            promise_type(std::allocator_arg_t, std::pmr::memory_resource*, server& s, Rest&...) noexcept : of{s} {}
+            explicit promise_type(std::pmr::memory_resource*, server& s, Rest&...) noexcept : of{s} {}
             struct last {
                 [[nodiscard]] bool await_ready() const noexcept { return false; }
 #if defined(__GNUC__)
@@ -293,7 +304,7 @@ private:
         ended_.notify_all();
     }
 
-    static own<&server::acceptor_ended> accept_loop(std::allocator_arg_t, std::pmr::memory_resource*, server& s) {
+    static own<&server::acceptor_ended> accept_loop(std::pmr::memory_resource*, server& s) {
         bool no_room = false;
         for (;;) {
             place here{s, no_room};
@@ -324,30 +335,36 @@ private:
                     const std::lock_guard held{mutex_};
                     ++open_;
                 }
-                (void)converse(std::allocator_arg, options_.memory, *this, *e, c);
+                (void)converse(options_.memory, *this, *e, c);
                 return;
             }
         (void)c.deallocate_abend();
         give_back();
     }
 
-    static own<&server::conversation_ended> converse(std::allocator_arg_t, std::pmr::memory_resource*, server& s,
-                                                     entry& e, async_conversation c) {
+    static own<&server::conversation_ended> converse(std::pmr::memory_resource*, server& s, entry& e,
+                                                     async_conversation c) {
         const open_conversation registered{s, c};
         if (e.calls) co_await detail::schedule{s.options_.where};
 #if COLLOQUY_EXCEPTIONS
         try {
 #endif
-            if (!e.calls)
-                co_await e.begin(c);
-            else if (const result<conversation> blocking = c.blocking())
+            if (!e.calls) {
+                task<> handler = s.begun_by(e, c);
+                co_await std::move(handler);
+            } else if (const result<conversation> blocking = c.blocking()) {
                 e.call(*blocking);
+            }
 #if COLLOQUY_EXCEPTIONS
         } catch (...) {
             s.tell_failure(c);
         }
 #endif
         (void)c.deallocate_abend();  // 24 for one that has ended, as it should have
+    }
+    task<> begun_by(entry& e, async_conversation c) {
+        const frames_from here{options_.memory};
+        return e.begin(c);
     }
 #if COLLOQUY_EXCEPTIONS
     // The partner hears of it first.

@@ -1,8 +1,7 @@
 // task: a coroutine that begins when it is awaited and goes on with whoever awaits it; and ways to run one.
 //
-// Frames: by operator new, unless the coroutine's parameters begin with std::allocator_arg_t and a
-// std::pmr::memory_resource* (behind the object, for member functions): then from there. A task that was not finished
-// is destroyed with its frame; a call it waits for is abandoned (docs/cpp.md).
+// Frames: by operator new, or from the memory that a `frames_from` names; the memory outlives them. A task that was not
+// finished is destroyed with its frame; a call it waits for is abandoned (docs/cpp.md).
 #pragma once
 
 #include <condition_variable>
@@ -11,7 +10,6 @@
 #include <cstdint>
 #include <cstring>
 #include <exception>
-#include <memory>
 #include <memory_resource>
 #include <mutex>
 #include <new>
@@ -31,6 +29,10 @@ namespace detail {
 // The resource stands behind the frame, null for operator new.
 struct frame_memory {
     using resource = std::pmr::memory_resource;
+    static resource*& current() noexcept {
+        static thread_local resource* here = nullptr;
+        return here;
+    }
     static constexpr std::size_t aligned(std::size_t n) noexcept {
         return (n + alignof(std::max_align_t) - 1) / alignof(std::max_align_t) * alignof(std::max_align_t);
     }
@@ -55,16 +57,7 @@ struct frame_memory {
 
 // What promises inherit to have their frames from there.
 struct framed {
-    static void* operator new(std::size_t n) { return frame_memory::allocate(n, nullptr); }
-    template <class... Rest>
-    static void* operator new(std::size_t n, std::allocator_arg_t, std::pmr::memory_resource* from, const Rest&...) {
-        return frame_memory::allocate(n, from);
-    }
-    template <class This, class... Rest>
-    static void* operator new(std::size_t n, const This&, std::allocator_arg_t, std::pmr::memory_resource* from,
-                              const Rest&...) {
-        return frame_memory::allocate(n, from);
-    }
+    static void* operator new(std::size_t n) { return frame_memory::allocate(n, frame_memory::current()); }
     static void operator delete(void* frame, std::size_t n) noexcept { frame_memory::release(frame, n); }
 };
 
@@ -111,6 +104,19 @@ struct task_promise<void> final : task_promise_base {
 };
 
 }  // namespace detail
+
+// While it lives, frames of tasks that this thread calls into being come from there; null: from operator new.
+class frames_from {
+public:
+    explicit frames_from(std::pmr::memory_resource* memory) noexcept
+        : before_{std::exchange(detail::frame_memory::current(), memory)} {}
+    ~frames_from() { detail::frame_memory::current() = before_; }
+    frames_from(const frames_from&) = delete;
+    frames_from& operator=(const frames_from&) = delete;
+
+private:
+    std::pmr::memory_resource* before_;
+};
 
 // Owns its coroutine. To be awaited once.
 template <class Value>
@@ -168,17 +174,6 @@ task<Value> task_promise<Value>::get_return_object() noexcept {
 inline task<void> task_promise<void>::get_return_object() noexcept {
     return task<void>{std::coroutine_handle<task_promise>::from_promise(*this)};
 }
-
-// Runs from its call on and frees itself at its end. What leaves it ends the program: it catches what it runs.
-struct detached {
-    struct promise_type : framed {
-        [[nodiscard]] detached get_return_object() const noexcept { return {}; }
-        [[nodiscard]] std::suspend_never initial_suspend() const noexcept { return {}; }
-        [[nodiscard]] std::suspend_never final_suspend() const noexcept { return {}; }
-        void return_void() const noexcept {}
-        void unhandled_exception() const noexcept { std::terminate(); }
-    };
-};
 
 // A task begun by somebody who is no coroutine: on its stack, told when the task is done.
 template <class Value>

@@ -199,17 +199,24 @@ TEST_CASE("await: what a task throws reaches whoever awaits it") {
     CHECK(sync_wait(twice()) == 2);
 }
 
-TEST_CASE("await: frames come from the memory that a coroutine is given") {
+TEST_CASE("await: frames come from the memory that is named for them") {
     std::array<std::byte, 4096> room;
     std::pmr::monotonic_buffer_resource memory{room.data(), room.size(), std::pmr::null_memory_resource()};
-    const auto seven = [](std::allocator_arg_t, std::pmr::memory_resource*) -> task<int> { co_return 7; };
+    const auto seven = []() -> task<int> { co_return 7; };
+    const auto make = [&] {
+        const frames_from here{&memory};
+        return seven();
+    };
     const std::uint64_t before = allocations();
     {
-        const task<int> t = seven(std::allocator_arg, &memory);
+        const task<int> t = make();
         CHECK(static_cast<bool>(t));
     }
     CHECK(allocations() == before);
-    CHECK(sync_wait(seven(std::allocator_arg, &memory)) == 7);
+    CHECK(sync_wait(make()) == 7);
+    const std::uint64_t still = allocations();
+    CHECK(static_cast<bool>(seven()));
+    CHECK(allocations() > still);
 }
 
 TEST_CASE("stop: before the call, while it waits, and after it is done") {
