@@ -430,7 +430,11 @@ def alone(tools, folder):
 @case
 def reload(tools, folder):
     """SIGHUP and --reload: new TPs are served, old ones not; a configuration with an error changes nothing."""
-    with tools.manager({"TP": tools.tp("once")}, folder) as m:
+    with contextlib.ExitStack() as all_of_it:
+        m = all_of_it.enter_context(tools.manager({"TP": {}}, folder))
+        by_hand = all_of_it.enter_context(running([tools.program, "register"], COLLOQUY_MANAGER=m.ready["socket"]))
+        assert by_hand.stdout.readline().strip() == "registered 0"
+        assert m.call() == {0: 1}
         m.write({"OTHER": tools.tp("once")})
         done = subprocess.run([tools.colloquy, "attachd", "--reload", "--config", m.config], capture_output=True,
                               text=True, timeout=TIMEOUT, env=environment())
@@ -445,6 +449,11 @@ def reload(tools, folder):
         m.process.send_signal(signal.SIGHUP)
         until(lambda: len(re.findall("was read again", m.log.read_text())) == 2, "the third configuration")
         assert m.call(1, 1, "OTHER") == {11: 1}
+        # A program that had registered is there again with its TP.
+        m.write({"TP": {}})
+        m.process.send_signal(signal.SIGHUP)
+        until(lambda: len(re.findall("was read again", m.log.read_text())) == 3, "the fourth configuration")
+        assert m.call() == {0: 1}
 
 
 @case

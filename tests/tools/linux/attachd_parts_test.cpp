@@ -480,11 +480,19 @@ TEST_SUITE("attachd") {
         r.arrived(2, 0);
         (void)book.take();
         r.retire(1);
-        CHECK(book.take() == words{"refuse 2 11"});
+        CHECK(book.take() == words{"refuse 2 11", "route 100 0"});
         r.arrived(3, 2);
         CHECK(book.take() == words{"refuse 3 11"});
         r.ended(100, 1, 3);
         CHECK(book.take() == words{"route 100 0", "last 100"});
+        // Wanted again, it starts anew; who was asked to end does.
+        tp.instances = 2;
+        r.change(tp);
+        r.arrived(4, 3);
+        CHECK(book.take() == words{"start 101", "route 101 1"});
+        r.gone(4, 4);
+        r.exited(101, false, 4);
+        r.left(101, 4);
         r.end_programs(4);
         CHECK(book.take() == words{"terminate 100"});
         r.exited(100, true, 5);

@@ -46,6 +46,17 @@ void make_folder_of(const std::string& path) {
                   "; create it, or write another socket in [attachd]"};
 }
 
+// Zombies included.
+[[nodiscard]] std::set<pid_t> children_of_ours() {
+    std::set<pid_t> all;
+    std::error_code ignored;
+    for (const auto& task : std::filesystem::directory_iterator{"/proc/self/task", ignored}) {
+        std::ifstream list{task.path() / "children"};
+        for (pid_t pid = 0; list >> pid;) all.insert(pid);
+    }
+    return all;
+}
+
 [[nodiscard]] std::string how_it_ended(const siginfo_t& how) {
     if (how.si_code == CLD_EXITED) return "ended with status " + std::to_string(how.si_status);
     const char* const name = ::sigabbrev_np(how.si_status);
@@ -71,6 +82,7 @@ manager::manager(std::string config, attachd_settings settings)
     ::signal(SIGPIPE, SIG_IGN);
     // What a program leaves behind becomes our child, so that it can be ended with it.
     (void)::prctl(PR_SET_CHILD_SUBREAPER, 1);
+    inherited_ = children_of_ours();
     poll_ = ::epoll_create1(EPOLL_CLOEXEC);
     signals_ = ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (poll_ < 0 || signals_ < 0) throw failure{"cannot wait for signals: " + why(errno)};
@@ -184,7 +196,15 @@ void manager::serve(const tp_settings& tp) {
         if (!find_identity(tp.user, who, error)) throw failure{"cannot serve " + tp.name + ": " + error};
         identities_[tp.user] = std::move(who);
     }
-    if (auto& r = rosters_[tp.name]; r == nullptr)
+    auto& r = rosters_[tp.name];
+    const auto before =
+        std::find_if(retired_.begin(), retired_.end(), [&](const auto& old) { return old->tp().name == tp.name; });
+    if (r == nullptr && before != retired_.end()) {
+        // Its programs know nothing of having been unwanted for a while.
+        r = std::move(*before);
+        retired_.erase(before);
+    }
+    if (r == nullptr)
         r.reset(new roster{tp, *this});
     else
         r->change(tp);
@@ -263,7 +283,7 @@ void manager::take_signals() {
             case SIGCHLD: reap(); break;
             case SIGHUP: (void)reload(); break;
             default:
-                if (state_ == state::serving)
+                if (state_ == state::serving || (state_ == state::draining && limit_ms_ == roster::never))
                     drain(settings_.drain_ms, "asked to end");
                 else
                     end_now();
@@ -433,6 +453,7 @@ void manager::reap() {
         siginfo_t how{};
         // It stays a zombie for a moment: as long as it is there, nobody else can have its number or its group's.
         if (::waitid(P_ALL, 0, &how, WEXITED | WNOHANG | WNOWAIT) != 0 || how.si_pid == 0) break;
+        inherited_.erase(how.si_pid);
         if (children_.contains(how.si_pid)) {
             ::kill(-how.si_pid, SIGKILL);
             child_ended(how.si_pid, how);
@@ -460,14 +481,10 @@ void manager::child_ended(pid_t pid, const siginfo_t& how) {
 
 // Processes that have left the group of their program have become our children when it ended.
 void manager::end_escaped() {
-    std::error_code ignored;
-    for (const auto& task : std::filesystem::directory_iterator{"/proc/self/task", ignored}) {
-        std::ifstream list{task.path() / "children"};
-        for (pid_t pid = 0; list >> pid;) {
-            if (children_.contains(pid)) continue;
-            say("process " + std::to_string(pid) + " was left behind by a program and is ended");
-            ::kill(pid, SIGKILL);
-        }
+    for (const pid_t pid : children_of_ours()) {
+        if (children_.contains(pid) || inherited_.contains(pid)) continue;
+        say("process " + std::to_string(pid) + " was left behind by a program and is ended");
+        ::kill(pid, SIGKILL);
     }
 }
 

@@ -126,6 +126,7 @@ private:
     std::map<std::string, std::unique_ptr<roster>> rosters_;  // by TP
     std::vector<std::unique_ptr<roster>> retired_;            // of TPs that are no longer configured
     std::map<pid_t, child> children_;
+    std::set<pid_t> inherited_;  // children that were there before us, of whoever became this program
     std::map<program_id, pid_t> pids_;
     std::set<program_id> ours_;                    // that we started, until their links have ended
     std::map<program_id, std::int64_t> visitors_;  // that came by themselves, and their processes

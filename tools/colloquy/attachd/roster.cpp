@@ -278,8 +278,12 @@ bool roster::may_be_asked(const member& p) const noexcept {
 void roster::retire(std::uint64_t now_ms) {
     retired_ = true;
     work(now_ms);
-    for (auto e = programs_.begin(); e != programs_.end(); ++e)
-        if (may_be_asked(e->second)) ask_to_end(e, now_ms);
+    for (auto e = programs_.begin(); e != programs_.end(); ++e) {
+        if (may_be_asked(e->second))
+            ask_to_end(e, now_ms);
+        else if (e->second.is == phase::running && !(e->second.ours && tp_.mode == tp_mode::process))
+            todo_.route(tp_, e->first, 0);
+    }
 }
 
 void roster::end_programs(std::uint64_t now_ms) {
