@@ -160,7 +160,7 @@ void add_attachd(CLI::App& app, command& chosen, attachd_options& o) {
         "or SIGTERM when the conversations have ended or drain_ms is over, reads its configuration again on SIGHUP.\n"
         "docs/attachd.md tells of every key.");
     sub->add_option("--config", o.config, "Configuration file: the logical unit's, with [attachd] and [[tp]]")
-        ->check(CLI::ExistingFile);
+        ->check(existing_file());
     CLI::Option* takeover =
         sub->add_flag("--takeover", o.takeover, "Take the addresses of the manager that runs, which ends in peace");
     CLI::Option* status = sub->add_flag("--status", o.status, "Ask the manager that runs how it is");
