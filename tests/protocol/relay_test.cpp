@@ -1,6 +1,6 @@
-// What an attach manager's relay does beyond passing frames on: attaches that wait, refusals, the loss of either side at
-// any moment, and peers that break the rules. That conversations do not notice it is shown by running this whole folder
-// a second time through it.
+// What an attach manager's relay does beyond passing frames on: attaches that wait, refusals, the loss of either
+// side at any moment, and peers that break the rules. That conversations do not notice it is shown by running this
+// whole folder a second time through it.
 #include <doctest/doctest.h>
 
 #include <functional>
@@ -439,6 +439,23 @@ TEST_SUITE("relay") {
             p.settle();
             if (!accepted) CHECK(b.accept() == 0);  // a link that is cut is all its library knows
             CHECK(drained(b) == 27);
+            p.check_clean();
+        }
+    }
+
+    TEST_CASE("relay: a program that leaves in order is 11 before it has accepted, 17 afterwards") {
+        for (const bool accepted : {false, true}) {
+            CAPTURE(accepted);
+            behind p;
+            program a{p, p.a}, b{p, p.b};
+            CHECK(a.initialize("NET.B", "ECHO") == 0);
+            CHECK(a.allocate() == 0);
+            CHECK(a.prepare_to_receive() == 0);
+            p.settle();
+            if (accepted) CHECK(b.accept() == 0);
+            p.settle();
+            runtime::end_all(p.b.engine, p.b.c);
+            CHECK(drained(a) == (accepted ? 17 : 11));
             p.check_clean();
         }
     }

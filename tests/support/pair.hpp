@@ -1,7 +1,7 @@
 // pair: two engines joined by a wire in memory, on one thread, for tests that watch both ends of a conversation.
 //
-// With COLLOQUY_TEST_RELAYED in the environment an attach manager stands between them: what A begins at B goes by way of
-// its relay, and the tests should not be able to tell.
+// With COLLOQUY_TEST_RELAYED in the environment an attach manager stands between them: what A begins at B goes by way
+// of its relay, and the tests should not be able to tell.
 #pragma once
 
 #include <cstdint>

@@ -9,9 +9,11 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -176,6 +178,260 @@ TEST_SUITE("api") {
         CHECK(process->wait() == 0);
         CHECK(m.expect(kind::left).program == id);
         CHECK(m.router->counters().open == 0);
+    }
+
+    TEST_CASE("attach_router: one program takes many attaches, at most so many at a time, in the order of arrival") {
+        managed m;
+        m.serve("CLERK");
+        const running_unit unit;
+        auto [id, process] = m.launch({"echo"});
+        (void)m.expect(kind::joined);
+        m.router->route("CLERK", id, 2);
+        // The program attends to one after the other.
+        std::vector<talk> all(20);
+        for (talk& t : all) {
+            t.begin(m.address("CLERK"));
+            REQUIRE(t.flush() == CM_OK);
+        }
+        for (std::size_t i = 0; i < all.size(); ++i) {
+            const std::string text = "number " + std::to_string(i);
+            CHECK(asked(all[i], text) == "CLERK COLLOQUY.LOCAL " + text);
+            CHECK(all[i].deallocate() == CM_OK);
+            CHECK(m.expect(kind::accepted).program == id);
+        }
+        for (std::size_t i = 0; i < all.size(); ++i) CHECK(m.expect(kind::ended).open <= 2);
+        const auto c = m.router->counters();
+        CHECK(c.delivered == all.size());
+        CHECK(c.open == 0);
+        CHECK(c.held == 0);
+        m.router->last(id);
+        CHECK(process->wait() == 0);
+        CHECK(running_unit::conversations_open() == 0);
+    }
+
+    TEST_CASE("attach_router: one process an attach") {
+        managed m;
+        m.serve("CLERK");
+        const running_unit unit;
+        for (int i = 0; i < 10; ++i) {
+            talk t;
+            t.begin(m.address("CLERK"), CM_CONFIRM);
+            REQUIRE(t.flush() == CM_OK);
+            auto [id, process] = m.launch({"once"});
+            m.router->give(m.expect(kind::attach_arrived).attach, id);
+            m.router->last(id);
+            CHECK(t.send("confirmed?", CM_SEND_AND_CONFIRM) == CM_OK);
+            CHECK(t.deallocate() == CM_OK);
+            CHECK(process->wait() == 0);
+            CHECK(m.expect(kind::left).program == id);
+        }
+    }
+
+    TEST_CASE(
+        "attach_router: 17 from a program that exits, 27 from one that is killed, 11 from one that never accepts") {
+        managed m;
+        m.serve("CLERK");
+        const running_unit unit;
+        struct death {
+            const char* how;
+            CM_INT32 code;
+            int status;
+        };
+        for (const death& d :
+             {death{"leave", CM_DEALLOCATED_ABEND, 0}, death{"die", CM_RESOURCE_FAILURE_RETRY, -SIGKILL},
+              death{"refused", CM_TP_NOT_AVAILABLE_RETRY, 0}}) {
+            CAPTURE(d.code);
+            talk t;
+            t.begin(m.address("CLERK"));
+            CHECK(t.send("hello", CM_SEND_AND_PREP_TO_RECEIVE) == CM_OK);
+            std::vector<std::string> words{d.how};
+            if (d.code == CM_TP_NOT_AVAILABLE_RETRY) words.push_back("NAME");  // exits, its attach untouched
+            auto [id, process] = m.launch(words);
+            m.router->give(m.expect(kind::attach_arrived).attach, id);
+            const CM_INT32 code = t.receive().code;
+            // Killed in the moment of accepting, before its word of that has left, it has not accepted.
+            CHECK((code == d.code || (d.code == CM_RESOURCE_FAILURE_RETRY && code == CM_TP_NOT_AVAILABLE_RETRY)));
+            CHECK(process->wait() == d.status);
+            CHECK(m.expect(kind::left).program == id);
+        }
+        // A command that does not exist: its link ends before it was one, and the attach is back.
+        talk t;
+        t.begin(m.address("CLERK"));
+        CHECK(t.send("hello", CM_SEND_AND_PREP_TO_RECEIVE) == CM_OK);
+        const auto arrived = m.expect(kind::attach_arrived);
+        int ends[2] = {-1, -1};
+        REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+        std::string error;
+        const program_id nobody = m.router->add_program(ends[0], error);
+        m.router->give(arrived.attach, nobody);
+        ::close(ends[1]);
+        CHECK(m.expect(kind::attach_returned).attach == arrived.attach);
+        m.router->refuse(arrived.attach, CM_TP_NOT_AVAILABLE_NO_RETRY);
+        CHECK(t.receive().code == CM_TP_NOT_AVAILABLE_NO_RETRY);
+        CHECK(m.expect(kind::attach_gone).code == CM_TP_NOT_AVAILABLE_NO_RETRY);
+        CHECK(m.router->add_program(m.router->descriptor(), error) == 0);
+        CHECK(!error.empty());
+        CHECK(running_unit::conversations_open() == 0);
+    }
+
+    TEST_CASE("attach_router: programs that run already offer their names, and come back to a manager that was gone") {
+        const std::string path = scratch_path("colloquy-manager").string();
+        const std::string variable = "COLLOQUY_MANAGER=" + path;
+        router_options wanted;
+        wanted.program_socket = path;
+        std::optional<managed> m;
+        m.emplace(wanted);
+        m->serve("CLERK");
+        m->serve("ALONE", {10, 1'000, true, true});
+        m->serve("OURS", {10, 1'000, false, false});
+        struct stat there {};
+        REQUIRE(::stat(path.c_str(), &there) == 0);
+        CHECK((there.st_mode & 0777) == 0600);
+        const running_unit unit;
+
+        attended named{{"echo", "CLERK", "ALONE"}, {variable}};
+        const auto joined = m->expect(kind::joined);
+        CHECK(joined.who.uid == static_cast<std::int64_t>(::geteuid()));
+        CHECK(joined.who.pid > 0);
+        CHECK(m->expect(kind::registered).tp == "CLERK");
+        CHECK(m->expect(kind::registered).tp == "ALONE");
+        m->router->route("CLERK", joined.program, UINT32_MAX);
+        // Another serves the same name by its environment; attaches take turns.
+        attended by_variable{{"echo"}, {variable, "APPCTPN=CLERK"}};
+        const auto second = m->expect(kind::registered);
+        CHECK(second.program != joined.program);
+        m->router->route("CLERK", second.program, UINT32_MAX);
+        for (int i = 0; i < 4; ++i) {
+            talk t;
+            t.begin(m->address("CLERK"));
+            CHECK(asked(t, "x") == "CLERK COLLOQUY.LOCAL x");
+            CHECK(t.deallocate() == CM_OK);
+            CHECK(m->expect(kind::delivered).program == (i % 2 == 0 ? joined.program : second.program));
+        }
+        for (const char* name : {"ALONE", "OURS", "UNKNOWN"}) {
+            CAPTURE(name);
+            CHECK(attended{{"refused", name}, {variable}}.wait() == 0);
+        }
+        // Only one manager at a path.
+        std::string error;
+        CHECK(attach_router::start(wanted, error) == nullptr);
+        CHECK(!error.empty());
+
+        // The manager goes; the next one finds both again, whose names it learns anew.
+        m.reset();
+        m.emplace(wanted);
+        m->serve("CLERK");
+        m->serve("ALONE");
+        int names = 0;
+        while (names != 3) {
+            const auto again = m->expect(kind::registered);
+            if (again.tp == "CLERK") m->router->route("CLERK", again.program, UINT32_MAX);
+            ++names;
+        }
+        talk t;
+        t.begin(m->address("CLERK"));
+        CHECK(asked(t, "again") == "CLERK COLLOQUY.LOCAL again");
+        CHECK(t.deallocate() == CM_OK);
+        m.reset();
+
+        // Who may not come in is turned away and tries again.
+        bool asked_once = false;
+        wanted.admit = [&](const colloquy::api::peer_credentials& who) {
+            CHECK(who.uid == static_cast<std::int64_t>(::geteuid()));
+            return std::exchange(asked_once, true);
+        };
+        m.emplace(wanted);
+        (void)m->expect(kind::joined);
+        m.reset();
+        std::filesystem::remove(path);
+    }
+
+    TEST_CASE("attach_router: a manager that goes ends what it relays with 27, and a started program hears 25") {
+        std::optional<managed> m;
+        m.emplace();
+        m->serve("CLERK");
+        const running_unit unit;
+        auto [id, process] = m->launch({"echo"});
+        (void)m->expect(kind::joined);
+        m->router->route("CLERK", id, UINT32_MAX);
+        talk t;
+        t.begin(m->address("CLERK"));
+        CHECK(asked(t, "x") == "CLERK COLLOQUY.LOCAL x");
+        m.reset();
+        CM_INT32 code = CM_OK;
+        while (code == CM_OK) code = t.send("?", CM_SEND_AND_FLUSH);
+        CHECK(code == CM_RESOURCE_FAILURE_RETRY);
+        CHECK(process->wait() == 0);
+    }
+
+    TEST_CASE("attach_router: a successor takes the address while the old one lets its conversations end") {
+        const std::string path = scratch_path("colloquy-manager").string();
+        router_options wanted;
+        wanted.program_socket = path;
+        managed old{wanted};
+        old.serve("CLERK");
+        const running_unit unit;
+        attended program{{"echo", "CLERK"}, {"COLLOQUY_MANAGER=" + path}};
+        const auto first = old.expect(kind::registered);
+        old.router->route("CLERK", first.program, UINT32_MAX);
+        talk t;
+        t.begin(old.address("CLERK"));
+        CHECK(asked(t, "x") == "CLERK COLLOQUY.LOCAL x");
+
+        router_options next;
+        next.listeners = old.router->listener_descriptors();
+        REQUIRE(next.listeners.size() == 1);
+        next.program_listener = old.router->program_listener_descriptor();
+        REQUIRE(next.program_listener >= 0);
+        managed successor{next};
+        CHECK(successor.router->listening() == old.router->listening());
+        successor.serve("CLERK");
+        old.router->stop_listening();
+        old.router->drain();
+        // The program is at both until the old one has nothing for it.
+        const auto again = successor.expect(kind::registered);
+        successor.router->route("CLERK", again.program, UINT32_MAX);
+        CHECK(asked(t, "still") == "CLERK COLLOQUY.LOCAL still");
+        CHECK(t.deallocate() == CM_OK);
+        (void)old.expect(kind::idle);
+        CHECK(old.expect(kind::left).program == first.program);
+        // A new conversation finds a new link, as soon as its partner knows that the old one is drained.
+        CM_INT32 code = -1;
+        talk later;
+        later.prepare(successor.address("CLERK"));
+        while ((code = later.allocate()) != CM_OK) {
+            REQUIRE(code == CM_ALLOCATE_FAILURE_RETRY);
+            (void)later.cancel();
+            later.prepare(successor.address("CLERK"));
+        }
+        CHECK(asked(later, "new") == "CLERK COLLOQUY.LOCAL new");
+        CHECK(later.deallocate() == CM_OK);
+        std::filesystem::remove(path);
+    }
+
+    TEST_CASE("attach_router: without a manager a program started with APPCTPN serves that name itself") {
+        // Which port it has it does not tell: it is given one that was free a moment ago.
+        const int probe = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        sockaddr_in where{};
+        where.sin_family = AF_INET;
+        where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        socklen_t size = sizeof where;
+        REQUIRE(::bind(probe, reinterpret_cast<const sockaddr*>(&where), sizeof where) == 0);
+        REQUIRE(::getsockname(probe, reinterpret_cast<sockaddr*>(&where), &size) == 0);
+        ::close(probe);
+        const std::string address = "127.0.0.1:" + std::to_string(ntohs(where.sin_port));
+        const scratch_configuration own{"lu_name = \"NET.HAND\"\nlisten = \"" + address + "\"\n"};
+        const attended program{{"echo"}, {"COLLOQUY_CONFIG=" + own.path(), "APPCTPN=HAND"}};
+        const running_unit unit;
+        talk t;
+        t.prepare(address + "/HAND");
+        CM_INT32 code = -1;
+        while ((code = t.allocate()) != CM_OK) {  // it is about to listen
+            REQUIRE(code == CM_ALLOCATE_FAILURE_RETRY);
+            t.prepare(address + "/HAND");
+        }
+        CHECK(asked(t, "hello") == "HAND COLLOQUY.LOCAL hello");
+        CHECK(t.deallocate() == CM_OK);
     }
 }
 #endif
