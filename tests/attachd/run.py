@@ -483,6 +483,21 @@ def takeover(tools, folder):
                     assert (old.process.returncode, out, err) == (0, "", ""), (old.process.returncode, out, err)
                     assert after.ask("still there, too")[0] == 0
                     assert after.finish() == 0
+    # The same by a signal: the manager starts its successor itself.
+    with tools.manager(tps, folder) as old, old.talk("TALK") as before:
+        assert before.ask()[0] == 0
+        old.process.send_signal(signal.SIGUSR2)
+        successor = int(old.says(r"starts its successor, process (\d+)")[1])
+        try:
+            until(lambda: old.status()["pid"] == successor, "the successor")
+            assert before.ask("still there")[0] == 0
+            assert before.finish() == 0
+            assert old.process.wait(TIMEOUT) == 0
+            old.ended = True
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(successor, signal.SIGTERM)
+        until(lambda: not alive(successor), "the end of the successor")
     # Nobody to take over from, and somebody where one wants to be.
     done = subprocess.run([tools.colloquy, "attachd", "--takeover", "--config", old.config], capture_output=True,
                           text=True, timeout=TIMEOUT, env=environment())

@@ -126,7 +126,7 @@ int main(int argc, char** argv) {
     const char* what = argc > 1 ? argv[1] : "";
     if (argc > 3) {
         percent = (unsigned)atoi(argv[2]);
-        fate = strtoull(argv[3], NULL, 0) ^ (unsigned long long)getpid() * 0x9E3779B97F4A7C15ULL;
+        fate = strtoull(argv[3], NULL, 0) ^ (unsigned long long)getpid() * 0xD1B54A32D192ED03ULL;
     }
     if (strcmp(what, "once") == 0) return accept_and_serve(0, NULL) != 0;
     if (strcmp(what, "queue") == 0) return queue(0);

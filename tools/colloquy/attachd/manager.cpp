@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <spawn.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -34,7 +35,7 @@ constexpr milliseconds last_words{1'000};
 [[nodiscard]] sigset_t awaited_signals() {
     sigset_t set;
     sigemptyset(&set);
-    for (const int s : {SIGINT, SIGTERM, SIGHUP, SIGCHLD}) sigaddset(&set, s);
+    for (const int s : {SIGINT, SIGTERM, SIGHUP, SIGCHLD, SIGUSR2}) sigaddset(&set, s);
     return set;
 }
 
@@ -83,6 +84,8 @@ manager::manager(std::string config, attachd_settings settings)
     // What a program leaves behind becomes our child, so that it can be ended with it.
     (void)::prctl(PR_SET_CHILD_SUBREAPER, 1);
     inherited_ = children_of_ours();
+    std::error_code ignored;
+    program_ = std::filesystem::read_symlink("/proc/self/exe", ignored).string();
     poll_ = ::epoll_create1(EPOLL_CLOEXEC);
     signals_ = ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (poll_ < 0 || signals_ < 0) throw failure{"cannot wait for signals: " + why(errno)};
@@ -282,6 +285,7 @@ void manager::take_signals() {
         switch (s.ssi_signo) {
             case SIGCHLD: reap(); break;
             case SIGHUP: (void)reload(); break;
+            case SIGUSR2: start_successor(); break;
             default:
                 if (state_ == state::serving || (state_ == state::draining && limit_ms_ == roster::never))
                     drain(settings_.drain_ms, "asked to end");
@@ -454,6 +458,10 @@ void manager::reap() {
         // It stays a zombie for a moment: as long as it is there, nobody else can have its number or its group's.
         if (::waitid(P_ALL, 0, &how, WEXITED | WNOHANG | WNOWAIT) != 0 || how.si_pid == 0) break;
         inherited_.erase(how.si_pid);
+        if (how.si_pid == successor_) {
+            successor_ = 0;
+            if (state_ == state::serving) say("the successor " + how_it_ended(how) + "; we go on");
+        }
         if (children_.contains(how.si_pid)) {
             ::kill(-how.si_pid, SIGKILL);
             child_ended(how.si_pid, how);
@@ -482,7 +490,7 @@ void manager::child_ended(pid_t pid, const siginfo_t& how) {
 // Processes that have left the group of their program have become our children when it ended.
 void manager::end_escaped() {
     for (const pid_t pid : children_of_ours()) {
-        if (children_.contains(pid) || inherited_.contains(pid)) continue;
+        if (children_.contains(pid) || inherited_.contains(pid) || pid == successor_) continue;
         say("process " + std::to_string(pid) + " was left behind by a program and is ended");
         ::kill(pid, SIGKILL);
     }
@@ -567,6 +575,32 @@ void manager::handed_over() {
     unwatch(control_);
     ::close(std::exchange(control_, -1));
     drain(std::nullopt, "a successor has taken over");
+}
+
+// What stands at our own path now, which may be a newer version; in our place with whoever supervises us.
+void manager::start_successor() {
+    if (successor_ != 0 || state_ != state::serving) return;
+    std::vector<std::string> words{program_, "attachd", "--config", config_, "--takeover"};
+    std::vector<char*> arguments;
+    for (std::string& w : words) arguments.push_back(w.data());
+    arguments.push_back(nullptr);
+    posix_spawnattr_t as;
+    ::posix_spawnattr_init(&as);
+    sigset_t none;
+    sigset_t all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    ::posix_spawnattr_setsigmask(&as, &none);
+    ::posix_spawnattr_setsigdefault(&as, &all);
+    ::posix_spawnattr_setflags(&as, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    const int trouble = ::posix_spawn(&successor_, program_.c_str(), nullptr, &as, arguments.data(), environ);
+    ::posix_spawnattr_destroy(&as);
+    if (trouble != 0) {
+        successor_ = 0;
+        say("cannot start a successor, " + program_ + ": " + why(trouble));
+    } else {
+        say("starts its successor, process " + std::to_string(successor_));
+    }
 }
 
 std::vector<std::string> manager::reload() {

@@ -103,12 +103,15 @@ private:
     [[nodiscard]] bool answer_line(control_connection& asker, const std::string& line);
     void hand_over(control_connection& to);
     void handed_over();
+    void start_successor();
     [[nodiscard]] std::vector<std::string> reload();
     void drain(std::optional<std::uint64_t> limit_ms, const char* why);
     void end_now();
     [[nodiscard]] nlohmann::ordered_json status();
 
     const std::string config_;
+    std::string program_;  // our own path
+    pid_t successor_ = 0;  // that we have started ourselves
     attachd_settings settings_;
     const clock::time_point begun_ = clock::now();
     std::unique_ptr<log_file> log_;
