@@ -235,15 +235,16 @@ CM_ENTRY cmallc(const void* conversation_ID, CM_RETURN_CODE* return_code) {
     call traced{"cmallc", conversation_ID, return_code};
     char name[64];
     std::int32_t size = 0;
-    with_operation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
-        (void)runtime::extract_name(u.engine(), c, id, runtime::name_of::partner_lu, name, sizeof name, size);
-        return runtime::allocate(u.engine(), c, id, &find_partner, &u, memory_of(conversation_ID));
-    });
-    if (return_code != nullptr && (*return_code == CM_ALLOCATE_FAILURE_NO_RETRY ||
-                                   *return_code == CM_ALLOCATE_FAILURE_RETRY || *return_code == CM_PARAMETER_ERROR))
+    const rc code = with_operation(
+        conversation_ID, return_code, runtime::verb::allocate,
+        [&](logical_unit& u, runtime::context& c, conversation_id id) {
+            (void)runtime::extract_name(u.engine(), c, id, runtime::name_of::partner_lu, name, sizeof name, size);
+            return runtime::allocate(u.engine(), c, id, &find_partner, &u, memory_of(conversation_ID));
+        });
+    if (code == rc::allocate_failure_no_retry || code == rc::allocate_failure_retry || code == rc::parameter_error)
         if (const api::held_unit u = api::running_unit(); u != nullptr) {
             const std::string_view partner{name, static_cast<std::size_t>(size)};
-            const bool known = *return_code == CM_PARAMETER_ERROR && u->partner(partner) != nullptr;
+            const bool known = code == rc::parameter_error && u->partner(partner) != nullptr;
             api::set_last_error(known ? "no TP name is set (Set_TP_Name, or tp_name in [[side_information]]), or the "
                                         "mode name is a reserved one"
                                       : u->why_no_link(partner));
@@ -256,13 +257,14 @@ CM_ENTRY cmsend(const void* conversation_ID, const void* buffer, const CM_INT32*
     call traced{"cmsend", conversation_ID, return_code};
     traced.in("length", send_length).sent(buffer, send_length);
     traced.out("request_to_send_received", request_to_send_received);
-    with_operation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
-        // A null pointer is refused after the state is known to be right, as any other bad parameter.
-        const std::int32_t length = send_length == nullptr ? -1 : *send_length;
-        return runtime::send_data(u.engine(), c, id, buffer, length, request_to_send_received,
-                                  memory_of(conversation_ID));
-    });
-    if (api::refused_parameters(return_code) && conversation_ID != nullptr) [[unlikely]]
+    const rc code = with_operation(conversation_ID, return_code, runtime::verb::send_data,
+                                   [&](logical_unit& u, runtime::context& c, conversation_id id) {
+                                       // A null pointer is refused after the state is known to be right, as any other bad parameter.
+                                       const std::int32_t length = send_length == nullptr ? -1 : *send_length;
+                                       return runtime::send_data(u.engine(), c, id, buffer, length,
+                                                                 request_to_send_received, memory_of(conversation_ID));
+                                   });
+    if (code == rc::program_parameter_check && conversation_ID != nullptr) [[unlikely]]
         if (send_length == nullptr || *send_length < 0 || *send_length > data_length_max)
             api::secondary::wrong_argument("send_length", send_length, 0, data_length_max);
 }
@@ -274,31 +276,35 @@ CM_ENTRY cmrcv(const void* conversation_ID, void* buffer, const CM_INT32* reques
     traced.in("requested_length", requested_length).out("data_received", data_received);
     traced.out("status_received", status_received).out("request_to_send_received", request_to_send_received);
     traced.received(buffer, received_length, data_received);
-    with_operation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
-        const runtime::receive_request request{buffer,          requested_length == nullptr ? -1 : *requested_length,
-                                               data_received,   received_length,
-                                               status_received, request_to_send_received};
-        return runtime::receive(u.engine(), c, id, request, memory_of(conversation_ID));
-    });
-    if (api::refused_parameters(return_code) && conversation_ID != nullptr) [[unlikely]]
+    const rc code = with_operation(conversation_ID, return_code, runtime::verb::receive,
+                                   [&](logical_unit& u, runtime::context& c, conversation_id id) {
+                                       const runtime::receive_request request{
+                                           buffer,          requested_length == nullptr ? -1 : *requested_length,
+                                           data_received,   received_length,
+                                           status_received, request_to_send_received};
+                                       return runtime::receive(u.engine(), c, id, request, memory_of(conversation_ID));
+                                   });
+    if (code == rc::program_parameter_check && conversation_ID != nullptr) [[unlikely]]
         if (requested_length == nullptr || *requested_length < 0 || *requested_length > data_length_max)
             api::secondary::wrong_argument("requested_length", requested_length, 0, data_length_max);
 }
 
 CM_ENTRY cmdeal(const void* conversation_ID, CM_RETURN_CODE* return_code) {
     call traced{"cmdeal", conversation_ID, return_code};
-    with_operation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
-        return runtime::deallocate(u.engine(), c, id, memory_of(conversation_ID));
-    });
+    with_operation(conversation_ID, return_code, runtime::verb::deallocate,
+                   [&](logical_unit& u, runtime::context& c, conversation_id id) {
+                       return runtime::deallocate(u.engine(), c, id, memory_of(conversation_ID));
+                   });
 }
 
 CM_ENTRY cmcfm(const void* conversation_ID, CM_REQUEST_TO_SEND_RECEIVED* request_to_send_received,
                CM_RETURN_CODE* return_code) {
     call traced{"cmcfm", conversation_ID, return_code};
     traced.out("request_to_send_received", request_to_send_received);
-    with_operation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
-        return runtime::confirm(u.engine(), c, id, request_to_send_received, memory_of(conversation_ID));
-    });
+    with_operation(conversation_ID, return_code, runtime::verb::confirm,
+                   [&](logical_unit& u, runtime::context& c, conversation_id id) {
+                       return runtime::confirm(u.engine(), c, id, request_to_send_received, memory_of(conversation_ID));
+                   });
 }
 
 CM_ENTRY cmcfmd(const void* conversation_ID, CM_RETURN_CODE* return_code) {
@@ -310,25 +316,29 @@ CM_ENTRY cmcfmd(const void* conversation_ID, CM_RETURN_CODE* return_code) {
 
 CM_ENTRY cmflus(const void* conversation_ID, CM_RETURN_CODE* return_code) {
     call traced{"cmflus", conversation_ID, return_code};
-    with_operation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
-        return runtime::flush(u.engine(), c, id, memory_of(conversation_ID));
-    });
+    with_operation(conversation_ID, return_code, runtime::verb::flush,
+                   [&](logical_unit& u, runtime::context& c, conversation_id id) {
+                       return runtime::flush(u.engine(), c, id, memory_of(conversation_ID));
+                   });
 }
 
 CM_ENTRY cmptr(const void* conversation_ID, CM_RETURN_CODE* return_code) {
     call traced{"cmptr", conversation_ID, return_code};
-    with_operation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
-        return runtime::prepare_to_receive(u.engine(), c, id, memory_of(conversation_ID));
-    });
+    with_operation(conversation_ID, return_code, runtime::verb::prepare_to_receive,
+                   [&](logical_unit& u, runtime::context& c, conversation_id id) {
+                       return runtime::prepare_to_receive(u.engine(), c, id, memory_of(conversation_ID));
+                   });
 }
 
 CM_ENTRY cmserr(const void* conversation_ID, CM_REQUEST_TO_SEND_RECEIVED* request_to_send_received,
                 CM_RETURN_CODE* return_code) {
     call traced{"cmserr", conversation_ID, return_code};
     traced.out("request_to_send_received", request_to_send_received);
-    with_operation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
-        return runtime::send_error(u.engine(), c, id, request_to_send_received, memory_of(conversation_ID));
-    });
+    with_operation(conversation_ID, return_code, runtime::verb::send_error,
+                   [&](logical_unit& u, runtime::context& c, conversation_id id) {
+                       return runtime::send_error(u.engine(), c, id, request_to_send_received,
+                                                  memory_of(conversation_ID));
+                   });
 }
 
 CM_ENTRY cmrts(const void* conversation_ID, CM_RETURN_CODE* return_code) {

@@ -44,10 +44,12 @@ CM_ENTRY cmsndx(const void* conversation_ID, const void* buffer, const CM_INT32*
     call traced{"cmsndx", conversation_ID, return_code};
     traced.in("length", send_length).sent(buffer, send_length);
     traced.out("control_information_received", control_information_received);
-    api::with_operation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
-        return runtime::send_expedited_data(u.engine(), c, id, buffer, send_length == nullptr ? -1 : *send_length,
-                                            control_information_received, const_cast<void*>(conversation_ID));
-    });
+    api::with_operation(conversation_ID, return_code, runtime::verb::send_expedited,
+                        [&](logical_unit& u, runtime::context& c, conversation_id id) {
+                            return runtime::send_expedited_data(
+                                u.engine(), c, id, buffer, send_length == nullptr ? -1 : *send_length,
+                                control_information_received, const_cast<void*>(conversation_ID));
+                        });
 }
 
 CM_ENTRY cmrcvx(const void* conversation_ID, void* buffer, const CM_INT32* requested_length, CM_INT32* received_length,
@@ -57,12 +59,14 @@ CM_ENTRY cmrcvx(const void* conversation_ID, void* buffer, const CM_INT32* reque
     traced.in("requested_length", requested_length).in("type", expedited_receive_type);
     traced.out("received_length", received_length);
     traced.out("control_information_received", control_information_received);
-    api::with_operation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
-        return runtime::receive_expedited_data(
-            u.engine(), c, id, buffer, requested_length == nullptr ? -1 : *requested_length, received_length,
-            control_information_received, expedited_receive_type == nullptr ? -1 : *expedited_receive_type,
-            const_cast<void*>(conversation_ID));
-    });
+    api::with_operation(conversation_ID, return_code, runtime::verb::receive_expedited,
+                        [&](logical_unit& u, runtime::context& c, conversation_id id) {
+                            return runtime::receive_expedited_data(
+                                u.engine(), c, id, buffer, requested_length == nullptr ? -1 : *requested_length,
+                                received_length, control_information_received,
+                                expedited_receive_type == nullptr ? -1 : *expedited_receive_type,
+                                const_cast<void*>(conversation_ID));
+                        });
 }
 
 }  // extern "C"

@@ -30,12 +30,13 @@ inline void answer(CM_INT32* return_code, runtime::conversation_id id, runtime::
     *return_code = static_cast<CM_INT32>(code);
 }
 
-// Runs `verb(unit, context, id)` for a call that names a conversation.
+// Runs `verb(unit, context, id)` for a call that names a conversation. What the call has answered; after 35 the variable
+// for it may be somebody else's. ok where there is none.
 template <class Verb>
-void with_conversation(const void* conversation_id_bytes, CM_INT32* return_code, Verb&& verb,
-                       const char* entry = __builtin_FUNCTION()) noexcept {
+runtime::return_code with_conversation(const void* conversation_id_bytes, CM_INT32* return_code, Verb&& verb,
+                                       const char* entry = __builtin_FUNCTION()) noexcept {
     using rc = runtime::return_code;
-    if (return_code == nullptr) return;
+    if (return_code == nullptr) return rc::ok;
     const held_unit u = running_unit();
     if (conversation_id_bytes == nullptr || u == nullptr) {
         answer(return_code, rc::program_parameter_check, entry);
@@ -43,20 +44,27 @@ void with_conversation(const void* conversation_id_bytes, CM_INT32* return_code,
             secondary::wrong_argument("conversation_ID");
         else
             secondary::refused_in(runtime::conversation_state::reset);
-        return;
+        return rc::program_parameter_check;
     }
     const auto id = runtime::conversation_id::from_bytes(conversation_id_bytes);
     if (logical_unit::this_thread().in_sink) {
         // The sink's conversation waits for it to return; a call from inside could wait for ever.
         answer(return_code, id, rc::operation_not_accepted, entry);
-        return;
+        return rc::operation_not_accepted;
     }
     runtime::context& c = u->enter();
+    c.answer_to = return_code;
     const runtime::outcome o = verb(*u, c, id);
+    // At queue level 35 was written, and the variable belongs to the operation since.
+    const bool answered = c.answer_to == nullptr;
     const rc code = u->finish(c, o);
-    answer(return_code, id, code, entry);
+    if (answered) [[unlikely]]
+        logical_unit::this_thread().handed_over = true;
+    else
+        answer(return_code, id, code, entry);
     if (code == rc::program_parameter_check || code == rc::program_state_check) [[unlikely]]
         secondary::refused_in(u->state_of(id));
+    return code;
 }
 
 // The call was refused for its parameters, by a conversation or before it looked for one.
@@ -64,22 +72,17 @@ void with_conversation(const void* conversation_id_bytes, CM_INT32* return_code,
     return return_code != nullptr && *return_code == CM_PROGRAM_PARAMETER_CHECK;
 }
 
-// For the calls that may block: inside a blocking hook they are refused on conversations in blocking mode.
+// For the calls that may block: inside a blocking hook they are refused where they would.
 template <class Verb>
-void with_operation(const void* conversation_id_bytes, CM_INT32* return_code, Verb&& verb,
-                    const char* entry = __builtin_FUNCTION()) noexcept {
+runtime::return_code with_operation(const void* conversation_id_bytes, CM_INT32* return_code, runtime::verb kind,
+                                    Verb&& verb, const char* entry = __builtin_FUNCTION()) noexcept {
     using runtime::outcome;
     using rc = runtime::return_code;
-    with_conversation(
+    return with_conversation(
         conversation_id_bytes, return_code,
         [&](logical_unit& u, runtime::context& c, runtime::conversation_id id) {
-            if (logical_unit::this_thread().in_hook) {
-                std::int32_t mode = 0;
-                const outcome known =
-                    runtime::extract(u.engine(), c, id, runtime::characteristic::processing_mode, mode);
-                if (known.code != rc::ok) return known;
-                if (mode == CM_BLOCKING) return outcome{rc::operation_not_accepted, false, {}};
-            }
+            if (logical_unit::this_thread().in_hook && runtime::would_block(u.engine(), c, id, kind))
+                return outcome{rc::operation_not_accepted, false, {}};
             return verb(u, c, id);
         },
         entry);

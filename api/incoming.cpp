@@ -49,20 +49,25 @@ CM_ENTRY cmacci(const void* conversation_ID, CM_RETURN_CODE* return_code) {
     const auto id = conversation_id::from_bytes(conversation_ID);
     const logical_unit::thread_state& thread = logical_unit::this_thread();
     runtime::context& c = u->enter();
+    c.answer_to = return_code;
     runtime::conversation_state state{};
-    std::int32_t mode = 0;
     outcome o = runtime::extract_state(u->engine(), c, id, state);
-    if (o.code == rc::ok) o = runtime::extract(u->engine(), c, id, runtime::characteristic::processing_mode, mode);
     if (o.code == rc::ok) {
         const bool waiting = state == runtime::conversation_state::initialize_incoming;
-        if (thread.in_sink || (thread.in_hook && mode == CM_BLOCKING))
+        if (thread.in_sink || (thread.in_hook && runtime::would_block(u->engine(), c, id, runtime::verb::accept)))
             o.code = rc::operation_not_accepted;
         else if (waiting && !u->engine().tps().any_ever())
             o.code = rc::program_state_check;
         else
             o = runtime::accept_incoming(u->engine(), c, id, const_cast<void*>(conversation_ID), u->accept_limit());
     }
-    api::answer(return_code, id, api::finish_accept(*u, c, o), "cmacci");
+    // As in with_conversation(): an operation at queue level has the variable.
+    const bool answered = c.answer_to == nullptr;
+    const rc code = api::finish_accept(*u, c, o);
+    if (answered)
+        logical_unit::this_thread().handed_over = true;
+    else
+        api::answer(return_code, id, code, "cmacci");
 }
 
 }  // extern "C"

@@ -1,10 +1,13 @@
 #include "api/logical_unit.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 #include <new>
 #include <stdexcept>
 #include <system_error>
 
+#include "api/secondary.hpp"
 #include "api/text.hpp"
 #include "api/trace.hpp"
 #include "runtime/table_memory.hpp"
@@ -178,7 +181,8 @@ void logical_unit::leave(runtime::context& c) noexcept {
     engine_->flush(c);
     if (dirty_.approx_empty()) {
         nudge();
-    } else if (gate_.approx_permits() != 0 && settings_.threads && settings_.standby) {
+    } else if ((gate_.approx_permits() != 0 || c.batch_left != 0) && settings_.threads && settings_.standby) {
+        if (c.batch_left != 0) --c.batch_left;
         // Finished operations wait: the program is working through a batch, and its answers leave together.
         look_again_soon();
         // A standby that drives sleeps in the system's wait. Read-modify-write, as in write_dirty: either we ring, or
@@ -379,6 +383,115 @@ return_code logical_unit::wait_for_conversation(runtime::engine::collected& out)
                  runtime::park_result::permit;
         if (caller_driven()) parked_.fetch_sub_acq_rel(1);
     }
+}
+
+std::uint32_t logical_unit::collect_completions(runtime::context& c, std::uint32_t me, const completion_list& of,
+                                                std::uint32_t candidates) noexcept {
+    bool others = false;
+    std::uint32_t found = 0;
+    for (std::uint32_t i = 0; i < candidates; ++i) {
+        const std::int32_t at = of.places[i];
+        const std::int32_t number = of.numbers[at];
+        if (!engine_->board().collect(number, me, others, engine_->waker())) continue;
+        const runtime::queue_completion q = engine_->collect_at_queue_level(c, number);
+        if (secondary::worth_keeping(q.code)) secondary::keep(nullptr, q.id, q.code);
+        trace::told("wait", q);
+        of.places[found] = at + 1;
+        std::memcpy(of.user_fields + std::size_t{found} * q.user_field.size(), q.user_field.data(),
+                    q.user_field.size());
+        ++found;
+    }
+    if (others) finished_elsewhere();
+    return found;
+}
+
+return_code logical_unit::wait_for_completion(const completion_list& of, std::uint32_t& found) noexcept {
+    runtime::context& c = enter();
+    thread_state& t = this_thread();
+    engine_->flush(c);
+    c.batch_left = 0;
+    auto& board = engine_->board();
+    const auto wake = engine_->waker();
+    const std::uint32_t me = board.enter(t.number - 1);
+    if (me == 0) {
+        leave(c);
+        return return_code::product_specific_error;
+    }
+    std::uint64_t deadline = transport::no_deadline;
+    if (of.timeout_ms >= 0) deadline = transport::now_ns() + static_cast<std::uint64_t>(of.timeout_ms) * ms;
+    return_code code = return_code::ok;
+    bool looks = true;  // at the whole list, else at what is told
+    bool polled = false;
+    for (;;) {
+        std::uint32_t candidates = 0;
+        if (looks) {
+            const auto seen = board.look(me, of.numbers, of.count, of.places, wake);
+            candidates = seen.finished;
+            code = !seen.valid                            ? return_code::program_parameter_check
+                   : candidates == 0 && seen.pending == 0 ? return_code::program_state_check
+                                                          : return_code::ok;
+            if (code != return_code::ok) break;
+            looks = false;
+        } else {
+            looks = !board.take_pile(me, of.numbers, of.count, of.places, candidates);
+        }
+        if (candidates != 0) {
+            found = collect_completions(c, me, of, candidates);
+            if (found != 0) break;
+            looks = true;  // others were quicker, and there may be nothing left
+        }
+        if (looks) continue;
+        code = return_code::unsuccessful;
+        if (polled || (of.timeout_ms > 0 && transport::now_ns() >= deadline)) break;
+        write_dirty(c);
+        tell(c);
+        if (of.timeout_ms == 0) {
+            polled = true;
+            transport::drive& d = *drives_.front();
+            if (caller_driven() && d.token.try_acquire()) {
+                drives_taken_.fetch_add_relaxed(1);
+                d.run();
+                release_drive();
+                tell(c);
+                write_dirty(c);
+            }
+            continue;
+        }
+        if (t.hook != nullptr) {
+            if (!call_hook(t)) {
+                code = return_code::system_event;
+                break;
+            }
+            look_around(c);
+            continue;
+        }
+        bool parked = false;
+        if (caller_driven() && take_drive(parked)) {
+            drives_taken_.fetch_add_relaxed(1);
+            transport::drive& d = *drives_.front();
+            const auto enough = [&] {
+                return board.told_something(me) || d.context.posted_first != 0 ||
+                       (deadline != transport::no_deadline && transport::now_ns() >= deadline);
+            };
+            while (!enough()) d.wait(deadline, false, enough);
+            release_drive();
+            continue;
+        }
+        if (parked) continue;
+        const bool alone = caller_driven() && !settings_.threads;
+        const std::uint64_t look = alone ? transport::now_ns() + retry_ns : transport::no_deadline;
+        runtime::spot<>& parking = board.parking(me);
+        if (parking.prepare() && !board.told_something(me))
+            (void)parking.wait(waiter_, std::min(look, deadline));
+        else
+            (void)parking.cancel();
+        if (caller_driven()) parked_.fetch_sub_acq_rel(1);
+    }
+    if (board.leave(me, wake)) finished_elsewhere();
+    leave(c);
+    // The program works through a batch from here on, and its answers leave together.
+    if (found > 1) c.batch_left = found - 1;
+    return found != 0 ? return_code::ok : code;
 }
 
 runtime::engine::collect_result logical_unit::collect_next(runtime::context& c,
@@ -780,8 +893,35 @@ void logical_unit::tell(runtime::context& c) noexcept {
     if (refused_count_.load_relaxed() != 0) ask_again_soon();
 }
 
+void logical_unit::tell_queue(const runtime::queue_completion& q) noexcept {
+    // As CPI-C numbers calls, in the order of runtime::verb.
+    static constexpr CM_CALL_ID calls[] = {0, 1, 3, 50, 34, 5, 6, 9, 28, 33, 37, 51, 57, 35};
+    trace::told("callback", q);
+    try {
+        if (q.mode == runtime::queue_mode::calls) {
+            std::array<std::byte, 8> user_field = q.user_field;
+            const CM_CALL_ID call = calls[static_cast<std::size_t>(q.kind)];
+            const auto code = static_cast<CM_RETURN_CODE>(q.code);
+            reinterpret_cast<clq_queue_function>(q.function)(user_field.data(), &call, &code);
+        } else {
+            clq_completion completion;
+            q.id.to_bytes(completion.conversation_ID);
+            completion.return_code = static_cast<CM_INT32>(q.code);
+            completion.id_memory = q.id_memory;
+            reinterpret_cast<clq_callback>(q.function)(q.user, &completion);
+        }
+    } catch (...) {
+        // Nobody is there to hear of it; the completion was told.
+    }
+    told_.fetch_add_relaxed(1);
+}
+
 // False: the target does not take it now.
 bool logical_unit::tell_one(runtime::context& c, runtime::engine::posting& p) noexcept {
+    if (p.of_queue) [[unlikely]] {
+        tell_queue(p.from_queue);
+        return true;
+    }
     attention* a = static_cast<attention*>(p.attention);
     void* window = nullptr;
     if (a != nullptr && a->what != attention::kind::event) {

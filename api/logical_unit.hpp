@@ -63,6 +63,7 @@ public:
         int(COLLOQUY_CALL* hook)() = nullptr;
         bool in_hook = false;
         bool in_sink = false;
+        bool handed_over = false;   // the last call answered 35 in a variable that is the operation's now; for traces
         std::uint32_t telling = 0;  // inside sinks and callbacks
         std::uint32_t number;       // from 1, in the order of first calls
         explicit thread_state(std::uint32_t shard) noexcept : context{shard}, number{shard + 1} {}
@@ -90,6 +91,16 @@ public:
     // Wait_For_Conversation and Check_For_Completion.
     runtime::return_code wait_for_conversation(runtime::engine::collected& out) noexcept;
     runtime::return_code check_for_completion(runtime::engine::collected& out) noexcept;
+
+    // Wait_For_Completion. `places` and `user_fields` have room for `count`.
+    struct completion_list {
+        const std::int32_t* numbers;
+        std::uint32_t count;
+        std::int32_t timeout_ms;  // -1: as long as it takes
+        std::int32_t* places;     // receives those that have finished, from 1
+        std::byte* user_fields;   // receives theirs, 8 bytes each
+    };
+    runtime::return_code wait_for_completion(const completion_list& of, std::uint32_t& found) noexcept;
 
     // How long each later Accept_Conversation may take; 0: as long as it takes.
     void set_accept_limit(std::uint32_t limit_ms) noexcept { accept_limit_ms_.store_relaxed(limit_ms); }
@@ -149,6 +160,10 @@ private:
     // Tells what the context has collected for sinks, callbacks and the window. No drive is held.
     void tell(runtime::context& c) noexcept;
     [[nodiscard]] bool tell_one(runtime::context& c, runtime::engine::posting& p) noexcept;
+    void tell_queue(const runtime::queue_completion& q) noexcept;
+    // Those of the candidates that nobody else collects first; tells how many.
+    std::uint32_t collect_completions(runtime::context& c, std::uint32_t me, const completion_list& of,
+                                      std::uint32_t candidates) noexcept;
     void ask_again(runtime::context& c) noexcept;
     void count_refused() noexcept;
     void ask_again_soon() noexcept;

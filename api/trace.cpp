@@ -8,7 +8,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <new>
+#include <utility>
 
 #include "api/logical_unit.hpp"
 #include "api/process.hpp"
@@ -259,7 +261,9 @@ void call::end() noexcept {
     active_ = nullptr;
     line_of_text& line = r.line;
     const bool has_code = r.return_code != nullptr;
-    const std::int32_t code = has_code ? *r.return_code : 0;
+    // What answered 35 at queue level is somebody else's to write by now.
+    const bool over = std::exchange(logical_unit::this_thread().handed_over, false);
+    const std::int32_t code = over ? CM_OPERATION_INCOMPLETE : has_code ? *r.return_code : 0;
     if (r.given != nullptr && has_code && code == 0) r.id = conversation_id::from_bytes(r.given);
     add_time(line, r.begun_ns);
     line.add(r.name);
@@ -298,9 +302,22 @@ void call::end() noexcept {
     delete &r;
 }
 
+// In the order of runtime::verb.
+static constexpr const char* calls[] = {"-",      "cmaccp", "cmallc", "cmsend", "cmrcv",  "cmcfm",  "cmcfmd",
+                                        "cmdeal", "cmflus", "cmptr",  "cmrts",  "cmserr", "cmsndx", "cmrcvx"};
+static_assert(std::size(calls) == static_cast<std::size_t>(runtime::verb::receive_expedited) + 1);
+
+void told_slowly(const char* whom, const runtime::queue_completion& q) noexcept {
+    line_of_text line;
+    add_time(line, transport::now_ns());
+    line.add("tell ");
+    add_id(line, q.id);
+    line.format(" %s %s -> ", whom, calls[static_cast<std::size_t>(q.kind)]);
+    add_code(line, static_cast<std::int32_t>(q.code));
+    write(line);
+}
+
 void tell_slowly(const char* whom, const runtime::conversation* v) noexcept {
-    static constexpr const char* calls[] = {"-",      "cmaccp", "cmallc", "cmsend", "cmrcv", "cmcfm",
-                                            "cmcfmd", "cmdeal", "cmflus", "cmptr",  "cmrts", "cmserr"};
     line_of_text line;
     add_time(line, transport::now_ns());
     line.add("tell ");

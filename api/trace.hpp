@@ -15,6 +15,7 @@
 #include "runtime/atom.hpp"
 #include "runtime/conversation.hpp"
 #include "runtime/conversation_id.hpp"
+#include "runtime/queue_level.hpp"
 
 namespace colloquy::api {
 
@@ -110,6 +111,11 @@ private:
 void tell_slowly(const char* whom, const runtime::conversation* v) noexcept;
 inline void tell(const char* whom, const runtime::conversation* v) noexcept {
     if (on()) tell_slowly(whom, v);
+}
+// One at queue level, collected. Its outputs are the program's again.
+void told_slowly(const char* whom, const runtime::queue_completion& q) noexcept;
+inline void told(const char* whom, const runtime::queue_completion& q) noexcept {
+    if (on()) told_slowly(whom, q);
 }
 // It was not taken.
 void refused_slowly(const char* whom, const runtime::conversation& v) noexcept;

@@ -1,5 +1,5 @@
-// The calls of CPI-C 2.x that need what this library does not have: OSI TP, sync point, map names, and queues of a
-// conversation. They are here so that a program that mentions them links and can ask.
+// The calls of CPI-C 2.x that need what this library does not have: OSI TP, sync point, map names. They are here so that
+// a program that mentions them links and can ask.
 #include "api/entry.hpp"
 #include "api/trace.hpp"
 
@@ -134,26 +134,6 @@ CM_ENTRY cmrcvm(const void* conversation_ID, void* map_name, CM_MAP_NAME_LENGTH*
                 CM_RETURN_CODE* return_code) {
     unsupported("cmrcvm", conversation_ID, return_code, map_name, map_name_length, buffer, requested_length,
                 data_received, received_length, status_received, control_information_received);
-}
-
-CM_ENTRY cmsqpm(const void* conversation_ID, const CM_CONVERSATION_QUEUE* conversation_queue,
-                const CM_PROCESSING_MODE* processing_mode, const void* user_field, CM_OOID* OOID,
-                CM_RETURN_CODE* return_code) {
-    unsupported("cmsqpm", conversation_ID, return_code, conversation_queue, processing_mode, user_field, OOID);
-}
-CM_ENTRY cmsqcf(const void* conversation_ID, const CM_CONVERSATION_QUEUE* conversation_queue, void* callback_function,
-                const void* user_field, CM_RETURN_CODE* return_code) {
-    unsupported("cmsqcf", conversation_ID, return_code, conversation_queue, callback_function, user_field);
-}
-CM_ENTRY cmwcmp(const CM_OOID* OOID_list, const CM_OOID_LIST_COUNT* OOID_list_count, const CM_TIMEOUT* timeout,
-                CM_INT32* completed_op_index_list, CM_COMPLETED_OP_COUNT* completed_op_count, void* user_field_list,
-                CM_RETURN_CODE* return_code) {
-    const api::trace::call traced{"cmwcmp", nullptr, return_code};
-    if (return_code == nullptr) return;
-    const bool pointers_right = OOID_list != nullptr && OOID_list_count != nullptr && timeout != nullptr &&
-                                completed_op_index_list != nullptr && completed_op_count != nullptr &&
-                                user_field_list != nullptr;
-    api::answer(return_code, pointers_right ? rc::call_not_supported : rc::program_parameter_check);
 }
 
 }  // extern "C"

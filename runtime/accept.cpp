@@ -167,6 +167,7 @@ conversation* engine::wait_for_attach(context& c, conversation& v) noexcept {
         v.deadline.store_relaxed(v.op.deadline_ns);  // relaxed: whoever finds it takes the slot before it acts
         host_.deadline_set(c, v);
     }
+    if (v.op.channel == notify::queue_level) begin_at_queue_level(c, v, queue::main, v.op);
     const std::uint64_t id = v.id().value;
     std::uint64_t seen = 0;
     while (!v.word.leave(phase::pending, v.state, seen)) {

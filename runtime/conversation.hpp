@@ -42,9 +42,10 @@ enum class verb : std::uint8_t {
 
 // Who is told when an operation completes; fixed when the operation is issued.
 enum class notify : std::uint8_t {
-    caller,      // the thread that issued it is blocked on it
-    wait_queue,  // Wait_For_Conversation collects it; an event, if there is one, is signalled when it can
-    posted,      // the host passes it on: to a window, a sink or a callback
+    caller,       // the thread that issued it is blocked on it
+    wait_queue,   // Wait_For_Conversation collects it; an event, if there is one, is signalled when it can
+    posted,       // the host passes it on: to a window, a sink or a callback
+    queue_level,  // as its queue's setting says (queue_level.hpp)
 };
 
 // On which of a conversation's queues, as CPI-C 2 has them, an operation waits; one on each. The main one is the
@@ -88,7 +89,7 @@ struct characteristics {
     std::uint8_t sync_level : 2 = 0;               // 0 none, 1 confirm
     std::uint8_t deallocate_type : 2 = 0;          // 0 sync level, 1 flush, 2 confirm, 3 abend
     std::uint8_t prepare_to_receive_type : 2 = 0;  // 0 sync level, 1 flush, 2 confirm
-    std::uint8_t processing_mode : 1 = 0;          // 0 blocking, 1 non-blocking
+    std::uint8_t processing_mode : 2 = 0;          // 0 blocking, 1 non-blocking, 2 as each queue is set
     std::uint8_t send_type : 3 = 0;                // 0 buffer, 1 flush, 2 confirm, 3 prepare to receive, 4 deallocate
     std::uint8_t receive_type : 1 = 0;             // 0 and wait, 1 immediate
     std::uint8_t fill : 1 = 0;                     // 0 LL, 1 buffer
@@ -97,7 +98,8 @@ struct characteristics {
     std::uint8_t security_type : 2 = 1;            // 0 none, 1 same, 2 program
     std::uint8_t has_log_data : 1 = 0;             // the engine keeps a text for the next error report
 
-    std::uint8_t full_duplex : 1 = 0;  // 0 half duplex
+    std::uint8_t full_duplex : 1 = 0;         // 0 half duplex
+    std::uint8_t conversation_level : 1 = 0;  // was non-blocking as a whole: its queues cannot be set any more
 
     [[nodiscard]] bool basic() const noexcept { return conversation_type == 0; }
 };
@@ -116,7 +118,7 @@ struct exchange {
     std::uint8_t named : 1 = 0;          // accepted, and the attach brought a mode name or a user
     // Full duplex: the partner's direction has ended normally. Ours: we_ended.
     std::uint8_t peer_done : 1 = 0;
-    std::uint8_t expedited_unread : 1 = 0;   // ours is under way or not taken by the partner's program
+    std::uint8_t expedited_unread : 1 = 0;     // ours is under way or not taken by the partner's program
     std::uint8_t expedited_read_owed : 1 = 0;  // it was taken while nothing might be sent
     std::uint8_t expedited_waiting : 1 = 0;  // the partner's waits for our program
     std::uint8_t relayed : 1 = 0;            // by an attach manager; who the partner is stands in the particulars

@@ -37,6 +37,8 @@ engine::engine(const limits& bounds, std::string_view lu_name, std::uint64_t sal
       particulars_{bounds.conversations},
       log_data_{bounds.conversations},
       asides_{bounds.conversations},
+      settings_{std::size_t{bounds.conversations} * cpic_queues},
+      board_{completion_cells(bounds.conversations), completion_waiters},
       free_slots_{bounds.conversations, shards},
       inbound_{
           {bounds.inbound_cells(), bounds.inbound_blocks(), bounds.inbound_bulks()}, bounds.reservable_bytes(), shards},
@@ -94,6 +96,8 @@ void engine::retire(context& c, conversation& v) noexcept {
     counters_.add(counter::conversations_closed, 1, c.hint);
     if (v.attention != nullptr) host_.forget(v.attention);
     v.attention = nullptr;
+    if (v.chosen.processing_mode == 2) [[unlikely]]
+        forget_queues(v);
     const std::uint32_t index = v.index;
     if (!v.word.retire()) return;  // the last unpin does the rest
     release_arrivals(c, v);
@@ -422,9 +426,12 @@ return_code engine::issue(context& c, conversation& v, queue on, phase before) n
     counters_.add(counter::verbs, 1, c.hint);
     operation& op = op_on(v, on);
     bool ended = false;  // by what waits on another queue
+    bool begun = false;  // at queue level
     for (;;) {
         const step s = ended ? step::done(why_over(v)) : f.advance(op);
         if (!s.waits) {
+            if (begun) [[unlikely]]
+                withdraw_at_queue_level(c, v, on, op.kind);
             if (on == queue::main) settle_waitable(v);
             report_control_information(v, op);
             keep_fate(v, op, s.code);
@@ -437,10 +444,16 @@ return_code engine::issue(context& c, conversation& v, queue on, phase before) n
                 leave_idle(c, v);
             return s.code;
         }
+        if (op.channel == notify::queue_level) [[unlikely]] {
+            begun = true;
+            begin_at_queue_level(c, v, on, op);
+        }
         if (on != queue::main) {
+            const bool tells = op.channel != notify::caller;
             v.set_on(on, waits::pending);
             rearm(c, v, before == phase::pending);
             carry_on(c, v, before);
+            if (tells) host_.operation_outstanding();
             return return_code::operation_incomplete;
         }
         // Counted before it is published, so that its completion never finds a count of nothing.
@@ -519,6 +532,11 @@ void engine::finish_beside(context& c, conversation& v, queue on, return_code co
     op.result = code;
     v.set_on(on, waits::done);
     counters_.add(counter::completions, 1, c.hint);
+    if (op.channel == notify::queue_level) {
+        // Who collects it waits until the slot is let go.
+        finish_at_queue_level(c, setting_of(v, queue_of(v.chosen.full_duplex, on, op.kind)));
+        return;
+    }
     host_.wake(parking_on(v, on));
     if (!c.driving) host_.finished_elsewhere();
 }
@@ -611,6 +629,9 @@ void engine::complete(context& c, conversation& v, return_code code) noexcept {
     const notify channel = v.op.channel;
     void* const attention = v.attention;
     const std::uint32_t index = v.index;
+    queue_setting* const setting = channel == notify::queue_level
+                                       ? &setting_of(v, queue_of(v.chosen.full_duplex, queue::main, v.op.kind))
+                                       : nullptr;
     const bool signals = channel == notify::wait_queue && attention != nullptr && host_.hold_signal(attention);
     if (v.state == conversation_state::reset) {
         drop_attention(v);  // the record may never be collected
@@ -631,8 +652,9 @@ void engine::complete(context& c, conversation& v, return_code code) noexcept {
             if (c.completed == context::batch_max || c.signals == context::batch_max) flush(c);
             return;
         case notify::posted:
-            if (v.word.raise_listed(flag::posting)) list_posting(c, index);
+            if (v.word.raise_listed(flag::posting)) list_posting(c, index + 1);
             return;
+        case notify::queue_level: finish_at_queue_level(c, *setting); return;
     }
 }
 
@@ -755,9 +777,17 @@ engine::collect_result engine::collect_entry(context& c, std::uint64_t entry, co
 
 bool engine::next_posting(context& c, posting& out) noexcept {
     while (c.posted_first != 0) {
-        conversation& v = slots_[c.posted_first - 1];
-        c.posted_first = v.next_posted;
+        const std::uint32_t entry = c.posted_first;
+        c.posted_first = next_posting_of(entry);
         if (c.posted_first == 0) c.posted_last = 0;
+        out.of_queue = (entry & of_queue_bit) != 0;
+        if (out.of_queue) [[unlikely]] {
+            const std::int32_t number = settings_[entry & ~of_queue_bit].number;
+            board_.take(number);
+            out.from_queue = collect_at_queue_level(c, number);
+            return true;
+        }
+        conversation& v = slots_[entry - 1];
         // Lowered before the look, like `queued`: a completion after it makes an entry of its own.
         (void)v.word.lower(flag::posting);
         // Held as a deliverer holds it: a verb that comes right behind the notification waits for us to let go.
@@ -798,19 +828,19 @@ void engine::post_again(context& c, conversation_id id) noexcept {
            (word_bits::phase_of(w) == phase::claimed || word_bits::phase_of(w) == phase::delivering))
         w = v.word.load();
     if (!word_bits::is_life(w, id.generation()) || word_bits::phase_of(w) != phase::done) return;
-    if (v.word.raise_listed(flag::posting)) list_posting(c, id.slot());
+    if (v.word.raise_listed(flag::posting)) list_posting(c, id.slot() + 1);
 }
 
-// Who raised `posting` owns the link field until the flag is lowered.
-void engine::list_posting(context& c, std::uint32_t index) noexcept {
-    slots_[index].next_posted = 0;
-    (c.posted_last == 0 ? c.posted_first : slots_[c.posted_last - 1].next_posted) = index + 1;
-    c.posted_last = index + 1;
+// Who raised `posting` owns the link field until the flag is lowered; a setting's belongs to who finished the operation.
+void engine::list_posting(context& c, std::uint32_t entry) noexcept {
+    next_posting_of(entry) = 0;
+    (c.posted_last == 0 ? c.posted_first : next_posting_of(c.posted_last)) = entry;
+    c.posted_last = entry;
 }
 
 void engine::move_postings(context& from, context& to, engine& e) noexcept {
     if (from.posted_first == 0) return;
-    (to.posted_last == 0 ? to.posted_first : e.slots_[to.posted_last - 1].next_posted) = from.posted_first;
+    (to.posted_last == 0 ? to.posted_first : e.next_posting_of(to.posted_last)) = from.posted_first;
     to.posted_last = from.posted_last;
     from.posted_first = from.posted_last = 0;
 }

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "runtime/buffer_pool.hpp"
+#include "runtime/completion_board.hpp"
 #include "runtime/completion_queue.hpp"
 #include "runtime/context.hpp"
 #include "runtime/conversation.hpp"
@@ -20,6 +21,7 @@
 #include "runtime/limits.hpp"
 #include "runtime/partner.hpp"
 #include "runtime/peer_census.hpp"
+#include "runtime/queue_level.hpp"
 #include "runtime/return_code.hpp"
 #include "runtime/session.hpp"
 #include "runtime/tp_registry.hpp"
@@ -192,10 +194,13 @@ public:
         return take_entry(entry) ? collect_entry(c, entry, out, false) : collect_result::none;
     }
     // One completion to be posted: taken from the context's list and kept from everybody until posted() or refused().
+    // One of a queue that has a callback is collected already, and cannot be refused.
     struct posting {
         conversation* slot = nullptr;
         collected what;
         void* attention = nullptr;
+        bool of_queue = false;
+        queue_completion from_queue;
     };
     // False: the list is empty. Stale entries are passed over. Without a drive token held.
     [[nodiscard]] bool next_posting(context& c, posting& out) noexcept;
@@ -207,6 +212,39 @@ public:
     // Its target is gone: Wait_For_Conversation may collect it instead.
     void to_wait_queue(context& c, posting& p) noexcept;
     static void move_postings(context& from, context& to, engine& e) noexcept;
+
+    // --- queue level (queue_level.cpp) -------------------------------------------------------------------------------
+    // Where threads wait for operations by their OOIDs.
+    [[nodiscard]] completion_board<>& board() noexcept { return board_; }
+    [[nodiscard]] queue_setting& setting_of(const conversation& v, cpic_queue q) noexcept {
+        return settings_[std::size_t{v.index} * cpic_queues + static_cast<unsigned>(q)];
+    }
+    // What an operation reports by that is about to be issued there; the owner's. Takes context::answer_to if its end
+    // is to be written there.
+    [[nodiscard]] notify channel_on(context& c, conversation& v, queue on, verb kind) noexcept;
+    // A queue that only a conversation of its send-receive mode has was set.
+    [[nodiscard]] bool any_queue_of_mode_set(const conversation& v) noexcept {
+        return v.chosen.processing_mode == 2 &&
+               (setting_of(v, cpic_queue::send).number != 0 || setting_of(v, cpic_queue::receive).number != 0 ||
+                setting_of(v, cpic_queue::send_receive).number != 0);
+    }
+    // The operation is about to wait there, if its channel is queue_level; the owner's.
+    void begin_at_queue_level(context& c, conversation& v, queue on, const operation& op) noexcept;
+    // Of a number that the caller alone has collected from the board: writes its return code, and the queue is free.
+    [[nodiscard]] queue_completion collect_at_queue_level(context& c, std::int32_t number) noexcept;
+    [[nodiscard]] auto waker() noexcept {
+        return [this](spot<>& where) { host_.wake(where); };
+    }
+    // Waiters were told something by a thread that may not drive.
+    void told_elsewhere(const context& c) noexcept {
+        if (!c.driving) host_.finished_elsewhere();
+    }
+    static constexpr std::uint32_t completion_cells(std::uint32_t conversations) noexcept {
+        std::uint32_t n = 64;
+        while (n < 8 * conversations) n *= 2;
+        return n;
+    }
+    static constexpr std::uint32_t completion_waiters = 1'024;
 
     // What operations of conversations without attention report by.
     void set_default_channel(notify n) noexcept { default_channel_.store_release(n); }
@@ -283,7 +321,16 @@ private:
     [[nodiscard]] wire::reason leave_on_pile(context& c, conversation& v, std::uint64_t generation,
                                              wire::frame_type type, std::span<const std::byte> payload) noexcept;
     void tell_caller(context& c, conversation& v, std::uint64_t seen) noexcept;
-    void list_posting(context& c, std::uint32_t index) noexcept;
+    void list_posting(context& c, std::uint32_t entry) noexcept;
+    // An entry in a list of postings: a slot's index + 1, or with this bit a setting's.
+    static constexpr std::uint32_t of_queue_bit = 1U << 31;
+    [[nodiscard]] std::uint32_t& next_posting_of(std::uint32_t entry) noexcept {
+        return (entry & of_queue_bit) != 0 ? settings_[entry & ~of_queue_bit].next_posted
+                                           : slots_[entry - 1].next_posted;
+    }
+    void withdraw_at_queue_level(context& c, conversation& v, queue on, verb kind) noexcept;
+    void finish_at_queue_level(context& c, queue_setting& s) noexcept;
+    void forget_queues(conversation& v) noexcept;
     void drop_attention(conversation& v) noexcept;
     void carry_on(context& c, conversation& v, phase before) noexcept;
     void let_go(context& c, conversation& v) noexcept;
@@ -309,6 +356,8 @@ private:
     lazy_array<particulars> particulars_;
     lazy_array<log_data> log_data_;
     lazy_array<aside> asides_;
+    lazy_array<queue_setting> settings_;
+    completion_board<> board_;
     index_pool<> free_slots_;
     buffer_pool<> inbound_;
     buffer_pool<> outbound_;

@@ -83,9 +83,6 @@ conversation* claim_beside_receive(engine& e, context& c, conversation_id id, ph
         conversation* v = claim(e, id, refused);
         if (v != nullptr || refused != rc::operation_not_accepted) return v;
         v = e.find(id);
-        const std::uint64_t seen = v->word.load();
-        // What is done waits to be collected, and is nobody's business here unless other queues go on meanwhile.
-        if (word_bits::phase_of(seen) == phase::done && !is_duplex(word_bits::state_of(seen))) return nullptr;
         switch (v->word.own(id.generation(), before)) {
             case state_word<>::own_result::stale: refused = rc::program_parameter_check; return nullptr;
             case state_word<>::own_result::busy: {
@@ -96,9 +93,11 @@ conversation* claim_beside_receive(engine& e, context& c, conversation_id id, ph
             }
             case state_word<>::own_result::owned: break;
         }
+        // What is done waits to be collected, and is nobody's business here unless other queues go on meanwhile.
         const bool receiving = v->op.kind == verb::receive && v->op.channel != notify::caller;
-        if (before == phase::idle || (before == phase::pending && (receiving || v->chosen.full_duplex)) ||
-            (before == phase::done && v->chosen.full_duplex && v->state != state::reset))
+        const bool queues = v->chosen.full_duplex || v->chosen.processing_mode == 2;
+        if (before == phase::idle || (before == phase::pending && (receiving || queues)) ||
+            (before == phase::done && queues && v->state != state::reset))
             return v;
         e.put_back(c, *v, before);
         return nullptr;
@@ -113,7 +112,7 @@ conversation* claim_to_send(engine& e, context& c, conversation_id id, queue& on
     if (v == nullptr || !is_duplex(word_bits::state_of(v->word.load()))) return claim(e, id, refused);
     on = queue::send;
     conversation* const owned = claim_queue(e, c, id, on, before, refused);
-    if (owned == nullptr || owned->chosen.processing_mode == 0) return owned;
+    if (owned == nullptr || owned->chosen.processing_mode != 1) return owned;
     // An attach found it in nonblocking mode, where its calls are one at a time.
     on = queue::main;
     if (before == phase::idle) return owned;
@@ -137,7 +136,7 @@ struct claimed {
         operation& op = e.op_on(v, on);
         op = {};
         op.kind = kind;
-        op.channel = v.chosen.processing_mode == 1 ? e.channel_for(v) : notify::caller;
+        op.channel = v.chosen.processing_mode == 0 ? notify::caller : e.channel_on(c, v, on, kind);
         if (v.time_limit_ms != 0) op.deadline_ns = c.now_ns() + v.time_limit_ms * std::uint64_t{1'000'000};
         op.id_memory = id_memory;
         op.appended = true;  // Send_Data alone has data to add
@@ -166,6 +165,8 @@ struct claimed {
     // In SEND, and a basic conversation's last logical record is complete.
     [[nodiscard]] bool may_end_turn() const { return may_send() && v.spoken.at_boundary(); }
     [[nodiscard]] bool in_send() const { return v.state == state::send || v.state == state::send_pending; }
+    // At queue level the main operation's queue takes no second call, whatever it waits for.
+    [[nodiscard]] bool queue_busy() const { return v.chosen.processing_mode == 2 && before != phase::idle; }
     // Calls that only make sense where there are turns are refused as bad parameters elsewhere.
     [[nodiscard]] rc refusal(rc code) const { return is_duplex(v.state) ? rc::program_parameter_check : code; }
 };
@@ -463,6 +464,7 @@ outcome deallocate(engine& e, context& c, conversation_id id, void* id_memory) n
         v = claim_beside_receive(e, c, id, before, refused);
     if (v == nullptr) return just(refused);
     claimed k{e, c, *v, queue::main, before};
+    if (k.queue_busy()) return k.leave(rc::operation_not_accepted);
     const bool abend = v->chosen.deallocate_type == 3;
     if (before != phase::idle) {
         if (!abend) return k.leave(rc::program_state_check);
@@ -487,6 +489,7 @@ outcome send_error(engine& e, context& c, conversation_id id, std::int32_t* requ
         v = claim_beside_receive(e, c, id, before, refused);
     if (v == nullptr) return just(refused);
     claimed k{e, c, *v, on, before};
+    if (on == queue::main && k.queue_busy()) return k.leave(rc::operation_not_accepted);
     switch (v->state) {
         case state::initialize:
         case state::initialize_incoming:
@@ -579,6 +582,8 @@ outcome request_to_send(engine& e, context& c, conversation_id id) noexcept {
     const bool legal =
         v->state != state::initialize && v->state != state::initialize_incoming && v->state != state::reset;
     if (!legal || is_duplex(v->state)) return k.leave(k.refusal(rc::program_state_check));
+    if (v->chosen.processing_mode == 2 && v->on(queue::expedited_send) != waits::nothing)
+        return k.leave(rc::operation_not_accepted);
     flow{e, c, *v}.signal();
     return k.leave(rc::ok);
 }
@@ -589,6 +594,8 @@ outcome test_request_to_send_received(engine& e, context& c, conversation_id id,
     conversation* v = claim_beside_receive(e, c, id, before, refused);
     if (v == nullptr) return just(refused);
     claimed k{e, c, *v, queue::main, before};
+    const bool beside_receive = before == phase::pending && v->op.kind == verb::receive;
+    if (k.queue_busy() && !beside_receive && !is_duplex(v->state)) return k.leave(rc::operation_not_accepted);
     if (v->state != state::receive && !k.in_send()) return k.leave(k.refusal(rc::program_state_check));
     if (received == nullptr) return k.leave(rc::program_parameter_check);
     *received = engine::control_information(*v);
@@ -733,6 +740,8 @@ outcome set_attention(engine& e, context& c, conversation_id id, void*& attentio
     rc refused{};
     conversation* v = claim(e, id, refused);
     if (v == nullptr) return just(refused);
+    // What its queues report by is said for each of them.
+    if (v->chosen.processing_mode == 2) return claimed{e, c, *v}.leave(rc::program_state_check);
     void* const before = v->attention;
     v->attention = attention;
     attention = before;
@@ -805,12 +814,22 @@ outcome set(engine& e, context& c, conversation_id id, characteristic which, std
         const bool busy = refused == rc::operation_not_accepted && which == characteristic::processing_mode;
         return just(busy ? rc::program_state_check : refused);
     }
-    if ((before != phase::idle || v->any_beside()) && which == characteristic::processing_mode) {
+    characteristics& k = v->chosen;
+    if (which == characteristic::processing_mode &&
+        (before != phase::idle || v->any_beside() || k.processing_mode == 2)) {
         e.put_back(c, *v, before);
         return just(rc::program_state_check);
     }
-    characteristics& k = v->chosen;
     const bool initialize_only = which <= characteristic::security_type || which == characteristic::send_receive_mode;
+    if (k.processing_mode == 2) {
+        // Each belongs to a queue, and that one must be free.
+        const bool sends = which == characteristic::send_type || which == characteristic::deallocate_type;
+        const queue on = k.full_duplex && sends ? queue::send : queue::main;
+        if (on == queue::main ? before != phase::idle : v->on(on) != waits::nothing) {
+            e.put_back(c, *v, before);
+            return just(rc::operation_not_accepted);
+        }
+    }
     const bool after_accept = which == characteristic::deallocate_type || which == characteristic::send_type ||
                               which == characteristic::prepare_to_receive_type;
     rc code = rc::ok;
@@ -872,8 +891,10 @@ outcome set(engine& e, context& c, conversation_id id, characteristic which, std
                 // Its operations are two at least; a mode for all of them cannot say which one has finished.
                 if (within(1) && value == 1 && k.full_duplex)
                     code = rc::program_parameter_check;
-                else if (code == rc::ok)
+                else if (code == rc::ok) {
                     k.processing_mode = u & 1;
+                    k.conversation_level |= u & 1;
+                }
                 break;
             case characteristic::receive_type:
                 if (within(1)) k.receive_type = u & 1;
@@ -887,6 +908,8 @@ outcome set(engine& e, context& c, conversation_id id, characteristic which, std
             case characteristic::send_receive_mode:
                 if (within(1) && value == 1 &&
                     (k.sync_level != 0 || k.send_type == 2 || k.send_type == 3 || k.processing_mode == 1))
+                    code = rc::program_parameter_check;
+                else if (code == rc::ok && value != k.full_duplex && e.any_queue_of_mode_set(*v))
                     code = rc::program_parameter_check;
                 else if (code == rc::ok)
                     k.full_duplex = u & 1;
@@ -902,6 +925,11 @@ outcome set_log_data(engine& e, context& c, conversation_id id, const void* text
     phase before{};
     conversation* v = claim_beside_receive(e, c, id, before, refused);
     if (v == nullptr) return just(refused);
+    const bool busy = v->chosen.full_duplex ? v->on(queue::send) != waits::nothing : before != phase::idle;
+    if (v->chosen.processing_mode == 2 && busy) {
+        e.put_back(c, *v, before);
+        return just(rc::operation_not_accepted);
+    }
     rc code = rc::program_parameter_check;
     if (v->chosen.basic() && v->state != state::reset && length >= 0 &&
         length <= static_cast<std::int32_t>(wire::log_data_size_max) && (text != nullptr || length == 0)) {
@@ -924,6 +952,7 @@ outcome set_name(engine& e, context& c, conversation_id id, name_of which, const
     conversation* v = claim_beside_receive(e, c, id, before, refused);
     if (v == nullptr) return just(refused);
     claimed k{e, c, *v, queue::main, before};
+    if (k.queue_busy() && !is_duplex(v->state)) return k.leave(rc::operation_not_accepted);
     if (v->state != state::initialize) return k.leave(rc::program_state_check);
     const auto fits = [&](std::int32_t least, std::int32_t most) {
         return length >= least && length <= most && (text != nullptr || length == 0);

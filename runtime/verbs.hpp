@@ -91,6 +91,22 @@ outcome extract_attention(engine& e, context& c, conversation_id id, void (*look
                           void* arg) noexcept;
 // No attach can come any more: every Accept_Conversation and Accept_Incoming that waits ends with 25.
 void end_accepts(engine& e, context& c) noexcept;
+
+// How operations on one of a conversation's queues report from now on; the first such call puts it at queue level for
+// good.
+struct queue_request {
+    queue_mode mode = queue_mode::blocks;
+    const void* user_field = nullptr;  // 8 bytes; null: as it was
+    void (*function)() = nullptr;
+    void* user = nullptr;
+    std::int32_t* number = nullptr;  // receives the OOID
+};
+// `which` as CPI-C numbers queues. 24: unknown, or none of this conversation's. 25: another level was chosen, or an
+// event or sink hangs on it; its state; an operation on that queue is not finished and collected. 20: no OOID is left.
+outcome set_queue(engine& e, context& c, conversation_id id, std::int32_t which, const queue_request& r) noexcept;
+// A call of that kind would block its caller if it had to wait.
+[[nodiscard]] bool would_block(engine& e, context& c, conversation_id id, verb kind) noexcept;
+
 // Every conversation ends abnormally, as when a program leaves without Deallocate (17 at the partners).
 void end_all(engine& e, context& c) noexcept;
 

@@ -118,7 +118,7 @@ typedef void(COLLOQUY_CALL* clq_callback)(void* user, const clq_completion* comp
 /*
  * Registers one for a conversation, or with conversation_ID NULL for all that have none of their own, and for
  * Accept_Conversation. It replaces what was there, an event too; NULL takes it away. return_code: 0; 24 unknown
- * conversation;
+ * conversation; 25 it is at queue level;
  * 37 a call on the conversation is incomplete; 20 no memory. `user` is handed back and must live until the
  * registration is replaced or
  * the conversation has ended, and a completion that was on its way then has arrived.
@@ -127,6 +127,48 @@ COLLOQUY_API void COLLOQUY_CALL clq_set_sink(const void* conversation_ID, clq_si
                                              CM_INT32* return_code);
 COLLOQUY_API void COLLOQUY_CALL clq_set_callback(const void* conversation_ID, clq_callback callback, void* user,
                                                  CM_INT32* return_code);
+
+/*
+ * ---- at queue level ----
+ *
+ * A conversation has queues (CM_INITIALIZATION_QUEUE, CM_SEND_RECEIVE_QUEUE, ...): one call at a time on each, whatever
+ * the others do. Set_Queue_Processing_Mode, Set_Queue_Callback_Function and clq_set_queue_callback choose for a queue
+ * whether its calls block, which they do until one of these was called, and else who is told that one has completed.
+ * The last setting holds. A conversation that has any is at queue level for good: cmspm, events and sinks of the
+ * conversation answer 25 from then on, cmwait and cmchck know nothing of its calls, and the process's sink and window
+ * do not either.
+ */
+
+/*
+ * What Set_Queue_Callback_Function takes: called as a clq_callback is, with the 8 bytes of the queue's user field, the
+ * call_ID of the call that has completed (1 for cmacci, 34 for cmrcv, ...) and its return code, which stands in the
+ * call's own variable, too. All three may be read until it returns.
+ */
+typedef void(COLLOQUY_CALL* clq_queue_function)(void* user_field, const CM_INT32* call_ID,
+                                                const CM_INT32* return_code);
+
+/*
+ * Calls on this queue (a CM_..._QUEUE) do not block from now on: one that answers 35 completes exactly once, by
+ * callback(user, completion). The queue is free for its next call then, and all outputs are written.
+ *
+ * completion->id_memory is the pointer to the ID that was passed to the very call that has completed. Give each call a
+ * copy of the ID of its own, and the pointer tells which one it is. The variable for the return code is written when
+ * the call returns and never later; it may stand on the stack. Outputs and buffers must live until the callback.
+ *
+ * The callback may run on another thread before the call that answered 35 has returned: touch nothing of the call's
+ * memory after that but the variable for its return code. It runs as every clq_callback does: never inside another
+ * callback of its thread, never while a link is driven, and may issue calls on any queue that does not block.
+ *
+ * Legal as for Set_Queue_Processing_Mode: the initialization queue, for Allocate and Accept_Incoming, in INITIALIZE and
+ * INITIALIZE_INCOMING; the others in every state but INITIALIZE_INCOMING. NULL: the queue blocks again.
+ * Cancel_Conversation, the end of the conversation, a lost link and clq_stop complete what is incomplete on each queue,
+ * each once, with the code that says why (17 for Cancel and clq_stop).
+ *
+ * return_code: 0; 24 unknown conversation, or none of its queues; 25 a call on that queue is incomplete, the state, or
+ * cmspm, an event or a sink has chosen another level; 20 every OOID is in use.
+ */
+COLLOQUY_API void COLLOQUY_CALL clq_set_queue_callback(const void* conversation_ID, CM_INT32 queue,
+                                                       clq_callback callback, void* user, CM_INT32* return_code);
 
 /*
  * How long each later call on this conversation may take, in milliseconds; 0, the default: as long as it takes. A

@@ -75,9 +75,6 @@ void refuse_everything(const void* id) {
     refused("cmemid", cmemid, id);
     refused("cmsndm", cmsndm, id);
     refused("cmrcvm", cmrcvm, id);
-    refused("cmsqpm", cmsqpm, id);
-    refused("cmsqcf", cmsqcf, id);
-    refused("cmwcmp", cmwcmp, nullptr);
 }
 
 }  // namespace

@@ -45,7 +45,8 @@ struct entry {
     std::function<void(stage&, CM_INT32 value)> each{};  // after it
     CM_INT32 nobody = CM_PROGRAM_PARAMETER_CHECK;        // the code for identifications of nobody
     bool supported = true;
-    bool basic = false;  // belongs to basic conversations
+    bool basic = false;   // belongs to basic conversations
+    bool queues = false;  // puts the conversation at queue level
 };
 
 // The call with its parameters in a row; the last is the return code.
@@ -162,9 +163,6 @@ std::vector<entry> all_entries() {
         without_support("cmemid", cmemid, {id_in(), room(64), out(), room(64), out(), out()}),
         without_support("cmsndm", cmsndm, {id_in(), text(), out(), text(), out(), out()}),
         without_support("cmrcvm", cmrcvm, {id_in(), room(64), out(), room(64), out(), out(), out(), out(), out()}),
-        without_support("cmsqpm", cmsqpm, {id_in(), out(), out(), text(), out()}),
-        without_support("cmsqcf", cmsqcf, {id_in(), out(), room(64), text()}),
-        without_support("cmwcmp", cmwcmp, {out(), out(), out(), out(), out(), room(64)}),
     };
     const auto add = [&](entry e) -> entry& { return all.emplace_back(std::move(e)); };
     // One is under way at a time: the partner takes each before the next.
@@ -188,6 +186,24 @@ std::vector<entry> all_entries() {
     add(plain("cmwait", cmwait, {room(8), out()}, 0)).good = {CM_PROGRAM_STATE_CHECK};
     add(plain("cmchck", cmchck, {room(8), out()}, 0)).good = {CM_PROGRAM_STATE_CHECK};
     add(plain("cmsct", cmsct, {id_in(), number(0, 1)}, initialized));
+    // The queues block again afterwards, for what follows.
+    const auto block_again = [](stage& s, CM_INT32) {
+        for (const CM_INT32 queue : {CM_SEND_RECEIVE_QUEUE, CM_EXPEDITED_SEND_QUEUE, CM_EXPEDITED_RECEIVE_QUEUE}) {
+            const CM_INT32 mode = CM_BLOCKING;
+            CM_INT32 number = 0, rc = -1;
+            cmsqpm(s.x.id.data(), &queue, &mode, "8 bytes.", &number, &rc);
+            need(rc, CM_OK, "Set_Queue_Processing_Mode");
+        }
+    };
+    for (entry e : {plain("cmsqpm", cmsqpm, {id_in(), number(3, 5), number(0, 1), text("8 bytes."), out()}, sends),
+                    plain("cmsqcf", cmsqcf, {id_in(), number(3, 5), room(64), text("8 bytes.")}, sends)}) {
+        e.queues = true;
+        e.each = block_again;
+        add(std::move(e));
+    }
+    // No OOID is zero.
+    add(plain("cmwcmp", cmwcmp, {out(), length(1, 1'000, 4), length(-1, 0, 0), out(), out(), room(64)}, 0)).good = {
+        CM_PROGRAM_PARAMETER_CHECK};
     static constexpr std::pair<const char*, name_setter> secrets[]{
         {"cmscsu", cmscsu}, {"xcscsu", xcscsu}, {"cmscsp", cmscsp}, {"xcscsp", xcscsp}};
     // Full duplex goes with sync level CM_NONE alone.
@@ -282,6 +298,7 @@ public:
 
     void check(const entry& e, counts& n, std::vector<std::string>& failures) {
         stage_.basic = e.basic;
+        if (e.queues && how_.non_blocking) return;  // the stage has chosen the other level
         for (const bool allocates : {true, false}) {
             stage_.x_allocates = allocates;
             if (!allocates && (e.state == 0 || e.state == initialized)) continue;
@@ -404,7 +421,7 @@ private:
     void wrong_state(const entry& e, counts& n, std::vector<std::string>& failures) {
         const bool any_state = e.name == "cmspm" || e.name == "cmsdt" || e.name == "cmsed" || e.name == "cmsptr" ||
                                e.name == "cmsrt" || e.name == "cmsst" || e.name == "cmsf" || e.name == "cmsld" ||
-                               e.name == "cmesi";
+                               e.name == "cmesi" || e.queues;
         if (any_state) return;
         stage_.bring(e.state == initialized ? sends : initialized, CM_CONFIRM);
         const CM_INT32 state = stage_.x.state();
