@@ -257,13 +257,13 @@ CM_ENTRY cmsend(const void* conversation_ID, const void* buffer, const CM_INT32*
     call traced{"cmsend", conversation_ID, return_code};
     traced.in("length", send_length).sent(buffer, send_length);
     traced.out("request_to_send_received", request_to_send_received);
-    const rc code = with_operation(conversation_ID, return_code, runtime::verb::send_data,
-                                   [&](logical_unit& u, runtime::context& c, conversation_id id) {
-                                       // A null pointer is refused after the state is known to be right, as any other bad parameter.
-                                       const std::int32_t length = send_length == nullptr ? -1 : *send_length;
-                                       return runtime::send_data(u.engine(), c, id, buffer, length,
-                                                                 request_to_send_received, memory_of(conversation_ID));
-                                   });
+    // A null pointer is refused after the state is known to be right, as any other bad parameter.
+    const std::int32_t length = send_length == nullptr ? -1 : *send_length;
+    const auto send = [&](logical_unit& u, runtime::context& c, conversation_id id) {
+        return runtime::send_data(u.engine(), c, id, buffer, length, request_to_send_received,
+                                  memory_of(conversation_ID));
+    };
+    const rc code = with_operation(conversation_ID, return_code, runtime::verb::send_data, send);
     if (code == rc::program_parameter_check && conversation_ID != nullptr) [[unlikely]]
         if (send_length == nullptr || *send_length < 0 || *send_length > data_length_max)
             api::secondary::wrong_argument("send_length", send_length, 0, data_length_max);
@@ -276,14 +276,13 @@ CM_ENTRY cmrcv(const void* conversation_ID, void* buffer, const CM_INT32* reques
     traced.in("requested_length", requested_length).out("data_received", data_received);
     traced.out("status_received", status_received).out("request_to_send_received", request_to_send_received);
     traced.received(buffer, received_length, data_received);
-    const rc code = with_operation(conversation_ID, return_code, runtime::verb::receive,
-                                   [&](logical_unit& u, runtime::context& c, conversation_id id) {
-                                       const runtime::receive_request request{
-                                           buffer,          requested_length == nullptr ? -1 : *requested_length,
+    const runtime::receive_request request{buffer,          requested_length == nullptr ? -1 : *requested_length,
                                            data_received,   received_length,
                                            status_received, request_to_send_received};
-                                       return runtime::receive(u.engine(), c, id, request, memory_of(conversation_ID));
-                                   });
+    const auto receive = [&](logical_unit& u, runtime::context& c, conversation_id id) {
+        return runtime::receive(u.engine(), c, id, request, memory_of(conversation_ID));
+    };
+    const rc code = with_operation(conversation_ID, return_code, runtime::verb::receive, receive);
     if (code == rc::program_parameter_check && conversation_ID != nullptr) [[unlikely]]
         if (requested_length == nullptr || *requested_length < 0 || *requested_length > data_length_max)
             api::secondary::wrong_argument("requested_length", requested_length, 0, data_length_max);

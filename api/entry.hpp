@@ -30,8 +30,8 @@ inline void answer(CM_INT32* return_code, runtime::conversation_id id, runtime::
     *return_code = static_cast<CM_INT32>(code);
 }
 
-// Runs `verb(unit, context, id)` for a call that names a conversation. What the call has answered; after 35 the variable
-// for it may be somebody else's. ok where there is none.
+// Runs `verb(unit, context, id)` for a call that names a conversation. Gives what the call has answered: after 35 the
+// variable for it may be somebody else's. ok where there is none.
 template <class Verb>
 runtime::return_code with_conversation(const void* conversation_id_bytes, CM_INT32* return_code, Verb&& verb,
                                        const char* entry = __builtin_FUNCTION()) noexcept {

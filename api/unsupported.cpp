@@ -1,5 +1,5 @@
-// The calls of CPI-C 2.x that need what this library does not have: OSI TP, sync point, map names. They are here so that
-// a program that mentions them links and can ask.
+// The calls of CPI-C 2.x that need what this library does not have: OSI TP, sync point, map names. They are here so
+// that a program that mentions them links and can ask.
 #include "api/entry.hpp"
 #include "api/trace.hpp"
 

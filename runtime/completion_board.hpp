@@ -6,8 +6,8 @@
 // it on the pile of the waiter whose mark it bears, so that a wake-up costs what has finished, not what is waited for.
 //
 // When to use: Wait_For_Completion. When not: where any completion will do (completion_queue.hpp).
-// Guarantees: each finish is collected exactly once; a waiter whose list holds something finished does not sleep, unless
-//   another waiter that holds the mark is awake for it.
+// Guarantees: each finish is collected exactly once; a waiter whose list holds something finished does not sleep,
+//   unless another waiter that holds the mark is awake for it.
 // Invariant: for each cell in the list of a waiter W that is inside and has looked, the cell bears W's mark; or that of
 //   another waiter that is inside and `contested`; or W is told to look again.
 //   Marks are hints: they outlive the wait, so that the next one over the same list changes nothing.

@@ -25,8 +25,8 @@ struct context {
     // Of a batch that Wait_For_Completion has returned, those whose answers may be written later.
     std::uint32_t batch_left = 0;
 
-    // Where the call that is being carried out will answer. Null: an operation at queue level has it now, and its end is
-    // written there, so that the call itself must not touch it any more.
+    // Where the call that is being carried out will answer. Null: an operation at queue level has it now, and its end
+    // is written there, so that the call itself must not touch it any more.
     std::int32_t* answer_to = nullptr;
 
     // The time for deadlines, given by the host; only called for conversations that have one.

@@ -831,7 +831,8 @@ void engine::post_again(context& c, conversation_id id) noexcept {
     if (v.word.raise_listed(flag::posting)) list_posting(c, id.slot() + 1);
 }
 
-// Who raised `posting` owns the link field until the flag is lowered; a setting's belongs to who finished the operation.
+// Who raised `posting` owns the link field until the flag is lowered; a setting's belongs to who finished the
+// operation.
 void engine::list_posting(context& c, std::uint32_t entry) noexcept {
     next_posting_of(entry) = 0;
     (c.posted_last == 0 ? c.posted_first : next_posting_of(c.posted_last)) = entry;
