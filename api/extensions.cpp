@@ -86,7 +86,7 @@ struct plan_part {
     const char* note;
 };
 
-std::array<plan_part, 13> plan_of(const runtime::limits& l) {
+std::array<plan_part, 15> plan_of(const runtime::limits& l) {
     using namespace runtime;
     const auto n = [](std::uint64_t v) { return static_cast<unsigned long long>(v); };
     constexpr unsigned long long index_link = 8;  // of a free list
@@ -94,6 +94,9 @@ std::array<plan_part, 13> plan_of(const runtime::limits& l) {
         {"conversation slots", n(l.conversations), sizeof(conversation), "touched when first used"},
         {"conversation names", n(l.conversations), sizeof(particulars), "touched by the side that allocates"},
         {"queues beside the main one", n(l.conversations), sizeof(aside), "touched by full duplex and expedited data"},
+        {"queue settings", n(l.conversations) * cpic_queues, sizeof(queue_setting), "touched at queue level"},
+        {"queue cells", n(engine::completion_cells(l.conversations)), completion_board<>::cell_bytes,
+         "touched at queue level"},
         {"log data", n(l.conversations), sizeof(log_data), "touched by Set_Log_Data"},
         {"slot free list", n(l.conversations), index_link, ""},
         {"wait queue", n(l.conversations), 16, "one entry a conversation"},

@@ -84,7 +84,7 @@ CM_ENTRY cmwcmp(const CM_OOID* OOID_list, const CM_OOID_LIST_COUNT* OOID_list_co
     const bool right = OOID_list != nullptr && OOID_list_count != nullptr && timeout != nullptr &&
                        completed_op_index_list != nullptr && completed_op_count != nullptr &&
                        user_field_list != nullptr && *OOID_list_count > 0 && *timeout >= -1;
-    logical_unit* const u = api::collecting_unit();
+    const api::held_unit u = api::collecting_unit();
     if (!right || u == nullptr) {
         api::answer(return_code, rc::program_parameter_check);  // where nothing runs no OOID is alive
         return;

@@ -35,6 +35,7 @@ class completion_board {
 public:
     static constexpr std::int32_t number_max = 0x7FFF'FFFF;
     static constexpr std::uint32_t waiters_max = 0xFFFF;
+    static constexpr std::uint32_t cell_bytes = 20;
 
     // `cells` is a power of two; `waiters` may be inside at a time.
     completion_board(std::uint32_t cells, std::uint32_t waiters)
@@ -201,16 +202,18 @@ public:
                 const std::uint32_t whose = mark_of(w);
                 if (whose == me) {
                     note_place(cell, list, i);
-                } else {
-                    if (whose != 0 && (whose == respected || raise(whose, contested))) {
+                } else if (whose == 0 || whose != respected) {
+                    if (whose != 0 && raise(whose, contested)) {
+                        // From here on we are told of what befalls its marks; what did before is seen by another look.
                         respected = whose;
-                    } else {
-                        places_[cell].store_relaxed(i);  // relaxed: a hint, compared with the list
-                        // release[board-mark], acquire[board-finish] when it has finished meanwhile
-                        if (!words_[cell].cas_acq_rel(w, with_mark(w, me))) continue;
-                        if (whose != 0 && robbed != 0 && robbed != whose) (void)tell_again(robbed, wake);
-                        if (whose != 0) robbed = whose;
+                        w = words_[cell].load_acquire();
+                        continue;
                     }
+                    places_[cell].store_relaxed(i);  // relaxed: a hint, compared with the list
+                    // release[board-mark], acquire[board-finish] when it has finished meanwhile
+                    if (!words_[cell].cas_acq_rel(w, with_mark(w, me))) continue;
+                    if (whose != 0 && robbed != 0 && robbed != whose) (void)tell_again(robbed, wake);
+                    if (whose != 0) robbed = whose;
                 }
                 if (waited_for && state_of(w) == state::pending) ++result.pending;
                 break;

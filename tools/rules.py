@@ -19,7 +19,8 @@ ALSO = re.compile(r"\(([AX]\d+(?:, [AX]\d+)*)\)")
 SECTIONS = {
     "1": "The life of a non-blocking call", "2": "Who is told",
     "3": "Wait_For_Conversation", "4": "Accept_Conversation",
-    "5": "Blocking hooks", "6": "Buffers and pointers", "7": "What meets what", "9": "Check_For_Completion",
+    "5": "Blocking hooks", "6": "Buffers and pointers", "7": "What meets what", "8": "Queue level",
+    "9": "Check_For_Completion",
     "A": "Rulings where the documents are silent or disagree", "X": "What Colloquy adds",
 }
 

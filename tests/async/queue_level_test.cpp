@@ -139,7 +139,7 @@ unsigned conversations() {
 }  // namespace
 
 TEST_SUITE("async") {
-    TEST_CASE("queue 8.1: what answers 35 completes with its return code, its user field and its place in the list") {
+    TEST_CASE("async 8.1: what answers 35 completes with its return code, its user field and its place in the list") {
         const running_unit unit;
         pair_of_ends e;
         const CM_OOID number = open_queue(e.far, CM_SEND_RECEIVE_QUEUE, "the user");
@@ -187,7 +187,7 @@ TEST_SUITE("async") {
         CHECK(running_unit::conversations_open() == 0);
     }
 
-    TEST_CASE("queue 8.2: the queues of a full-duplex conversation go on beside each other, one operation each") {
+    TEST_CASE("async 8.2: the queues of a full-duplex conversation go on beside each other, one operation each") {
         for (const unsigned reactors : {0U, 1U}) {
             clq_options o = listening_options();
             o.reactors = reactors;
@@ -250,7 +250,7 @@ TEST_SUITE("async") {
         }
     }
 
-    TEST_CASE("queue 8.3: a level once chosen stays: 25 the other way round, for events, sinks and cmspm") {
+    TEST_CASE("async 8.3: a level once chosen stays: 25 the other way round, for events, sinks and cmspm") {
         const running_unit unit;
         pair_of_ends e;
         CM_OOID number = 0;
@@ -300,7 +300,7 @@ TEST_SUITE("async") {
         for (talk* each : {&e.near, &e.far, &d}) CHECK(each->cancel() == CM_OK);
     }
 
-    TEST_CASE("queue 8.4: which queue can be set in which state, and what is refused") {
+    TEST_CASE("async 8.4: which queue can be set in which state, and what is refused") {
         const running_unit unit;
         serve_tp("TP");
         talk t;
@@ -370,7 +370,7 @@ TEST_SUITE("async") {
     }
 
     TEST_CASE(
-        "queue 8.5: Wait_For_Completion refuses dead, stale, null and impossible OOIDs, and other bad arguments") {
+        "async 8.5: Wait_For_Completion refuses dead, stale, null and impossible OOIDs, and other bad arguments") {
         constexpr CM_INT32 bad = CM_PROGRAM_PARAMETER_CHECK;
         CHECK(wait_among({1}, 0).code == bad);  // nothing runs
         const running_unit unit;
@@ -429,7 +429,7 @@ TEST_SUITE("async") {
         CHECK(e.near.cancel() == CM_OK);
     }
 
-    TEST_CASE("queue 8.6: all that have finished are returned together; unused OOIDs are passed over") {
+    TEST_CASE("async 8.6: all that have finished are returned together; unused OOIDs are passed over") {
         clq_options o{};
         o.no_threads = 1;  // so that this thread alone brings what it sends
         const running_unit unit{o};
@@ -467,7 +467,7 @@ TEST_SUITE("async") {
         }
     }
 
-    TEST_CASE("queue 8.7: a callback gets user field, call and code; it may issue the next; the last setting holds") {
+    TEST_CASE("async 8.7: a callback gets user field, call and code; it may issue the next; the last setting holds") {
         const running_unit unit;
         pair_of_ends e;
         heard h;
@@ -549,7 +549,7 @@ TEST_SUITE("async") {
         listener = nullptr;
     }
 
-    TEST_CASE("queue 8.8: the initialization queue is that of Accept_Incoming and Allocate") {
+    TEST_CASE("async 8.8: the initialization queue is that of Accept_Incoming and Allocate") {
         clq_options o = listening_options();
         o.no_threads = 1;  // so that nobody opens the link before Allocate has answered
         const running_unit unit{o};
@@ -615,7 +615,7 @@ TEST_SUITE("async") {
         CHECK(running_unit::conversations_open() == 0);
     }
 
-    TEST_CASE("queue 8.9: Cancel, an abend, a lost partner, a time limit and stop end each queue's operation once") {
+    TEST_CASE("async 8.9: Cancel, an abend, a lost partner, a time limit and stop end each queue's operation once") {
         enum class how { cancel, abend, kill, limit, stop };
         for (const how ends : {how::cancel, how::abend, how::kill, how::limit, how::stop})
             for (const bool called : {false, true}) {
@@ -693,7 +693,7 @@ TEST_SUITE("async") {
             }
     }
 
-    TEST_CASE("queue 8.10: threads that wait on overlapping lists get each completion once, and 25 when all is taken") {
+    TEST_CASE("async 8.10: threads that wait on overlapping lists get each completion once, and 25 when all is taken") {
         const running_unit unit;
         constexpr std::size_t n = 48;
         constexpr unsigned rounds = 150;
@@ -739,7 +739,7 @@ TEST_SUITE("async") {
         }
     }
 
-    TEST_CASE("queue 8.11: Cancel races with the completion and with threads that wait: each operation ends once") {
+    TEST_CASE("async 8.11: Cancel races with the completion and with threads that wait: each operation ends once") {
         const running_unit unit;
         serve_tp("TP");
         collector all;
@@ -773,7 +773,7 @@ TEST_SUITE("async") {
         CHECK(running_unit::conversations_open() == 0);
     }
 
-    TEST_CASE("queue 8.12: Request_To_Send, Test and Extract go on beside; in a blocking hook what would block is 37") {
+    TEST_CASE("async 8.12: Request_To_Send, Test and Extract go on beside; in a blocking hook what would block is 37") {
         const running_unit unit;
         pair_of_ends e;
         const CM_OOID number = open_queue(e.far, CM_SEND_RECEIVE_QUEUE);
@@ -821,7 +821,7 @@ TEST_SUITE("async") {
         CHECK(e.near.cancel() == CM_OK);
     }
 
-    TEST_CASE("queue 8.13: without any thread of the library a wait or a dispatch drives") {
+    TEST_CASE("async 8.13: without any thread of the library a wait or a dispatch drives") {
         clq_options o = listening_options();
         o.no_threads = 1;
         const running_unit unit{o};
@@ -847,7 +847,7 @@ TEST_SUITE("async") {
         CHECK(e.near.cancel() == CM_OK);
     }
 
-    TEST_CASE("queue 8.14: thousands of Receives through one list, two lists, and callbacks: each exactly once") {
+    TEST_CASE("async 8.14: thousands of Receives through one list, two lists, and callbacks: each exactly once") {
         const std::size_t n = conversations();
         clq_options o{};
         o.conversations = static_cast<unsigned>(2 * n + 16);
