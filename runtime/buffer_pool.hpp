@@ -52,13 +52,13 @@ inline constexpr std::size_t buffer_class_count = 3;
 // buffers wherever the holder wants (piles, queues, chains of one payload). Content is [begin, end) of bytes().
 struct buffer {
     buffer* next;
-    std::uint32_t capacity;    // payload bytes
+    std::uint32_t capacity;  // payload bytes
     std::uint32_t begin;
     std::uint32_t end;
-    std::uint32_t index;       // within its class; the pool's
-    buffer_class size_class;   // the pool's
-    std::uint8_t set_aside;    // the pool's: 1 if this cell draws on the cells that back reservations
-    std::uint8_t user1;        // free for the holder, as are the next two; zero after allocate
+    std::uint32_t index;      // within its class; the pool's
+    buffer_class size_class;  // the pool's
+    std::uint8_t set_aside;   // the pool's: 1 if this cell draws on the cells that back reservations
+    std::uint8_t user1;       // free for the holder, as are the next two; zero after allocate
     std::uint8_t user2;
     std::uint32_t user3;
 
@@ -91,6 +91,11 @@ public:
           cells_{limits.cells, cell_bytes, shards},
           blocks_{limits.blocks, block_bytes, shards},
           bulks_{limits.bulks, bulk_bytes, shards} {}
+    ~buffer_pool() {
+        for (storage* const one : {&cells_, &blocks_, &bulks_}) unpoison_all(*one);
+    }
+    buffer_pool(const buffer_pool&) = delete;
+    buffer_pool& operator=(const buffer_pool&) = delete;
 
     // Any thread. The smallest class that fits, else a larger one, else nullptr. begin = end = 0.
     [[nodiscard]] buffer* allocate(std::size_t at_least, std::uint32_t hint) noexcept {
@@ -224,7 +229,13 @@ private:
 #if defined(COLLOQUY_BUFFER_POISON)
     static void poison(buffer* one) noexcept { __asan_poison_memory_region(one->bytes(), one->capacity); }
     static void unpoison(void* place, std::size_t size) noexcept { __asan_unpoison_memory_region(place, size); }
+    // Memory that a host brought may serve it for something else.
+    static void unpoison_all(storage& all) noexcept {
+        for (std::byte* at = all.memory.data(); at < all.memory.data() + all.memory.size(); at += all.unit)
+            if (__asan_address_is_poisoned(at + sizeof(buffer)) != 0) unpoison(at, all.unit);
+    }
 #else
+    static void unpoison_all(storage&) noexcept {}
     static void poison(buffer*) noexcept {}
     static void unpoison(void*, std::size_t) noexcept {}
 #endif

@@ -514,6 +514,11 @@ void session::received(context& c, std::span<std::byte> scratch, std::size_t byt
     heard_ = now;
     engine_.count().add(counter::reads, 1, c.hint);
     engine_.count().add(counter::bytes_received, bytes, c.hint);
+    // Before what has come now, or why it ends would depend on where reads cut the stream.
+    if (const wire::reason why = condemned_.load_acquire(); why != wire::reason::none) {
+        fail(c, why);
+        return;
+    }
     std::span<const std::byte> input{scratch.data(), bytes};
     if (rest_ != nullptr) {
         const std::size_t have = rest_->size();
