@@ -500,8 +500,9 @@ void engine::carry_on(context& c, conversation& v, phase before) noexcept {
             return;
         }
         std::uint64_t seen = 0;
+        const bool tells = before == phase::done && v.op.channel == notify::caller;  // not ours to look at afterwards
         if (v.word.leave(before, before == phase::pending ? shown(v) : v.state, seen)) {
-            if (before == phase::done && v.op.channel == notify::caller) tell_caller(c, v, seen);
+            if (tells) tell_caller(c, v, seen);
             return;
         }
         f.absorb();

@@ -7,6 +7,7 @@
 // COLLOQUY_SEED           of the choices
 #include <chrono>
 #include <cstdlib>
+#include <functional>
 #include <random>
 
 #include "tests/async/async.hpp"
@@ -174,6 +175,60 @@ TEST_SUITE("async") {
             CHECK(told_in_all <= issued.load() + renewed.load());
             CHECK(check_any().code == CM_PROGRAM_STATE_CHECK);
             CHECK(running_unit::conversations_open() == 0);
+        }
+    }
+
+    TEST_CASE("race: who asks about a conversation disturbs nobody's calls, and hears the truth until it is over") {
+        for (const unsigned reactors : {0U, 2U}) {
+            CAPTURE(reactors);
+            clq_options o{};
+            o.reactors = reactors;
+            const running_unit unit{o};
+            const ends two{CM_CONFIRM, CM_BLOCKING};
+            constexpr int messages = 1'000;
+            std::atomic<unsigned long> looks{0}, wrong{0};
+            const auto look = [&](const talk& at) {
+                for (;;) {
+                    std::array<char, 65> text{};
+                    CM_INT32 level = -1, kind = -1, length = -1, codes[5] = {-1, -1, -1, -1, -1};
+                    cmesl(at.id.data(), &level, &codes[0]);
+                    cmect(at.id.data(), &kind, &codes[1]);
+                    cmepln(at.id.data(), text.data(), &length, &codes[2]);
+                    cmetpn(at.id.data(), text.data(), &length, &codes[3]);
+                    cmemn(at.id.data(), text.data(), &length, &codes[4]);
+                    looks.fetch_add(1);
+                    bool gone = false;
+                    for (const CM_INT32 code : codes) {
+                        // Once it is over it stays so.
+                        if (code != CM_PROGRAM_PARAMETER_CHECK && (code != CM_OK || gone)) wrong.fetch_add(1);
+                        gone |= code == CM_PROGRAM_PARAMETER_CHECK;
+                    }
+                    if (codes[0] == CM_OK && level != CM_CONFIRM) wrong.fetch_add(1);
+                    if (codes[1] == CM_OK && kind != CM_MAPPED_CONVERSATION) wrong.fetch_add(1);
+                    if (gone) return;
+                }
+            };
+            std::thread lookers[] = {std::thread{look, std::cref(two.near)}, std::thread{look, std::cref(two.far)}};
+            CM_INT32 heard = -1;
+            std::thread far{[&] {
+                talk t = two.far;
+                for (;;) {
+                    const received r = t.receive();
+                    heard = r.code == CM_OK && r.status == CM_CONFIRM_RECEIVED ? t.confirmed() : r.code;
+                    if (heard != CM_OK) return;
+                }
+            }};
+            talk near = two.near;
+            CM_INT32 said = CM_OK;
+            for (int i = 0; i < messages && said == CM_OK; ++i)
+                said = near.send("x", i % 8 == 0 ? CM_SEND_AND_CONFIRM : CM_SEND_AND_FLUSH);
+            CHECK(said == CM_OK);
+            CHECK(near.deallocate(CM_DEALLOCATE_FLUSH) == CM_OK);
+            far.join();
+            for (std::thread& t : lookers) t.join();
+            CHECK(heard == CM_DEALLOCATED_NORMAL);
+            CHECK(wrong.load() == 0);
+            CHECK(looks.load() != 0);
         }
     }
 }
