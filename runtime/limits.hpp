@@ -21,7 +21,8 @@ struct limits {
     std::uint32_t link_conversations = 65'536;    // conversations a partner may have open on one link
     std::uint32_t link_attach_bytes = 16U << 20;  // charge of data that waits in conversations nobody has accepted yet
     std::uint32_t link_output_bytes = 1U << 20;   // output waiting on one link; beyond it verbs wait their turn
-    // Relayed frames that may wait on a link of an attach manager: who does not read what is for it is given up.
+    // Relayed frames that may wait on a link of an attach manager that takes nothing for five seconds; sixteen times as
+    // much on one that does. Then it is given up.
     std::uint32_t link_relay_bytes = 16U << 20;
     std::uint32_t peer_links = 16'384;           // links one partner logical unit may open to us
     std::uint32_t link_attaches_per_second = 0;  // attaches taken on one link; 0: as many as come

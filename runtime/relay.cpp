@@ -652,7 +652,20 @@ void relay::pass_on(context& c, session& to, const wire::frame_header& h, std::s
 }
 
 void relay::give_up_if_unread(context& c, session& s) noexcept {
-    if (s.queued_bytes() <= engine_.bounds().link_relay_bytes || s.at() == session::stage::ended) return;
+    constexpr std::uint64_t patience_ns = 5'000'000'000;
+    constexpr std::uint64_t times_at_most = 16;
+    const std::uint64_t queued = s.queued_bytes();
+    const std::uint64_t bound = engine_.bounds().link_relay_bytes;
+    if (queued <= bound || s.at() == session::stage::ended) return;
+    // What ends have granted each other is theirs to send, and may be much for a moment; but somebody has to take it.
+    const std::uint64_t written = s.written_bytes();
+    if (s.seen_at == 0 || written != s.seen_written) {
+        s.seen_written = written;
+        s.seen_at = now_;
+        if (queued <= bound * times_at_most) return;
+    } else if (queued <= bound * times_at_most && now_ - s.seen_at < patience_ns) {
+        return;
+    }
     ++counters_.given_up;
     s.fail(c, wire::reason::limits);
 }

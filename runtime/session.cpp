@@ -166,6 +166,7 @@ void session::written(context& c) noexcept {
 }
 
 void session::after_output(context& c, std::uint64_t bytes) noexcept {
+    written_.fetch_add_relaxed(bytes);  // relaxed: only looked at for a change
     // acquire[room]: sees the list of those that raised the bit before.
     const std::uint64_t before = room_.fetch_sub_acq_rel(bytes);
     if ((before & room_waiters) == 0) return;
@@ -348,6 +349,8 @@ void session::start(context& c, wire::link_side side, std::uint64_t now) noexcep
     bound_.store_relaxed(0);
     attach_charge.store_relaxed(0);
     room_.store_relaxed(0);
+    written_.store_relaxed(0);
+    seen_written = seen_at = 0;
     peer_ = {};
     last_attach_ = 0;
     origin_channel_ = 0;
@@ -411,7 +414,8 @@ void session::fail(context& c, wire::reason why) noexcept {
     // Before our hello a close would be no frame the partner may accept.
     send_reason(c, at() == stage::greeting ? wire::frame_type::refuse : wire::frame_type::close, why);
     const bool retry = why == wire::reason::idle || why == wire::reason::shutting_down ||
-                       why == wire::reason::drained || why == wire::reason::unused || why == wire::reason::transport;
+                       why == wire::reason::drained || why == wire::reason::unused || why == wire::reason::transport ||
+                       why == wire::reason::limits;
     if (!retry) engine_.count().add(counter::protocol_errors, 1, c.hint);
     lost(c, retry ? return_code::resource_failure_retry : return_code::resource_failure_no_retry, why);
 }

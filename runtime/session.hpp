@@ -76,6 +76,8 @@ public:
     bool send_frame(context& c, const wire::frame_header& h, std::span<const std::byte> payload) noexcept;
     // What waits to be written.
     [[nodiscard]] std::uint64_t queued_bytes() const noexcept { return room_.load_relaxed() & ~room_waiters; }
+    // What has been written in this life.
+    [[nodiscard]] std::uint64_t written_bytes() const noexcept { return written_.load_relaxed(); }
     // More is waiting than the link may hold: the caller must wait in the list.
     [[nodiscard]] bool crowded() const noexcept;
     // Puts `v`, owned by the caller, in the list of those that wait for room. False: there is room already.
@@ -167,6 +169,9 @@ public:
     // What the link is for, and at a manager the program behind it. Set before start().
     link_role role = link_role::ordinary;
     relay_program* program = nullptr;
+    // Of a relay that watches whether the other end reads: what had been written when that last changed.
+    std::uint64_t seen_written = 0;
+    std::uint64_t seen_at = 0;
 
     // Whom the attach that just came is from, told before it by the manager (driver).
     [[nodiscard]] const wire::origin& origin() const noexcept { return origin_; }
@@ -217,6 +222,7 @@ private:
     static constexpr std::uint64_t room_waiters = 1ULL << 63;
     duty_pile<buffer> output_;
     atom<std::uint64_t> room_;
+    atom<std::uint64_t> written_;
     pile<waiting_node> crowd_;
     atom<std::uint32_t> wrote_;  // set by writes, cleared by the heartbeat
 

@@ -657,22 +657,25 @@ TEST_SUITE("relay") {
         l.conversations = 128;
         behind p{l};
         std::vector<program> a(60, program{p, p.a});
-        for (program& one : a) {
-            CHECK(one.initialize("NET.B", "ECHO") == 0);
-            CHECK(one.allocate() == 0);
-            CHECK(one.send(std::string(3'000, 'x')) == 0);
-            CHECK(one.flush() == 0);
-        }
         // The program's side never moves.
-        for (int i = 0; i < 100; ++i) {
-            p.end(0).duty = false;  // its link takes nothing
-            (void)p.a.pump();
-            (void)p.m->unit.pump();
+        std::uint64_t seconds = 0;
+        for (std::size_t i = 0; i < a.size(); ++i) {
+            if (i < 50) CHECK(p.m->relay.counters().given_up == 0);
+            CHECK(a[i].initialize("NET.B", "ECHO") == 0);
+            CHECK(a[i].allocate() == 0);
+            CHECK(a[i].send(std::string(3'000, 'x')) == 0);
+            CHECK(a[i].flush() == 0);
+            for (int round = 0; round < 3; ++round) {
+                p.end(0).duty = false;  // its link takes nothing
+                (void)p.a.pump();
+                (void)p.m->unit.pump();
+            }
+            if (i >= 50) p.m->relay.tick(p.m->unit.c, ++seconds * 1'000'000'000);
         }
         CHECK(p.m->relay.counters().given_up == 1);
         CHECK(p.m->count(kind::left) == 1);
         // Those that came later wait for another program, and there is none.
-        p.m->relay.tick(p.m->unit.c, 31'000'000'000);
+        p.m->relay.tick(p.m->unit.c, 100'000'000'000);
         (void)p.m->unit.pump();
         for (program& one : a) {
             (void)p.a.pump();
