@@ -847,6 +847,102 @@ TEST_SUITE("async") {
         CHECK(e.near.cancel() == CM_OK);
     }
 
+    TEST_CASE(
+        "async 8.15: echoes over TCP: one end by callbacks that issue the next calls, the other by threads that wait") {
+        for (const unsigned reactors : {0U, 2U}) {
+            clq_options o = listening_options();
+            o.reactors = reactors;
+            const running_unit unit{o};
+            constexpr std::size_t n = 24;
+            constexpr unsigned rounds = 60;
+            // Receives, sends back, receives: whichever of its two calls has completed carries it on.
+            struct echo {
+                id_bytes receiving{}, sending{};
+                small_receive r;
+                CM_INT32 info = 0;
+                tally ended;
+                void receive() {
+                    for (;;) {
+                        CM_INT32 rc = -1;
+                        cmrcv(receiving.data(), r.buffer.data(), &r.wanted, &r.data, &r.length, &r.status, &r.rts, &rc);
+                        if (rc == CM_OPERATION_INCOMPLETE) return;
+                        if (rc != CM_OK) return ended.add();
+                        cmsend(sending.data(), r.buffer.data(), &r.length, &info, &rc);
+                        if (rc == CM_OPERATION_INCOMPLETE) return;
+                        if (rc != CM_OK) return ended.add();
+                    }
+                }
+                static void COLLOQUY_CALL call(void* user, const clq_completion* c) {
+                    auto& me = *static_cast<echo*>(user);
+                    if (c->return_code != CM_OK) return me.ended.add();
+                    if (c->id_memory == me.receiving.data()) {
+                        CM_INT32 rc = -1;
+                        cmsend(me.sending.data(), me.r.buffer.data(), &me.r.length, &me.info, &rc);
+                        if (rc == CM_OPERATION_INCOMPLETE) return;
+                        if (rc != CM_OK) return me.ended.add();
+                    }
+                    me.receive();
+                }
+            };
+            std::vector<pair_of_ends> ends;
+            std::vector<echo> echoes(n);
+            std::vector<CM_OOID> list;
+            std::vector<kept_receive> r(n);
+            std::vector<unsigned> got(n, 0);
+            ends.reserve(n);
+            for (std::size_t i = 0; i < n; ++i) {
+                pair_of_ends& e = ends.emplace_back(CM_FULL_DUPLEX, running_unit::address() + "/TP");
+                REQUIRE(e.far.set(cmsst, CM_SEND_AND_FLUSH) == CM_OK);
+                REQUIRE(e.near.set(cmsst, CM_SEND_AND_FLUSH) == CM_OK);
+                echoes[i].receiving = echoes[i].sending = e.far.id;
+                for (const CM_INT32 queue : {CM_RECEIVE_QUEUE, CM_SEND_QUEUE})
+                    REQUIRE(set_queue_callback(e.far, queue, &echo::call, &echoes[i]) == CM_OK);
+                list.push_back(open_queue(e.near, CM_RECEIVE_QUEUE));
+            }
+            for (echo& e : echoes) e.receive();
+            std::mutex mutex;
+            std::size_t done = 0;
+            const auto go = [&](std::size_t i) {  // with the mutex held: the next round of one
+                for (;;) {
+                    if (got[i] == rounds) {
+                        ++done;
+                        return;
+                    }
+                    if (ends[i].near.send(std::to_string(got[i])) != CM_OK) FAIL_CHECK("send");
+                    if (r[i].issue(ends[i].near) != CM_OK) return;
+                    if (r[i].text() != std::to_string(got[i]++)) FAIL_CHECK("text");
+                }
+            };
+            {
+                const std::lock_guard held{mutex};
+                for (std::size_t i = 0; i < n; ++i) go(i);
+            }
+            const auto serve = [&] {
+                for (;;) {
+                    const waited w = wait_among(list);
+                    const std::lock_guard held{mutex};
+                    for (const CM_INT32 place : w.places) {
+                        const auto i = static_cast<std::size_t>(place) - 1;
+                        if (r[i].code != CM_OK || r[i].text() != std::to_string(got[i]++)) FAIL_CHECK("text");
+                        go(i);
+                    }
+                    // 25 while another thread is between collecting and issuing: it looks again.
+                    if (w.code != CM_OK && w.code != CM_PROGRAM_STATE_CHECK) FAIL_CHECK("code " << w.code);
+                    if (done == n || w.code < 0) return;
+                }
+            };
+            std::thread other{serve};
+            serve();
+            other.join();
+            for (const unsigned each : got) CHECK(each == rounds);
+            for (std::size_t i = 0; i < n; ++i) {
+                CHECK(ends[i].near.deallocate(CM_DEALLOCATE_ABEND) == CM_OK);
+                echoes[i].ended.wait_for(1);
+            }
+            CHECK(running_unit::conversations_open() == 0);
+        }
+    }
+
     TEST_CASE("async 8.14: thousands of Receives through one list, two lists, and callbacks: each exactly once") {
         const std::size_t n = conversations();
         clq_options o{};
