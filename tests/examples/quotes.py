@@ -2,7 +2,8 @@
 """Checks that what the documentation quotes from a file stands in that file.
 
 A block of C or C++ quotes the file of examples/ that was linked to last before it; "..." stands for lines left out. How
-lines are broken and indented does not matter. A block that begins with the name of a file of its own quotes nothing.
+lines are broken and indented does not matter. A block that begins with the name of a file of its own quotes nothing,
+nor does one whose language is not named.
 usage: quotes.py DOCUMENT...
 """
 import pathlib
