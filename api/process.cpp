@@ -9,6 +9,9 @@
 
 namespace colloquy::api {
 
+constinit runtime::atom<logical_unit*> held_unit::now;
+constinit runtime::atom<logical_unit*> held_unit::stopped;
+
 namespace {
 
 constexpr const char* link_variable = "COLLOQUY_LINK_FD";
@@ -16,8 +19,6 @@ constexpr const char* link_variable = "COLLOQUY_LINK_FD";
 // Never destroyed: threads of the host may be inside a call while the process exits.
 struct process_state {
     std::mutex mutex;
-    runtime::atom<logical_unit*> unit;
-    runtime::atom<logical_unit*> stopped;             // the last one: what it left to cmwait
     bool ended = false;                               // stopped for good; only an explicit start begins anew
     std::vector<std::unique_ptr<logical_unit>> kept;  // stopped ones too: a late call may still hold one
     std::size_t inherited = 0;  // of those: the parent's, in the child of a fork; never ended here
@@ -40,8 +41,8 @@ void at_exit() { (void)stop_process_unit(); }
 // all, and every id it remembers is unknown.
 void in_child() {
     process_state& s = state();
-    logical_unit* const u = s.unit.exchange_acq_rel(nullptr);  // release[process-unit] acquire[process-unit]
-    s.stopped.store_release(nullptr);                          // release[process-stopped]
+    logical_unit* const u = held_unit::now.exchange_acq_rel(nullptr);  // release[process-unit] acquire[process-unit]
+    held_unit::stopped.store_release(nullptr);                         // release[process-stopped]
     if (u != nullptr) u->abandon_in_child();
     s.inherited = s.kept.size();
     visits::forget_other_threads();
@@ -80,32 +81,22 @@ logical_unit* start_locked(process_state& s, const configuration& wanted) {
                 });
     }
     logical_unit* const u = made.get();
-    s.stopped.store_release(nullptr);  // release[process-stopped]
+    held_unit::stopped.store_release(nullptr);  // release[process-stopped]
     give_back(s);
     s.kept.push_back(std::move(made));
-    s.unit.store_release(u);
+    held_unit::now.store_release(u);
     return u;
 }
 
 }  // namespace
 
-held_unit::held_unit(which w) noexcept : mark_{visits::mine()} {
-    visits::enter(mark_);
-    const process_state& s = state();
-    unit_ = s.unit.load_acquire();
-    if (unit_ == nullptr && w == which::collecting) unit_ = s.stopped.load_acquire();  // acquire[process-stopped]
-}
-
-held_unit running_unit() noexcept { return held_unit{held_unit::which::running}; }
-held_unit collecting_unit() noexcept { return held_unit{held_unit::which::collecting}; }
-
 // Outside of any visit of its own: the start gives back what nobody visits.
 static void start_from_configuration(bool anew) noexcept {
     process_state& s = state();
-    if (s.unit.load_acquire() != nullptr) return;
+    if (held_unit::now.load_acquire() != nullptr) return;
     try {
         const std::lock_guard held{s.mutex};
-        if (s.unit.load_acquire() != nullptr) return;
+        if (held_unit::now.load_acquire() != nullptr) return;
         if (anew) s.ended = false;
         if (s.ended) {
             set_last_error("the logical unit was stopped; start it again with clq_start or WinCPICStartup");
@@ -138,7 +129,7 @@ bool start_process_unit(const configuration& wanted) noexcept {
     try {
         const std::lock_guard held{s.mutex};
         s.ended = false;
-        if (s.unit.load_acquire() != nullptr) {
+        if (held_unit::now.load_acquire() != nullptr) {
             set_last_error("the logical unit is running already; start it before the first CPI-C call, and once");
             return false;
         }
@@ -158,12 +149,12 @@ bool stop_process_unit(std::uint64_t timeout_ns) noexcept {
         return false;
     }
     const std::lock_guard held{s.mutex};
-    logical_unit* const u = s.unit.load_acquire();
+    logical_unit* const u = held_unit::now.load_acquire();
     if (u == nullptr) return true;
     s.ended = true;
     const bool in_time = u->stop(timeout_ns);
-    s.stopped.store_release(u);  // release[process-stopped]
-    s.unit.store_release(nullptr);
+    held_unit::stopped.store_release(u);  // release[process-stopped]
+    held_unit::now.store_release(nullptr);
     return in_time;
 }
 

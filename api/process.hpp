@@ -19,7 +19,11 @@ public:
         running,
         collecting,  // where none is running, the one that was stopped last and may have left cmwait something
     };
-    explicit held_unit(which w) noexcept;
+    explicit held_unit(which w) noexcept : mark_{visits::mine()} {
+        visits::enter(mark_);
+        unit_ = now.load_acquire();
+        if (unit_ == nullptr && w == which::collecting) unit_ = stopped.load_acquire();  // acquire[process-stopped]
+    }
     ~held_unit() { visits::leave(mark_); }
     held_unit(const held_unit&) = delete;
     held_unit& operator=(const held_unit&) = delete;
@@ -27,6 +31,10 @@ public:
     [[nodiscard]] logical_unit& operator*() const noexcept { return *unit_; }
     [[nodiscard]] logical_unit* operator->() const noexcept { return unit_; }
     [[nodiscard]] bool operator==(std::nullptr_t) const noexcept { return unit_ == nullptr; }
+
+    // process.cpp's: what is found here may go unless it is found inside a visit.
+    static constinit runtime::atom<logical_unit*> now;
+    static constinit runtime::atom<logical_unit*> stopped;  // the last one: what it left to cmwait
 
 private:
     visits::mark& mark_;
@@ -38,9 +46,9 @@ private:
 // The same for WinCPICStartup, which begins anew after an end.
 [[nodiscard]] held_unit registered_unit() noexcept;
 // The same, but never starts one.
-[[nodiscard]] held_unit running_unit() noexcept;
+[[nodiscard]] inline held_unit running_unit() noexcept { return held_unit{held_unit::which::running}; }
 // The same for the calls that collect.
-[[nodiscard]] held_unit collecting_unit() noexcept;
+[[nodiscard]] inline held_unit collecting_unit() noexcept { return held_unit{held_unit::which::collecting}; }
 // Starts it with these settings. False when one is running already or it cannot be; last_error says which.
 [[nodiscard]] bool start_process_unit(const configuration& wanted) noexcept;
 // Ends it. True: everything was written in time, or none was running.

@@ -4,13 +4,14 @@
 
 namespace colloquy::api::visits {
 
+constinit thread_local mark* own = nullptr;
+
 namespace {
 
 runtime::atom<mark*> all;
 // Threads for which there was no memory visit unseen: nothing is given back from then on.
 runtime::atom<std::uint32_t> unseen;
 
-thread_local mark* own = nullptr;
 thread_local bool ended = false;
 
 // Gives the mark back when its thread ends. What the thread still calls while it ends gets a new one, for good.
@@ -39,6 +40,8 @@ mark* take_mark() noexcept {
     return made;
 }
 
+}  // namespace
+
 mark& enrol() noexcept {
     own = take_mark();
     if (own == nullptr) {
@@ -52,10 +55,6 @@ mark& enrol() noexcept {
     }
     return *own;
 }
-
-}  // namespace
-
-mark& mine() noexcept { return own != nullptr ? *own : enrol(); }
 
 bool all_over() noexcept {
     if (!transport::process_barrier()) return false;

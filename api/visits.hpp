@@ -23,8 +23,15 @@ struct alignas(runtime::cache_line) mark {
     mark* next = nullptr;
 };
 
+// The calling thread's, once it has one.
+extern constinit thread_local mark* own;
+[[nodiscard]] mark& enrol() noexcept;
+
 // The calling thread's.
-[[nodiscard]] mark& mine() noexcept;
+[[nodiscard]] inline mark& mine() noexcept {
+    mark* const m = own;
+    return m != nullptr ? *m : enrol();
+}
 
 inline void enter(mark& m) noexcept {
     m.depth.store_relaxed(m.depth.load_relaxed() + 1);  // relaxed: process_barrier() orders it
