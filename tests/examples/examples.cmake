@@ -2,7 +2,7 @@
 if(Python3_Interpreter_FOUND)
     add_test(NAME quotes COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/examples/quotes.py
         ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/docs/async.md ${PROJECT_SOURCE_DIR}/docs/embedding.md
-        ${PROJECT_SOURCE_DIR}/docs/migrating.md ${PROJECT_SOURCE_DIR}/docs/tour.md)
+        ${PROJECT_SOURCE_DIR}/docs/cpp.md ${PROJECT_SOURCE_DIR}/docs/migrating.md ${PROJECT_SOURCE_DIR}/docs/tour.md)
     set_tests_properties(quotes PROPERTIES LABELS tidy TIMEOUT 60)
 endif()
 
