@@ -3,8 +3,8 @@
 
 usage: three_styles.py BUILD [--conversations N] [--duration SECONDS] [--rounds N]
   BUILD   a build tree with the examples and the command
-Each round runs each server once, a fresh process, in turn; the median of the rounds is printed. The blocking server has a
-thread for each conversation.
+Each round runs each server once, a fresh process, in turn; the median of the rounds is printed. The blocking server
+has a thread for each conversation.
 """
 import argparse
 import json

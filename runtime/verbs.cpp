@@ -675,9 +675,10 @@ outcome abandon(engine& e, context& c, conversation_id id, bool& untold) noexcep
         leave_over(*v);
         return just(rc::program_parameter_check);
     }
-    const bool blocked = before != phase::idle && v->op.channel == notify::caller;
+    // A caller who is blocked must be told; at queue level every operation leaves its record.
+    const bool told = v->op.channel == notify::caller || v->op.channel == notify::queue_level;
     end_pending(e, c, *v, before, wire::sense::deallocate_abend_svc);
-    if (before != phase::idle && !blocked) {
+    if (before != phase::idle && !told) {
         // Whoever holds an entry for it finds nothing to tell.
         v->deadline.store_relaxed(0);  // relaxed: a timer that still sees it finds the operation gone
         e.discard(*v);

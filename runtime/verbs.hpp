@@ -68,7 +68,8 @@ outcome request_to_send(engine& e, context& c, conversation_id id) noexcept;
 outcome test_request_to_send_received(engine& e, context& c, conversation_id id, std::int32_t* received) noexcept;
 // Also against an operation that another thread is blocked on. The partner hears a service program's abend (30).
 outcome cancel(engine& e, context& c, conversation_id id) noexcept;
-// The same, but an operation that has not been told by now, and that no thread is blocked on, never will be: `untold`.
+// The same, but an operation that has not been told by now never will be: `untold`. Not one that a thread is blocked
+// on, nor one at queue level.
 outcome abandon(engine& e, context& c, conversation_id id, bool& untold) noexcept;
 // As cancel, by the thread that is blocked on the operation.
 enum class given_up : std::uint8_t {

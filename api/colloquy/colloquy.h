@@ -187,7 +187,8 @@ COLLOQUY_API void COLLOQUY_CALL clq_set_time_limit(const void* conversation_ID, 
  * partner.
  * 1   the incomplete call is dropped: its completion is told on no channel
  * 0   there is none any more: its completion has been told, or another thread is inside the callback or about to be;
- *     or a thread is blocked in the call, and is told. The conversation has ended all the same
+ *     or a thread is blocked in the call, or it is one at queue level: those are told, as by cmcanc. The conversation
+ *     has ended all the same
  * -1  no such conversation; otherwise as 0
  */
 COLLOQUY_API int COLLOQUY_CALL clq_abandon(const void* conversation_ID);

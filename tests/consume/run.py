@@ -48,12 +48,12 @@ class Consumer:
                 if line.startswith("#include \"") and ("api/" in line or "runtime/" in line or "transport/" in line):
                     raise AssertionError(f"{header.name} includes what is not installed: {line}")
 
-    def cmake(self, *settings):
-        build = self.scratch / "build"
+    def cmake(self, *settings, project=HERE):
+        build = self.scratch / f"build {project.name}"
         launcher = shutil.which("ccache")
         languages = ("C", "CXX") if launcher else ()
         launchers = [f"-DCMAKE_{language}_COMPILER_LAUNCHER={launcher}" for language in languages]
-        run("cmake", "-S", HERE, "-B", build, "-G", "Ninja" if shutil.which("ninja") else "Unix Makefiles",
+        run("cmake", "-S", project, "-B", build, "-G", "Ninja" if shutil.which("ninja") else "Unix Makefiles",
             f"-DCMAKE_C_COMPILER={self.c}", f"-DCMAKE_CXX_COMPILER={self.cxx}", "-DCMAKE_BUILD_TYPE=Release",
             *launchers, *settings)
         run("cmake", "--build", build, "--target", "prog", "--parallel", "2")
@@ -61,7 +61,8 @@ class Consumer:
 
     def find_package(self):
         self.install()
-        return self.cmake(f"-DCMAKE_PREFIX_PATH={self.prefix}")
+        prefix = f"-DCMAKE_PREFIX_PATH={self.prefix}"
+        return [self.cmake(prefix), self.cmake(prefix, project=HERE / "cxx")]
 
     def add_subdirectory(self):
         return self.cmake(f"-DCOLLOQUY_SOURCE={self.source}", "-DCOLLOQUY_BUILD_SHARED=OFF")
@@ -83,7 +84,11 @@ class Consumer:
 
     def plain(self):
         self.install()
-        return self.compile("-I", self.prefix / "include", "-L", self.library, "-lcolloquy")
+        flags = ("-I", self.prefix / "include", "-L", self.library, "-lcolloquy")
+        program = self.scratch / "prog_cxx"
+        run(self.cxx, "-std=c++20", "-pedantic-errors", "-Wall", "-Wextra", "-Werror", HERE / "cxx/prog.cpp", "-o",
+            program, *flags, "-pthread")
+        return [self.compile(*flags), program]
 
     def deb(self):
         packages, root = self.scratch / "packages", self.scratch / "root"
@@ -167,12 +172,13 @@ def main():
     with tempfile.TemporaryDirectory(prefix="colloquy-consume-") as scratch:
         consumer = Consumer(*sys.argv[1:5], scratch)
         try:
-            program = getattr(consumer, sys.argv[5])()
-            if program is None:
+            programs = getattr(consumer, sys.argv[5])()
+            if programs is None:
                 return 0
-            said = run(program, LD_LIBRARY_PATH=str(getattr(consumer, "library", "")), COLLOQUY_CONFIG="")
-            if said != "hello\n":
-                raise AssertionError(f"it said '{said}'")
+            for program in programs if isinstance(programs, list) else [programs]:
+                said = run(program, LD_LIBRARY_PATH=str(getattr(consumer, "library", "")), COLLOQUY_CONFIG="")
+                if said != "hello\n":
+                    raise AssertionError(f"{program.name} said '{said}'")
         except AssertionError as trouble:
             print(trouble, file=sys.stderr)
             return 1

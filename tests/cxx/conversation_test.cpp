@@ -207,6 +207,21 @@ TEST_CASE("clq_abandon: the incomplete call is told to nobody, a blocked one is 
     CHECK(rc == CM_PROGRAM_STATE_CHECK);
     CHECK(f.near.receive(b).code() == return_code::deallocated_abend_svc);
 
+    // At queue level what has begun is told in any case.
+    ends h;
+    CM_INT32 queue = CM_SEND_RECEIVE_QUEUE, ooid = 0, one = 1, at_once = 0, index = 0, completed = 0, code = -1;
+    unsigned char field[8] = {};
+    cmsqpm(h.far.data(), &queue, &mode, field, &ooid, &rc);
+    REQUIRE(rc == CM_OK);
+    cmrcv(h.far.data(), b.data(), &wanted, &data, &length, &status, &control, &code);
+    REQUIRE(code == CM_OPERATION_INCOMPLETE);
+    CHECK(clq_abandon(h.far.data()) == 0);
+    cmwcmp(&ooid, &one, &at_once, &index, &completed, field, &rc);
+    CHECK(rc == CM_OK);
+    CHECK(completed == 1);
+    CHECK(code == CM_DEALLOCATED_ABEND);
+    CHECK(h.near.receive(b).code() == return_code::deallocated_abend_svc);
+
     ends g;
     std::atomic<bool> inside{false};
     return_code said = return_code::ok;
