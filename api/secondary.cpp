@@ -80,6 +80,12 @@ struct rule {
 constexpr const char* unfinished = "a logical record is not finished";
 constexpr const char* half_duplex_only = "the conversation is full-duplex";
 constexpr const char* no_place_for_request = "request_to_send_received is a NULL pointer";
+constexpr const char* no_queue_level =
+    "a call on this queue is incomplete or not collected, the initialization queue is set after Allocate, or "
+    "Set_Processing_Mode, an event, a sink or a callback has put the conversation at conversation level";
+constexpr const char* no_such_queue =
+    "half-duplex conversations have the queues 0, 3, 4 and 5, full-duplex ones 0, 1, 2, 4 and 5; or the mode or an "
+    "argument will not do";
 constexpr std::array rules{
     rule{"cmallc", bit(conversation_state::initialize), nullptr, nullptr},
     rule{"cmacci", bit(conversation_state::initialize_incoming),
@@ -100,7 +106,12 @@ constexpr std::array rules{
     rule{"cmrts", bit(conversation_state::receive) | sending | confirming, nullptr, half_duplex_only},
     rule{"cmtrts", bit(conversation_state::receive) | sending, nullptr,
          "the conversation is full-duplex, or request_to_send_received is a NULL pointer"},
-    rule{"cmspm", 0, "a call on the conversation is incomplete", nullptr},
+    rule{"cmspm", 0, "a call on the conversation is incomplete, or one of its queues has a mode of its own", nullptr},
+    rule{"cmsqpm", 0, no_queue_level, no_such_queue},
+    rule{"cmsqcf", 0, no_queue_level, no_such_queue},
+    rule{"cmwcmp", 0, "nothing is incomplete on any queue of the list",
+         "an OOID of the list belongs to no conversation (any more), a count is below 1, a timeout below -1, or an "
+         "argument is a NULL pointer"},
     rule{"cmscsu", bit(conversation_state::initialize), "conversation_security_type is CM_SECURITY_NONE", nullptr},
     rule{"cmscsp", bit(conversation_state::initialize), "conversation_security_type is CM_SECURITY_NONE", nullptr},
     rule{"cmsld", 0, nullptr, "the conversation is mapped, or log_data_length is not 0 to 512"},

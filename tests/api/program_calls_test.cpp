@@ -384,6 +384,13 @@ TEST_SUITE("api") {
         REQUIRE(t.prepare_to_receive() == CM_PROGRAM_PARAMETER_CHECK);
         CHECK(reason(t.id, CM_CMPTR) == "the conversation is full-duplex.");
         t.cancel();
+        REQUIRE(t.init() == CM_OK);
+        REQUIRE(t.set(cmspm, CM_NON_BLOCKING) == CM_OK);
+        const CM_INT32 queue = CM_INITIALIZATION_QUEUE, mode = CM_NON_BLOCKING;
+        CM_INT32 ooid = 0;
+        REQUIRE(t.call(cmsqpm, &queue, &mode, "userdata", &ooid) == CM_PROGRAM_STATE_CHECK);
+        CHECK(reason(t.id, CM_CMSQPM).find("at conversation level.") != std::string::npos);
+        t.cancel();
         REQUIRE(wait_any().code == CM_PROGRAM_STATE_CHECK);
         CHECK(reason(id_bytes{}, CM_CMWAIT) == "no call is incomplete, so there is nothing to wait for.");
     }
