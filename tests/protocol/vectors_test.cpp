@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <memory>
 #include <sstream>
@@ -17,6 +18,7 @@
 #include "runtime/wire/gds.hpp"
 #include "runtime/wire/hello.hpp"
 #include "runtime/wire/reason.hpp"
+#include "runtime/wire/relay.hpp"
 #include "tests/protocol/vector_file.hpp"
 
 namespace {
@@ -52,7 +54,10 @@ constexpr type_name type_names[] = {{"hello", wire::frame_type::hello},   {"refu
                                     {"ping", wire::frame_type::ping},     {"pong", wire::frame_type::pong},
                                     {"drain", wire::frame_type::drain},   {"close", wire::frame_type::close},
                                     {"data", wire::frame_type::data},     {"response", wire::frame_type::response},
-                                    {"signal", wire::frame_type::signal}, {"credit", wire::frame_type::credit}};
+                                    {"signal", wire::frame_type::signal}, {"credit", wire::frame_type::credit},
+                                    {"serve", wire::frame_type::serve},   {"served", wire::frame_type::served},
+                                    {"taken", wire::frame_type::taken},   {"origin", wire::frame_type::origin},
+                                    {"blame", wire::frame_type::blame}};
 
 struct indicator_name {
     const char* name;
@@ -214,14 +219,10 @@ std::vector<std::vector<std::size_t>> all_cuts(std::size_t size) {
 
 const char* fault_name(wire::record_fault fault) {
     switch (fault) {
-        case wire::record_fault::none:
-            return "none";
-        case wire::record_fault::length:
-            return "length";
-        case wire::record_fault::id:
-            return "id";
-        case wire::record_fault::map_name:
-            return "map_name";
+        case wire::record_fault::none: return "none";
+        case wire::record_fault::length: return "length";
+        case wire::record_fault::id: return "id";
+        case wire::record_fault::map_name: return "map_name";
     }
     return "?";
 }
@@ -260,6 +261,43 @@ TEST_SUITE("protocol") {
             }
             if (h.type == wire::frame_type::credit) CHECK(wire::decode_credit(payload.data()) == 65536);
             if (h.type == wire::frame_type::drain) CHECK(wire::decode_drain(payload.data()) == 9);
+            if (h.type == wire::frame_type::origin) {
+                wire::origin who;
+                REQUIRE(wire::decode_origin(payload, who));
+                CHECK(who.attach == 16'777'223);
+                CHECK(who.flags == 7);
+                CHECK(who.lu_name == "NET.A");
+                std::array<std::byte, wire::origin_size_max> again;
+                const std::size_t n = wire::encode_origin(again, who.attach, who.flags, who.lu_name.view());
+                CHECK(hex_of(std::span{again}.first(n)) == hex_of(payload));
+                for (std::size_t cut = 0; cut < payload.size(); ++cut) {
+                    const exact part{payload.first(cut)};
+                    CHECK_FALSE(wire::decode_origin(part.span(), who));
+                }
+                ++seen;
+            }
+            if (h.type == wire::frame_type::serve || h.type == wire::frame_type::served) {
+                wire::serving said;
+                REQUIRE(wire::decode_serving(payload, h.type, said));
+                CHECK(said.name == "CLERK");
+                CHECK(said.what == wire::serve_what::serve);
+                const bool answer = h.type == wire::frame_type::served;
+                CHECK(said.result == (answer ? wire::serve_result::taken : wire::serve_result::ok));
+                std::array<std::byte, wire::serving_size_max> again;
+                const std::size_t n = wire::encode_serving(again, h.type, said.result, said.what, said.name.view());
+                CHECK(hex_of(std::span{again}.first(n)) == hex_of(payload));
+                for (std::size_t cut = 0; cut < payload.size(); ++cut) {
+                    const exact part{payload.first(cut)};
+                    CHECK_FALSE(wire::decode_serving(part.span(), h.type, said));
+                }
+                ++seen;
+            }
+            if (h.type == wire::frame_type::blame) {
+                CHECK(wire::decode_blame(payload.data()) == wire::reason::credit_overrun);
+                const std::array<std::byte, 2> strange{std::byte{0}, std::byte{3}};
+                CHECK(wire::decode_blame(strange.data()) == wire::reason::protocol);
+                ++seen;
+            }
             if (h.type != wire::frame_type::data) continue;
             if (h.has(wire::indicator::fm_header)) {
                 CHECK(wire::decode_error(payload).valid);
@@ -284,7 +322,7 @@ TEST_SUITE("protocol") {
             CHECK(read.records == std::vector<std::string>{"68656C6C6F"});
             CHECK(read.at_boundary);
         }
-        CHECK(seen == 10);  // one hello, five error reports, four attaches
+        CHECK(seen == 14);  // one hello, five error reports, four attaches, four of a manager's link
     }
 
     TEST_CASE("hello: fields and bytes agree") {
