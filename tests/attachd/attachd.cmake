@@ -8,7 +8,7 @@ foreach(program IN ITEMS tp client)
     target_link_libraries(colloquy_attachd_${program} PRIVATE
         colloquy::colloquy colloquy_c_warnings Threads::Threads)
 endforeach()
-foreach(case IN ITEMS example modes no_command exits hangs forks twice full killed manager_killed registers reload
+foreach(case IN ITEMS example modes no_command exits hangs forks twice full killed manager_killed registers alone reload
         takeover activated refusals users storm)
     add_test(NAME attachd_${case} COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/attachd/run.py ${case}
         $<TARGET_FILE:colloquy_tool> $<TARGET_FILE:colloquy_attachd_tp> $<TARGET_FILE:colloquy_attachd_client>

@@ -311,11 +311,13 @@ void manager::take_news() {
 void manager::take_news(const api::router_event& e) {
     using kind = api::router_event::kind;
     const std::uint64_t now = now_ms();
+    // Those the program is known to, or the one of them that the news are about. What they do may add another program,
+    // which leaves this one's entry where it is.
     const auto each = [&](const auto& tell) {
         const auto found = serves_.find(e.program);
         if (found == serves_.end()) return;
-        const std::set<roster*> all = found->second;
-        for (roster* const r : all) tell(*r);
+        for (roster* const r : found->second)
+            if (e.tp.empty() || r->tp().name == e.tp) tell(*r);
     };
     switch (e.what) {
         case kind::attach_arrived:
@@ -344,11 +346,7 @@ void manager::take_news(const api::router_event& e) {
         case kind::unregistered:
             if (roster* const r = roster_of(e.tp); r != nullptr) r->unregistered(e.program);
             break;
-        case kind::delivered:
-            each([&](roster& r) {
-                if (r.tp().name == e.tp) r.delivered(e.program, e.attach, now);
-            });
-            break;
+        case kind::delivered: each([&](roster& r) { r.delivered(e.program, e.attach, now); }); break;
         case kind::accepted: each([&](roster& r) { r.accepted(e.program, e.attach, now); }); break;
         case kind::ended: each([&](roster& r) { r.ended(e.program, e.attach, now); }); break;
         case kind::left:

@@ -130,6 +130,10 @@ void roster::delivered(program_id program, attach_id attach, std::uint64_t now_m
     waiting_.erase(attach);
     const auto e = programs_.find(program);
     if (e == programs_.end()) return;
+    if (!e->second.ours) {
+        ++e->second.open_count;
+        return;
+    }
     e->second.open.insert(attach);
     e->second.unheard.insert(attach);
     // The first that waits sets the time; those behind it do not put it off.
@@ -139,11 +143,11 @@ void roster::delivered(program_id program, attach_id attach, std::uint64_t now_m
 void roster::accepted(program_id program, attach_id attach, std::uint64_t now_ms) {
     waiting_.erase(attach);
     const auto e = programs_.find(program);
-    if (e == programs_.end()) return;
+    if (e == programs_.end() || !e->second.ours) return;
     if (e->second.attach == attach) e->second.attach = 0;
     e->second.unheard.erase(attach);
     // Who has come through a conversation and accepts another one is sound.
-    if (e->second.ours && e->second.ended_any) throttle_.succeeded();
+    if (e->second.ended_any) throttle_.succeeded();
     e->second.accepted_any = true;
     if (e->second.is == phase::running) watch(e->second, now_ms);
     work(now_ms);
@@ -152,14 +156,15 @@ void roster::accepted(program_id program, attach_id attach, std::uint64_t now_ms
 void roster::ended(program_id program, attach_id attach, std::uint64_t now_ms) {
     const auto e = programs_.find(program);
     if (e == programs_.end()) return;
+    if (!e->second.ours) {
+        if (e->second.open_count > 0) --e->second.open_count;
+        if (e->second.named_none && e->second.open_count == 0) programs_.erase(e);
+        return;
+    }
     // Perhaps nobody has accepted it yet: a partner that says all at once does not wait for that.
     e->second.open.erase(attach);
     e->second.ended_any = true;
     if (e->second.is != phase::running) return;
-    if (!e->second.ours) {
-        if (e->second.named_none && e->second.open.empty()) programs_.erase(e);
-        return;
-    }
     watch(e->second, now_ms);
     if (retired_ && may_be_asked(e->second)) ask_to_end(e, now_ms);
 }
@@ -188,7 +193,7 @@ void roster::unregistered(program_id program) {
     if (e == programs_.end() || e->second.ours) return;
     todo_.route(tp_, program, 0);
     e->second.named_none = true;
-    if (e->second.open.empty()) programs_.erase(e);
+    if (e->second.open_count == 0) programs_.erase(e);
 }
 
 void roster::left(program_id program, std::uint64_t now_ms) {
@@ -336,7 +341,7 @@ roster::numbers roster::count() const {
     n.waiting = waiting_.size();
     n.running = running();
     for (const auto& [id, p] : programs_) {
-        n.open += p.open.size();
+        n.open += p.ours ? p.open.size() : p.open_count;
         if (!p.ours) ++n.registered;
     }
     n.closed_until_ms = throttle_.closed_until_ms();

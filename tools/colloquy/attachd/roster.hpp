@@ -117,7 +117,9 @@ private:
         bool crashed = false;
         bool wanted_end = false;  // what it does from now on says nothing about how sound it is
         phase is = phase::running;
-        attach_id attach = 0;         // process: the one it was started for, until it is accepted or lost
+        attach_id attach = 0;        // process: the one it was started for, until it is accepted or lost
+        std::size_t open_count = 0;  // of a program that registered: nobody hurries it, so that is all to know
+        // Of one that was started:
         std::set<attach_id> open;     // delivered and not ended
         std::set<attach_id> unheard;  // delivered and not accepted, ended or not
         std::uint64_t deadline_ms = never;
