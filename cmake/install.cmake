@@ -28,8 +28,12 @@ install(DIRECTORY api/sna api/colloquy DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} C
 # The attach manager as a service: units, an example of its configuration and the page about it.
 if(TARGET colloquy_attachd)
     set(unit_directory lib/systemd/system)
-    configure_file(packaging/systemd/colloquy-attachd.service.in
-        ${PROJECT_BINARY_DIR}/package/colloquy-attachd.service @ONLY)
+    # It names the command with its place, which is known only now: packages have another prefix.
+    install(CODE "
+        set(COLLOQUY_COMMAND \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/colloquy\")
+        set(COLLOQUY_PAGE \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_DOCDIR}/attachd.md\")
+        configure_file(\"${PROJECT_SOURCE_DIR}/packaging/systemd/colloquy-attachd.service.in\"
+            \"${PROJECT_BINARY_DIR}/package/colloquy-attachd.service\" @ONLY)" COMPONENT tools)
     install(FILES ${PROJECT_BINARY_DIR}/package/colloquy-attachd.service packaging/systemd/colloquy-attachd.socket
         DESTINATION ${unit_directory} COMPONENT tools)
     install(FILES docs/attachd.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT tools)

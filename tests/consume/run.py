@@ -112,6 +112,10 @@ class Consumer:
                 raise AssertionError(f"{name} has no copyright file")
         if "colloquy-tools" in fields and "serve" not in run(root / "usr/bin/colloquy", "--help"):
             raise AssertionError("the command does not know what it can do")
+        if "colloquy-tools" in fields:
+            unit = (root / "usr/lib/systemd/system/colloquy-attachd.service").read_text()
+            if "ExecStart=/usr/bin/colloquy attachd --config" not in unit or "@" in unit:
+                raise AssertionError("the unit of the attach manager does not start the packaged command")
         self.prefix = root / "usr"
         self.library = self.prefix / "lib"
         return self.compile("-I", self.prefix / "include", "-L", self.library, "-lcolloquy")
