@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Takes the echo servers of the tour side by side: blocking threads, asynchronous C, coroutines; one load for all.
 
-usage: three_styles.py BUILD [--conversations N] [--duration SECONDS] [--rounds N]
+usage: three_styles.py BUILD [--conversations N] [--duration SECONDS] [--rounds N] [--styles STYLE,...]
   BUILD   a build tree with the examples and the command
 Each round runs each server once, a fresh process, in turn; the median of the rounds is printed. The blocking server
 has a thread for each conversation.
@@ -61,6 +61,7 @@ def measure(programs, style, wanted):
             _, _, used = os.wait4(server.pid, 0)
             server.returncode = -9
             result["cpu_us"] = (used.ru_utime + used.ru_stime) * 1e6 / result["transactions"]
+            result["memory_mib"] = used.ru_maxrss / 1024
             return result
         finally:
             if server.returncode is None:
@@ -74,20 +75,23 @@ def main():
     parser.add_argument("--conversations", type=int, default=1000)
     parser.add_argument("--duration", type=float, default=5)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--styles", type=lambda text: text.split(","), default=STYLES)
     wanted = parser.parse_args()
     programs = (wanted.build / "bin").resolve()
     taken = {style: [] for style in STYLES}
     for _ in range(wanted.rounds):
-        for style in STYLES:
+        for style in wanted.styles:
             taken[style].append(measure(programs, style, wanted))
-    base = statistics.median(r["transactions_per_second"] for r in taken["async"])
+    first = "async" if "async" in wanted.styles else wanted.styles[0]
+    base = statistics.median(r["transactions_per_second"] for r in taken[first])
     print(f"{wanted.conversations} conversations, {wanted.duration:g} s, medians of {wanted.rounds} interleaved rounds")
-    for style in STYLES:
+    for style in wanted.styles:
         rates = [r["transactions_per_second"] for r in taken[style]]
         rate = statistics.median(rates)
         cpu = statistics.median(r["cpu_us"] for r in taken[style])
-        print(f"{style:<10} {rate:>12,.0f}/s  {rate / base:5.2f} x async  (from {min(rates):,.0f} to {max(rates):,.0f})"
-              f"  {cpu:7.2f} us of a processor each")
+        memory = statistics.median(r["memory_mib"] for r in taken[style])
+        print(f"{style:<10} {rate:>12,.0f}/s  {rate / base:5.2f} x {first}  (from {min(rates):,.0f} to {max(rates):,.0f})"
+              f"  {cpu:7.2f} us of a processor each  {memory:6.0f} MiB")
 
 
 if __name__ == "__main__":
