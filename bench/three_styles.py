@@ -90,8 +90,8 @@ def main():
         rate = statistics.median(rates)
         cpu = statistics.median(r["cpu_us"] for r in taken[style])
         memory = statistics.median(r["memory_mib"] for r in taken[style])
-        print(f"{style:<10} {rate:>12,.0f}/s  {rate / base:5.2f} x {first}  (from {min(rates):,.0f} to {max(rates):,.0f})"
-              f"  {cpu:7.2f} us of a processor each  {memory:6.0f} MiB")
+        print(f"{style:<10} {rate:>12,.0f}/s  {rate / base:5.2f} x {first}  "
+              f"(from {min(rates):,.0f} to {max(rates):,.0f})  {cpu:7.2f} us of a processor each  {memory:6.0f} MiB")
 
 
 if __name__ == "__main__":
