@@ -60,7 +60,7 @@ logical_unit* start_locked(process_state& s, const configuration& wanted) {
     // Programs that say everything themselves are started by managers, too.
     if (settings.manager_descriptor < 0)
         if (const auto number = process_environment(link_variable))
-            settings.manager_descriptor = std::strtoll(number->c_str(), nullptr, 10);
+            settings.manager_descriptor = static_cast<std::intptr_t>(std::strtoll(number->c_str(), nullptr, 10));
     if (settings.manager.empty())
         if (const auto path = process_environment("COLLOQUY_MANAGER")) settings.manager = *path;
     // The link is this process's alone: a child that looks would find a closed descriptor, or another's.

@@ -39,7 +39,7 @@ colloquy_test(unit colloquy_unit LINKS colloquy_runtime)
 colloquy_test(schedule colloquy_schedule LINKS colloquy_runtime)
 colloquy_test(protocol colloquy_protocol LINKS colloquy_runtime)
 # The same with an attach manager's relay between the two ends.
-add_test(NAME colloquy_protocol_relayed COMMAND colloquy_protocol)
+add_test(NAME colloquy_protocol_relayed COMMAND colloquy_protocol --test-suite-exclude=relay)
 set_tests_properties(colloquy_protocol_relayed PROPERTIES
     LABELS protocol TIMEOUT 300 ENVIRONMENT "${test_environment};COLLOQUY_TEST_RELAYED=1"
     WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})

@@ -3,10 +3,14 @@
 // whole folder a second time through it.
 #include <doctest/doctest.h>
 
+#include <array>
+#include <cstdlib>
 #include <functional>
-#include <initializer_list>
+#include <random>
+#include <vector>
 
 #include "runtime/wire/fmh5.hpp"
+#include "runtime/wire/fmh7.hpp"
 #include "tests/support/pair.hpp"
 
 using namespace colloquy;
@@ -751,5 +755,93 @@ TEST_SUITE("relay") {
         CHECK(drained(late) == 11);
         CHECK(p.m->count(kind::idle) == 1);
         p.check_clean();
+    }
+
+    TEST_CASE("relay: frames at random from either side, or both, leave nothing behind") {
+        const char* const wanted = std::getenv("COLLOQUY_SEED");
+        const std::uint64_t seed = wanted != nullptr ? std::strtoull(wanted, nullptr, 0) : 20'261'122;
+        CAPTURE(seed);
+        std::mt19937_64 random{seed};
+        const auto below = [&](std::uint64_t n) { return static_cast<std::size_t>(random() % n); };
+        constexpr std::array types{
+            wire::frame_type::data,           wire::frame_type::data,   wire::frame_type::response,
+            wire::frame_type::signal,         wire::frame_type::credit, wire::frame_type::expedited,
+            wire::frame_type::expedited_read, wire::frame_type::origin, wire::frame_type::blame,
+            wire::frame_type::serve,          wire::frame_type::taken,  wire::frame_type::drain};
+        constexpr std::array<std::uint8_t, 9> bits{0,
+                                                   in::change_direction,
+                                                   in::definite_response,
+                                                   in::fm_header,
+                                                   in::conditional_end,
+                                                   in::fm_header | in::conditional_end,
+                                                   in::fm_header | in::purging,
+                                                   in::definite_response | in::conditional_end,
+                                                   in::definite_response | in::change_direction};
+        std::uint64_t passed = 0;
+        for (int round = 0; round < 40; ++round) {
+            CAPTURE(round);
+            behind p;
+            std::vector<program> a(3, program{p, p.a}), b(3, program{p, p.b});
+            for (std::size_t i = 0; i < a.size(); ++i) {
+                if (i == 2) p.stop_routing();  // the last one waits
+                CHECK(a[i].initialize("NET.B", "ECHO", static_cast<std::int32_t>(below(2))) == 0);
+                CHECK(a[i].allocate() == 0);
+                (void)a[i].set(runtime::characteristic::processing_mode, 1);
+                (void)(below(2) == 0 ? a[i].flush() : a[i].prepare_to_receive());
+                p.settle();
+                if (i != 2) REQUIRE(b[i].accept() == 0);
+            }
+            const std::size_t side = below(3);
+            for (int n = 0; n < 30; ++n) {
+                const bool from_program = side == 2 ? below(2) == 0 : side == 0;
+                const wire::frame_type type = types[below(types.size())];
+                const std::uint8_t indicators = type == wire::frame_type::data ? bits[below(bits.size())]
+                                                : type == wire::frame_type::response
+                                                    ? static_cast<std::uint8_t>(below(2))
+                                                    : std::uint8_t{0};
+                const bool on_link = type == wire::frame_type::serve || type == wire::frame_type::taken ||
+                                     type == wire::frame_type::drain;
+                // Of the sizes that are allowed, mostly; the rest is for the header's check.
+                std::size_t size = type == wire::frame_type::credit || type == wire::frame_type::drain ? 4
+                                   : type == wire::frame_type::taken                                   ? 8
+                                   : type == wire::frame_type::blame                                   ? 2
+                                   : type == wire::frame_type::serve                                   ? 5
+                                   : type == wire::frame_type::origin                                  ? 14
+                                   : type == wire::frame_type::expedited                               ? 1 + below(86)
+                                   : type == wire::frame_type::data
+                                       ? ((indicators & in::fm_header) != 0 ? wire::fmh7_size : below(200))
+                                       : 0;
+                if (below(40) == 0) size = below(300);
+                std::vector<std::byte> payload(size);
+                for (std::byte& one : payload) one = static_cast<std::byte>(below(4) == 0 ? random() : random() % 4);
+                if ((indicators & in::fm_header) != 0 && size >= wire::fmh7_size)
+                    wire::encode_fmh7(payload.data(), {wire::sense::program_error, false});
+                const std::uint32_t channel =
+                    on_link ? 0
+                            : wire::make_channel(from_program ? wire::link_side::acceptor : wire::link_side::connector,
+                                                 static_cast<std::uint32_t>(below(below(8) == 0 ? 9 : 3)));
+                auto& where = p.end(from_program ? 0 : 1);
+                if (!where.closed) inject(where, raw(type, indicators, channel, payload));
+                if (below(3) == 0) p.settle();
+            }
+            p.settle(1 + below(40));
+            passed += p.m->relay.counters().frames_to_programs + p.m->relay.counters().frames_from_programs;
+            // All go, in any order; what is left waits for nobody.
+            for (memory_unit* u : below(2) == 0 ? std::array{&p.a, &p.b} : std::array{&p.b, &p.a}) {
+                u->cut();
+                p.settle();
+            }
+            p.m->relay.tick(p.m->unit.c, 100'000'000'000);
+            p.settle();
+            CHECK(p.m->relay.counters().open == 0);
+            CHECK(p.m->relay.counters().held == 0);
+            CHECK(p.m->relay.counters().programs == 0);
+            CHECK(p.m->unit.engine.inbound().reserved_bytes() == 0);
+            CHECK(p.m->count(kind::ended) == p.m->count(kind::delivered));
+            // Each that was reported as waiting has had its end, or a program.
+            CHECK(p.m->count(kind::attach_arrived) + p.m->count(kind::attach_returned) >=
+                  p.m->count(kind::attach_gone));
+        }
+        CHECK(passed > 40);  // much of it got somewhere
     }
 }
