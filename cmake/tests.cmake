@@ -41,7 +41,7 @@ colloquy_test(protocol colloquy_protocol LINKS colloquy_runtime)
 # The same with an attach manager's relay between the two ends.
 add_test(NAME colloquy_protocol_relayed COMMAND colloquy_protocol --test-suite-exclude=relay)
 set_tests_properties(colloquy_protocol_relayed PROPERTIES
-    LABELS protocol TIMEOUT 300 ENVIRONMENT "${test_environment};COLLOQUY_TEST_RELAYED=1"
+    LABELS relayed TIMEOUT 300 ENVIRONMENT "${test_environment};COLLOQUY_TEST_RELAYED=1"
     WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
 colloquy_test(transport colloquy_transport_test LINKS colloquy_runtime colloquy_transport ${colloquy_system_libraries})
 if(TARGET colloquy_static)
