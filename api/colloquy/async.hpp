@@ -103,6 +103,10 @@ public:
         if (rc == CM_OPERATION_INCOMPLETE) return true;  // it may have gone on, and be gone
         if (stoppable && rc == CM_PROGRAM_PARAMETER_CHECK && token_.stop_requested()) rc = CM_DEALLOCATED_ABEND;
         work_.code = static_cast<return_code>(rc);
+        if (!stoppable) {
+            work_.state.store_relaxed(work::issued | work::completed);  // relaxed: nobody else knows of it
+            return false;
+        }
         // acq_rel[cxx-node]: one who is inside stop_call now goes on with it; otherwise we do.
         return (work_.state.fetch_or_acq_rel(work::completed) & work::stopping) != 0;
     }
