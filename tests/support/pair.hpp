@@ -244,6 +244,9 @@ struct pair {
         runtime::limits l;
         l.conversations = 64;
         l.links = 8;
+        l.partners = 16;  // small tables: many pairs are made
+        l.tp_names = 16;
+        l.accept_queue = 256;
         l.window_growth_bytes = 1 << 20;
         return l;
     }
