@@ -768,6 +768,7 @@ private:
 
     // Attaches nobody has accepted hold slots until somebody does.
     void end_everything() {
+        incoming_ = 0;  // it needs a slot of its own, and they may hold them all
         for (int round = 0; round < 4; ++round) {
             for (std::size_t i = 0; i < talks_.size(); ++i)
                 for (int k = 0; k < 2; ++k)

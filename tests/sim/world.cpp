@@ -1222,6 +1222,7 @@ void world::cooperate() {
 }
 
 void world::end_everything() {
+    incoming_ = 0;  // it needs a slot of its own, and attaches that nobody accepted may hold them all
     // Twice, because what is cancelled here may have been on its way to be accepted there.
     for (int round = 0; round < 4; ++round) {
         collect_all();
