@@ -378,7 +378,8 @@ TEST_SUITE("async") {
         const CM_OOID number = open_queue(e.far, CM_SEND_RECEIVE_QUEUE);
         kept_receive r;
         CHECK(r.issue(e.far) == CM_OPERATION_INCOMPLETE);
-        for (const CM_OOID wrong : {0, -1, INT_MIN, INT_MAX, number + 1, number + 4096})
+        for (const CM_OOID wrong :
+             {CM_OOID{0}, CM_OOID{-1}, CM_OOID{INT_MIN}, CM_OOID{INT_MAX}, number + 1, number + 4096})
             CHECK(wait_among({number, wrong}).code == bad);
         // A bad list collects nothing.
         e.say("x");

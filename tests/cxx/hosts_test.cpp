@@ -9,6 +9,7 @@
 #include "colloquy/libuv.hpp"
 #endif
 
+#if defined(WITH_ASIO) || defined(COLLOQUY_TEST_WITH_LIBUV)
 using namespace colloquy;
 using namespace colloquy::test;
 
@@ -103,3 +104,4 @@ TEST_CASE("hosts: libuv drives; coroutines go on on its thread") {
 #endif
 
 TEST_SUITE_END();
+#endif
