@@ -152,7 +152,7 @@ int main(void) {
     static struct served served[THREADS];
     unsigned char id[CM_CID_SIZE];
     pthread_t thread[THREADS];
-    CM_INT32 rc, length = 6, code;
+    CM_INT32 rc = -1, length = 6, code;
     clq_options options;
     int i;
     memset(&options, 0, sizeof options);
