@@ -433,7 +433,7 @@ return_code logical_unit::wait_for_completion(const completion_list& of, std::ui
             if (code != return_code::ok) break;
             looks = false;
         } else {
-            looks = !board.take_pile(me, of.numbers, of.count, of.places, candidates);
+            looks = !board.take_pile(me, of.numbers, of.count, of.places, candidates, wake);
         }
         if (candidates != 0) {
             found = collect_completions(c, me, of, candidates);

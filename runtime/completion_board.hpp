@@ -9,7 +9,7 @@
 // Guarantees: each finish is collected exactly once; a waiter whose list holds something finished does not sleep,
 //   unless another waiter that holds the mark is awake for it.
 // Invariant: for each cell in the list of a waiter W that is inside and has looked, the cell bears W's mark; or that of
-//   another waiter that is inside and `contested`; or W is told to look again.
+//   another waiter that is inside and `contested`, and will tell what it drops from its pile; or W is told to look again.
 //   Marks are hints: they outlive the wait, so that the next one over the same list changes nothing.
 // Progress: every operation is lock-free; look() is as long as its list. ABA: numbers are dealt in order, so one that
 //   is dead stays so until about 2^31 others have been dealt. Reclamation: cells and waiters are never freed; a cell
@@ -180,7 +180,7 @@ public:
         waiter& mine = waiters_[me];
         // Before the look: what comes after it is not missed. acquire[board-waiter]
         (void)mine.word.fetch_and_acq_rel(~again);
-        empty_pile(mine);
+        if (empty_pile(mine)) pass_on(me, wake);
         seen result;
         std::uint32_t respected = 0;  // a waiter that is inside and knows that others rely on its marks
         std::uint32_t robbed = 0;     // one that was not inside when its marks were taken
@@ -226,12 +226,14 @@ public:
     }
     // What has been put on the waiter's pile since, as places of the list that was looked at last. False: that is not
     // all there is to know, and look() is to be called again.
+    template <class Wake>
     [[nodiscard]] bool take_pile(std::uint32_t me, const std::int32_t* list, std::uint32_t count,
-                                 std::int32_t* candidates, std::uint32_t& found) noexcept {
+                                 std::int32_t* candidates, std::uint32_t& found, Wake&& wake) noexcept {
         waiter& mine = waiters_[me];
         found = 0;
         // relaxed: who sets it wakes us, and the wake-up orders it.
         bool all = (mine.word.load_relaxed() & again) == 0;
+        bool strange = false;  // marked by an earlier wait of ours, over another list
         std::uint32_t oldest = 0;
         // Turned round, so that what finished first comes first. acquire[board-pile]
         for (std::uint32_t at = mine.pile.exchange_acquire(0); at != 0;) {
@@ -250,9 +252,10 @@ public:
             if (ours)
                 candidates[found++] = static_cast<std::int32_t>(place);
             else
-                all = false;
+                strange = true;
         }
-        return all;
+        if (strange) pass_on(me, wake);
+        return all && !strange;
     }
     // Something is there to be taken or looked at. The waiter's own.
     [[nodiscard]] bool told_something(std::uint32_t me) const noexcept {
@@ -350,12 +353,22 @@ private:
         if (noted == i || (noted < i && list[noted] == list[i])) return;
         places_[cell].store_relaxed(i);
     }
-    void empty_pile(waiter& mine) noexcept {
-        for (std::uint32_t at = mine.pile.exchange_acquire(0); at != 0;) {  // acquire[board-pile]
+    // True: something was there.
+    [[nodiscard]] bool empty_pile(waiter& mine) noexcept {
+        std::uint32_t at = mine.pile.exchange_acquire(0);  // acquire[board-pile]
+        const bool any = at != 0;
+        while (at != 0) {
             const std::uint32_t cell = at - 1;
             at = next_[cell].load_relaxed();
             (void)words_[cell].fetch_and_acq_rel(~listed);
         }
+        return any;
+    }
+    // The waiter has dropped from its pile what may be in the lists of others, who rely on its mark. Read-modify-write:
+    // who contests the mark after this sees that the cell has finished. acq_rel[board-waiter]
+    template <class Wake>
+    void pass_on(std::uint32_t me, Wake&& wake) noexcept {
+        if ((waiters_[me].word.fetch_or_acq_rel(0) & contested) != 0) (void)tell_all(me, wake);
     }
 
     const std::uint32_t mask_;
