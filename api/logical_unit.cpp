@@ -828,8 +828,9 @@ std::string logical_unit::offer(std::string_view name, wire::serve_what what) no
         const std::uint64_t deadline = transport::now_ns() + patience_ns;
         while (manager_->opening() && transport::now_ns() < deadline) look_around(c);
         std::uint64_t question = 0;
-        if (!manager_->ask(c, name, what, question)) return {};
+        const bool asked = manager_->ask(c, name, what, question);
         leave(c);
+        if (!asked) return {};
         wire::serve_result result = wire::serve_result::ok;
         bool answered = false;
         while (!(answered = manager_->answered(question, result)) && transport::now_ns() < deadline) look_around(c);

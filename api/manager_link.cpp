@@ -149,6 +149,7 @@ void manager_link::take_answer(runtime::context& c, const runtime::session& s, c
 bool manager_link::ask(runtime::context& c, std::string_view name, wire::serve_what what, std::uint64_t& number) {
     runtime::session* const s = at_.load_acquire();  // acquire[manager-link]
     if (s == nullptr || !s->try_hold()) return false;
+    bool over = false;
     {
         const std::lock_guard held{mutex_};
         number = ++numbers_;
@@ -158,9 +159,10 @@ bool manager_link::ask(runtime::context& c, std::string_view name, wire::serve_w
         q.name = name;
         q.what = what;
         // Its end was told before we stood in the list, or finds us there.
-        if (s->at() != runtime::session::stage::open || at_.load_acquire() != s) q.answered = true;
+        over = s->at() != runtime::session::stage::open || at_.load_acquire() != s;
+        if (over) q.answered = true;
     }
-    say(c, *s, name, what);
+    if (!over) say(c, *s, name, what);  // else it may be another's link by now
     s->release(c);
     return true;
 }

@@ -5,6 +5,7 @@
 
 #include "runtime/relay.hpp"
 #include "runtime/verbs.hpp"
+#include "transport/local_socket.hpp"
 #include "transport/platform.hpp"
 
 namespace colloquy::transport {
@@ -267,6 +268,7 @@ runtime::session* drive::adopt(std::intptr_t descriptor, runtime::link_role role
     stream where;
     if (const io_status s = reactor_->adopt(descriptor, where); s.is_failed()) {
         error = error_text(s.error);
+        close_descriptor(descriptor);  // it is ours whatever comes of it
         return nullptr;
     }
     runtime::session* const made = begin(where, nullptr, 0, role, program);

@@ -132,6 +132,7 @@ public:
         std::vector<conversation_handle> open;
         {
             const std::lock_guard held{mutex_};
+            cancelled_ = stopping_;  // what has been accepted and not begun comes after the last look
             open.reserve(open_);
             for (const open_conversation* o = first_open_; o != nullptr; o = o->next) open.push_back(o->of);
         }
@@ -277,11 +278,13 @@ private:
         conversation_handle of;
         open_conversation* next = nullptr;
         open_conversation* previous = nullptr;
+        bool late = false;  // everything has been cancelled, and nothing more will be
         open_conversation(server& in, const conversation_handle& c) noexcept : s{in}, of{c} {
             const std::lock_guard held{s.mutex_};
             next = s.first_open_;
             if (next != nullptr) next->previous = this;
             s.first_open_ = this;
+            late = s.cancelled_;
         }
         ~open_conversation() {
             const std::lock_guard held{s.mutex_};
@@ -345,6 +348,7 @@ private:
     static own<&server::conversation_ended> converse(std::pmr::memory_resource*, server& s, entry& e,
                                                      async_conversation c) {
         const open_conversation registered{s, c};
+        if (registered.late) (void)c.cancel();
         if (e.calls) co_await detail::schedule{s.options_.where};
 #if COLLOQUY_EXCEPTIONS
         try {
@@ -386,6 +390,7 @@ private:
     std::condition_variable ended_{};
     return_code failure_ = return_code::ok;
     bool stopping_ = false;
+    bool cancelled_ = false;
     unsigned acceptors_ = 0;
     std::size_t open_ = 0;
     unsigned places_ = 0;  // of conversations that are open and accepts that wait

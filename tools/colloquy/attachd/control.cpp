@@ -151,6 +151,11 @@ int listen_for_control(const std::string& path, std::string& error) {
         error = "a manager runs already and listens at " + path + "; take over from it with --takeover, or end it";
         return -1;
     }
+    // Only what nobody listens at may be replaced: a manager that is busy, or another's, refuses otherwise.
+    if (errno != ECONNREFUSED && errno != ENOENT) {
+        error = "what listens at " + path + " cannot be asked: " + why();
+        return -1;
+    }
     struct stat about {};
     if (::lstat(path.c_str(), &about) == 0) {
         if (!S_ISSOCK(about.st_mode)) {

@@ -602,6 +602,10 @@ void manager::start_successor() {
 }
 
 std::vector<std::string> manager::reload() {
+    if (state_ != state::serving) {
+        say("is ending; the configuration was not read again");
+        return {"the manager is ending; ask its successor"};
+    }
     attachd_settings_result read = load_attachd_settings(config_);
     if (!read.value) {
         for (const std::string& e : read.errors) say(e);

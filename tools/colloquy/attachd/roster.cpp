@@ -11,7 +11,7 @@ void roster::change(tp_settings tp) {
     tp_ = std::move(tp);
     retired_ = false;
     for (const auto& [id, p] : programs_)
-        if (!p.ours && !p.link_left) todo_.route(tp_, id, tp_.conversations);
+        if (!p.ours && !p.link_left && !p.named_none) todo_.route(tp_, id, tp_.conversations);
 }
 
 std::size_t roster::running() const noexcept {
