@@ -9,7 +9,8 @@
 // Guarantees: each finish is collected exactly once; a waiter whose list holds something finished does not sleep,
 //   unless another waiter that holds the mark is awake for it.
 // Invariant: for each cell in the list of a waiter W that is inside and has looked, the cell bears W's mark; or that of
-//   another waiter that is inside and `contested`, and will tell what it drops from its pile; or W is told to look again.
+//   another waiter that is inside and `contested`, and tells of what it drops from its pile; or W is told to look
+//   again.
 //   Marks are hints: they outlive the wait, so that the next one over the same list changes nothing.
 // Progress: every operation is lock-free; look() is as long as its list. ABA: numbers are dealt in order, so one that
 //   is dead stays so until about 2^31 others have been dealt. Reclamation: cells and waiters are never freed; a cell

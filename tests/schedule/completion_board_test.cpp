@@ -209,8 +209,8 @@ void issued_again(scheduler& model, mistake wrong) {
     model.expect(b.collected[static_cast<std::size_t>(x)] == times, "each once");
 }
 
-// A waiter's marks outlive its wait, and it is inside again for something else when what bears them finishes: who relies
-// on them must hear of it.
+// A waiter's marks outlive its wait, and it is inside again for something else when what bears them finishes: who
+// relies on them must hear of it.
 template <template <class> class Atom>
 void waits_for_something_else(scheduler& model, mistake wrong) {
     board_model<Atom> b{model, wrong};
