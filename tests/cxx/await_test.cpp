@@ -281,7 +281,7 @@ TEST_CASE("stop: an accept that waits is ended, another one goes on") {
 }
 
 #if defined(_WIN32)
-// Under Wine it comes to rest without an end after some tens of rounds, cause unknown (docs/windows.md).
+// With MinGW's standard library a stop callback's destructor that has to wait does not wake (docs/windows.md).
 TEST_CASE("stop: beside a completion: one of the two is the outcome, once" * doctest::skip()) {
 #else
 TEST_CASE("stop: beside a completion: one of the two is the outcome, once") {
