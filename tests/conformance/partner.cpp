@@ -50,7 +50,9 @@ namespace {
 
 // Accepts with the wait that a program which named its TP needs. Nothing else of this program is incomplete then.
 void accept_next(program_end& e) {
-    CM_INT32 code = e.accept();
+    CM_INT32 code = 0;
+    do code = e.accept();
+    while (code == CM_PROGRAM_STATE_CHECK);  // the short wait of a blocking Accept ran out
     if (code == CM_OPERATION_INCOMPLETE) {
         id_bytes id{};
         CM_INT32 rc = -1;
