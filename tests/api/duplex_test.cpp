@@ -31,6 +31,15 @@ received receive_expedited(const talk& t, CM_INT32 type = CM_RECEIVE_AND_WAIT) {
     return r;
 }
 
+// A full-duplex conversation within the process, accepted.
+void open_duplex(talk& a, talk& b) {
+    a.prepare("inproc/TP");
+    REQUIRE(a.set(cmssrm, CM_FULL_DUPLEX) == CM_OK);
+    REQUIRE(a.allocate() == CM_OK);
+    REQUIRE(a.flush() == CM_OK);
+    collector all;
+    b.accept(all);
+}
 // Sends `count` records and ends this direction.
 void say_all(talk t, unsigned count) {
     bool good = true;
@@ -99,14 +108,8 @@ TEST_SUITE("duplex") {
         for (const bool cancel : {false, true}) {
             const running_unit unit;
             serve_tp("TP");
-            talk a;
-            a.prepare("inproc/TP");
-            REQUIRE(a.set(cmssrm, CM_FULL_DUPLEX) == CM_OK);
-            REQUIRE(a.allocate() == CM_OK);
-            REQUIRE(a.flush() == CM_OK);
-            talk b;
-            collector all;
-            b.accept(all);
+            talk a, b;
+            open_duplex(a, b);
             // Whether they wait already or come too late for that.
             const auto over = [](CM_INT32 code) {
                 return code == CM_DEALLOCATED_ABEND || code == CM_PROGRAM_PARAMETER_CHECK;
@@ -128,14 +131,8 @@ TEST_SUITE("duplex") {
         constexpr unsigned count = 5'000;
         const running_unit unit;
         serve_tp("TP");
-        talk a;
-        a.prepare("inproc/TP");
-        REQUIRE(a.set(cmssrm, CM_FULL_DUPLEX) == CM_OK);
-        REQUIRE(a.allocate() == CM_OK);
-        REQUIRE(a.flush() == CM_OK);
-        talk b;
-        collector all;
-        b.accept(all);
+        talk a, b;
+        open_duplex(a, b);
         std::atomic<bool> heard = false;
         std::thread hears{[&] {
             hear_all(a, count);

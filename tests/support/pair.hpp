@@ -62,16 +62,7 @@ public:
             engine.link_failed(ctx, p, link, runtime::return_code::allocate_failure_retry);
             return;
         }
-        wire_end& a = ends_.emplace_back();
-        wire_end& b = peer.ends_.emplace_back();
-        a.owner = this;
-        b.owner = &peer;
-        a.other = &b;
-        b.other = &a;
-        a.session = mine;
-        b.session = theirs;
-        mine->transport_data = &a;
-        theirs->transport_data = &b;
+        connect(*mine, peer, *theirs);
         mine->opened_for = &p;
         mine->opened_index = link;
         theirs->start(peer.c, wire::link_side::acceptor, now);
@@ -84,16 +75,7 @@ public:
     runtime::session& join(memory_unit& program, std::uint64_t id) {
         runtime::session* mine = engine.open_session(c);
         runtime::session* theirs = program.engine.open_session(program.c);
-        wire_end& a = ends_.emplace_back();
-        wire_end& b = program.ends_.emplace_back();
-        a.owner = this;
-        b.owner = &program;
-        a.other = &b;
-        b.other = &a;
-        a.session = mine;
-        b.session = theirs;
-        mine->transport_data = &a;
-        theirs->transport_data = &b;
+        connect(*mine, program, *theirs);
         mine->role = runtime::link_role::program;
         theirs->role = runtime::link_role::manager;
         mine->program = engine.relay_of()->begin(id, *mine);
@@ -186,6 +168,20 @@ public:
     std::deque<wire_end> ends_;
 
 private:
+    // Two byte queues between a session of ours and one of `peer`.
+    void connect(runtime::session& mine, memory_unit& peer, runtime::session& theirs) {
+        wire_end& a = ends_.emplace_back();
+        wire_end& b = peer.ends_.emplace_back();
+        a.owner = this;
+        b.owner = &peer;
+        a.other = &b;
+        b.other = &a;
+        a.session = &mine;
+        b.session = &theirs;
+        mine.transport_data = &a;
+        theirs.transport_data = &b;
+    }
+
     std::vector<std::byte> scratch_;
 };
 
