@@ -35,6 +35,10 @@ struct router_options {
     int program_listener = -1;  // the same as a socket that listens already; then the path is not bound anew
     // Who may offer itself; on the router's thread, so it must return at once. Empty: our own user and root.
     std::function<bool(const peer_credentials&)> admit;
+    // Events that may wait to be taken. Beyond it attaches are answered 11 and programs turned away until some were
+    // taken; a program that changes its names so often before that loses its link. Conversations under way add to it,
+    // a few events each.
+    std::uint32_t events_max = 16'384;
 };
 
 struct route_options {
@@ -56,6 +60,7 @@ struct router_event {
     std::string user;        // attach_arrived, delivered: the user the attach names, unproven
     std::string text;        // left: why
     int code = 0;            // attach_gone: what its partner was answered; 0: the partner gave up
+                             // left: 26 where it broke the rules or a limit, else 0
     std::uint32_t open = 0;  // delivered, accepted, ended: conversations the program has now
     peer_credentials who;    // joined: of a program that connected by itself
 };

@@ -168,6 +168,7 @@ wire::reason relay::attach(context& c, session& s, const wire::frame_header& h, 
         return wire::reason::none;
     };
     if (draining_) return refuse(counters_.refused_other);
+    if (!host_.hears(0)) return refuse(counters_.refused_full);
     relay_program* const p = to.first == nullptr ? pick(to) : nullptr;
     const auto no_room = [&] {
         return to.held >= to.rules.queue_max ||
@@ -298,6 +299,7 @@ bool relay::connect(context& c, relayed& r, relay_program& p) noexcept {
     }
     r.p = &p;
     ++p.conversations;
+    ++p.untaken;
     ++counters_.open;
     ++counters_.delivered;
     std::array<std::byte, wire::origin_size_max> who;
@@ -747,7 +749,9 @@ void relay::program_lost(context& c, session& s) noexcept {
     relay_news n;
     n.what = relay_news::kind::left;
     n.program = p.id;
-    n.text = wire::text(s.ended_because());
+    const wire::reason why = s.ended_because();
+    n.text = wire::text(why);
+    if (!wire::may_pass(why) || why == wire::reason::limits) n.code = return_code::resource_failure_no_retry;
     host_.news(n);
     s.program = nullptr;
     --counters_.programs;
@@ -771,24 +775,39 @@ void relay::forget(context& c, relay_program& p) noexcept {
     }
 }
 
-void relay::taken(session& s, std::uint64_t attach) noexcept {
-    if (s.program == nullptr) return;
+wire::reason relay::taken(session& s, std::uint64_t attach) noexcept {
+    if (s.program == nullptr) return wire::reason::none;
+    if (s.program->untaken == 0) return wire::reason::protocol;
+    --s.program->untaken;
     relay_news n;
     n.what = relay_news::kind::accepted;
     n.attach = attach;
     n.program = s.program->id;
     n.open = s.program->conversations;
     if (relayed* const r = find_attach(attach); r != nullptr) {
-        if (r->p != s.program) return;
+        if (r->p != s.program) return wire::reason::none;
         r->program_heard = true;
         n.tp = r->to->name.view();
     }
     host_.news(n);
+    return wire::reason::none;
 }
 
-wire::serve_result relay::serve(context& c, session& s, const wire::serving& said) noexcept {
+void relay::serve(context& c, session& s, const wire::serving& said) noexcept {
+    if (s.program == nullptr) return;
+    // Each word may be news, and a program may change its mind as fast as it can write.
+    if (!host_.hears(s.program->id)) {
+        s.fail(c, wire::reason::limits);
+        return;
+    }
+    const wire::serve_result result = decide(c, *s.program, said);
+    std::array<std::byte, wire::serving_size_max> answer;
+    const std::size_t n = wire::encode_serving(answer, wire::frame_type::served, result, said.what, said.name.view());
+    (void)s.send_frame(c, {static_cast<std::uint16_t>(n), wire::frame_type::served, 0, 0}, std::span{answer}.first(n));
+}
+
+wire::serve_result relay::decide(context& c, relay_program& p, const wire::serving& said) noexcept {
     using result = wire::serve_result;
-    relay_program& p = *s.program;
     route* const r = find(said.name.view());
     relay_news n;
     n.program = p.id;

@@ -41,7 +41,8 @@ struct relay_news {
         joined,           // the program's link is open
         registered,       // the program serves the name
         unregistered,     // and no more
-        left,             // the program's link has ended, `text` says why
+        left,             // the program's link has ended, `text` says why; `code`: ok, or 26 where we ended it because
+                          // it broke the rules or a limit
         idle,             // it is being drained, and the last conversation has ended
     };
     kind what{};
@@ -61,6 +62,9 @@ public:
     virtual void news(const relay_news& what) noexcept = 0;
     // The session's deadline has changed outside of its own input.
     virtual void touched(session& s) noexcept = 0;
+    // There is room for news of attaches (0), or for what the program of this number says of itself. Otherwise whoever
+    // supervises is behind: attaches are refused (11), and a program that does not let it come after loses its link.
+    [[nodiscard]] virtual bool hears(std::uint64_t program) const noexcept = 0;
 
 protected:
     ~relay_host() = default;
@@ -154,6 +158,7 @@ struct relay_program {
     bool open = false;
     bool no_more = false;                   // it was told that it gets no more
     std::uint32_t conversations = 0;        // delivered and not over
+    std::uint64_t untaken = 0;              // delivered, and its Accept_Conversation has not said so
     std::uint32_t given = 0;                // waiting for its link
     relayed_conversation* first = nullptr;  // those
     relayed_conversation* last = nullptr;
@@ -210,8 +215,10 @@ public:
     void link_lost(context& c, session& s, std::uint64_t value, return_code code) noexcept;
     void program_open(context& c, session& s) noexcept;
     void program_lost(context& c, session& s) noexcept;
-    void taken(session& s, std::uint64_t attach) noexcept;
-    [[nodiscard]] wire::serve_result serve(context& c, session& s, const wire::serving& said) noexcept;
+    // A program has taken an attach. Anything but none: it was given fewer.
+    [[nodiscard]] wire::reason taken(session& s, std::uint64_t attach) noexcept;
+    // A program's word about a name, answered.
+    void serve(context& c, session& s, const wire::serving& said) noexcept;
 
 private:
     [[nodiscard]] std::uint64_t value_of(const relayed& r) const noexcept;
@@ -245,6 +252,7 @@ private:
     void feed(context& c, relay_program& p) noexcept;
     void forget(context& c, relay_program& p) noexcept;
     void settle_last(context& c, relay_program& p) noexcept;
+    [[nodiscard]] wire::serve_result decide(context& c, relay_program& p, const wire::serving& said) noexcept;
     void expire(context& c, relayed* first) noexcept;
     void tell(const relayed& r, relay_news::kind what, return_code code = return_code::ok) noexcept;
 

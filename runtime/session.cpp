@@ -413,9 +413,7 @@ void session::fail(context& c, wire::reason why) noexcept {
     if (at() == stage::ended) return;
     // Before our hello a close would be no frame the partner may accept.
     send_reason(c, at() == stage::greeting ? wire::frame_type::refuse : wire::frame_type::close, why);
-    const bool retry = why == wire::reason::idle || why == wire::reason::shutting_down ||
-                       why == wire::reason::drained || why == wire::reason::unused || why == wire::reason::transport ||
-                       why == wire::reason::limits;
+    const bool retry = wire::may_pass(why);
     if (!retry) engine_.count().add(counter::protocol_errors, 1, c.hint);
     lost(c, retry ? return_code::resource_failure_retry : return_code::resource_failure_no_retry, why);
 }
@@ -701,7 +699,11 @@ bool session::on_link_frame(context& c, const wire::frame_header& h, std::span<c
                 fail(c, wire::reason::protocol);
                 return false;
             }
-            engine_.relay_of()->taken(*this, wire::load_u64(payload.data()));
+            if (const wire::reason why = engine_.relay_of()->taken(*this, wire::load_u64(payload.data()));
+                why != wire::reason::none) {
+                fail(c, why);
+                return false;
+            }
             return true;
         case wire::frame_type::serve:
         case wire::frame_type::served: return on_relay_frame(c, h, payload);
@@ -709,10 +711,8 @@ bool session::on_link_frame(context& c, const wire::frame_header& h, std::span<c
         case wire::frame_type::close: {
             const wire::decoded_reason told = wire::decode_reason(payload);
             const wire::reason why = told.valid ? told.why : wire::reason::protocol;
-            const bool retry = why == wire::reason::idle || why == wire::reason::shutting_down ||
-                               why == wire::reason::drained || why == wire::reason::unused ||
-                               why == wire::reason::limits || why == wire::reason::transport;
-            lost(c, retry ? return_code::resource_failure_retry : return_code::resource_failure_no_retry, why);
+            lost(c, wire::may_pass(why) ? return_code::resource_failure_retry : return_code::resource_failure_no_retry,
+                 why);
             return false;
         }
         default: fail(c, wire::reason::protocol); return false;
@@ -730,11 +730,8 @@ bool session::on_relay_frame(context& c, const wire::frame_header& h, std::span<
         engine_.world().manager_told(c, *this, host::manager_news::served, &said);
         return true;
     }
-    const wire::serve_result result = engine_.relay_of()->serve(c, *this, said);
-    std::array<std::byte, wire::serving_size_max> answer;
-    const std::size_t n = wire::encode_serving(answer, wire::frame_type::served, result, said.what, said.name.view());
-    send_link_frame(c, wire::frame_type::served, std::span{answer}.first(n));
-    return true;
+    engine_.relay_of()->serve(c, *this, said);
+    return at() != stage::ended;
 }
 
 // The manager ends the link on which it came, and with it this conversation; what has come is dropped.

@@ -140,8 +140,8 @@ struct drive::accepting final : accept_op {
         const std::uint64_t program = gate->admit(of.reactor_->descriptor(accepted));
         if (program == 0)
             of.reactor_->reset(accepted);
-        else
-            (void)of.begin(accepted, nullptr, 0, runtime::link_role::program, program);
+        else if (of.begin(accepted, nullptr, 0, runtime::link_role::program, program) == nullptr)
+            gate->missed(program);
     }
 };
 

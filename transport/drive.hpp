@@ -89,6 +89,8 @@ class admission {
 public:
     // 0: it is turned away; else the number by which it is known. The descriptor is only to be looked at.
     [[nodiscard]] virtual std::uint64_t admit(std::intptr_t descriptor) noexcept = 0;
+    // No link came of it after all, and it was closed.
+    virtual void missed(std::uint64_t program) noexcept = 0;
 
 protected:
     ~admission() = default;

@@ -34,8 +34,10 @@ struct attach_router::inside final : runtime::relay_host, transport::admission {
     int bell = -1;
     runtime::atom<std::uint64_t> programs;  // numbers given out
     runtime::atom<std::uint32_t> draining;
-    std::mutex mutex;  // the rest
+    mutable std::mutex mutex;  // the rest
+    std::uint32_t events_max = 0;
     std::deque<router_event> events;
+    std::map<program_id, std::uint32_t> words;   // among them, a program's about the names it serves
     std::map<program_id, peer_credentials> who;  // of programs whose links are not open yet
     std::condition_variable done;
     bool stopped = false;
@@ -48,9 +50,14 @@ struct attach_router::inside final : runtime::relay_host, transport::admission {
     inside(const inside&) = delete;
     inside& operator=(const inside&) = delete;
 
+    static bool is_word(const router_event& e) noexcept {
+        return e.what == router_event::kind::registered || e.what == router_event::kind::unregistered;
+    }
+
     void put(router_event&& e) {
         const std::lock_guard held{mutex};
         const bool first = events.empty();
+        if (is_word(e)) ++words[e.program];
         events.push_back(std::move(e));
         const std::uint64_t one = 1;
         if (first) (void)!::write(bell, &one, sizeof one);
@@ -79,10 +86,16 @@ struct attach_router::inside final : runtime::relay_host, transport::admission {
         put(std::move(e));
     }
     void touched(runtime::session& s) noexcept override { unit->only_drive().touched(s); }
+    bool hears(std::uint64_t program) const noexcept override {
+        const std::lock_guard held{mutex};
+        if (program == 0) return events.size() < events_max;
+        const auto said = words.find(program);
+        return said == words.end() || said->second < events_max;
+    }
 
     std::uint64_t admit(std::intptr_t descriptor) noexcept override {
         peer_credentials c;
-        if (draining.load_acquire() != 0 || !transport::credentials_of(descriptor, c)) return 0;
+        if (draining.load_acquire() != 0 || !hears(0) || !transport::credentials_of(descriptor, c)) return 0;
         try {
             if (admits ? !admits(c) : c.uid != 0 && c.uid != static_cast<std::int64_t>(::geteuid())) return 0;
             const program_id id = programs.fetch_add_relaxed(1) + 1;
@@ -92,6 +105,11 @@ struct attach_router::inside final : runtime::relay_host, transport::admission {
         } catch (...) {
             return 0;
         }
+    }
+
+    void missed(std::uint64_t program) noexcept override {
+        const std::lock_guard held{mutex};
+        who.erase(program);
     }
 
     template <class F>
@@ -134,6 +152,7 @@ attach_router::~attach_router() { (void)stop(std::chrono::milliseconds{0}); }
 std::unique_ptr<attach_router> attach_router::start(const router_options& wanted, std::string& error) {
     auto in = std::make_unique<inside>();
     in->admits = wanted.admit;
+    in->events_max = wanted.events_max;
     relaying sockets;
     sockets.host = in.get();
     sockets.gate = in.get();
@@ -306,6 +325,8 @@ bool attach_router::next(router_event& out) {
     if (inside_->events.empty()) return false;
     out = std::move(inside_->events.front());
     inside_->events.pop_front();
+    if (inside::is_word(out))
+        if (const auto said = inside_->words.find(out.program); --said->second == 0) inside_->words.erase(said);
     if (inside_->events.empty()) {
         std::uint64_t rung = 0;
         (void)!::read(inside_->bell, &rung, sizeof rung);

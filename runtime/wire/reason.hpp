@@ -38,6 +38,19 @@ enum class reason : std::uint16_t {
     return "a reason this version does not know";
 }
 
+// What a link ends for is not its peer's fault, or passes: a new link may do better.
+[[nodiscard]] constexpr bool may_pass(reason why) noexcept {
+    switch (why) {
+        case reason::limits:
+        case reason::idle:
+        case reason::shutting_down:
+        case reason::drained:
+        case reason::unused:
+        case reason::transport: return true;
+        default: return false;
+    }
+}
+
 // What a receiver closes the link with when check_header finds this fault.
 [[nodiscard]] constexpr reason reason_of(const frame_header& h, frame_fault fault) noexcept {
     if (fault == frame_fault::none) return reason::none;

@@ -304,14 +304,24 @@ def hangs(tools, folder):
 @case
 def forks(tools, folder):
     """What a program leaves behind ends with it, in its process group or out of it, and the attach is answered."""
-    with tools.manager({"TP": tools.tp("fork"), "DAEMON": tools.tp("daemon"), "HELPER": tools.tp("helper")},
-                       folder) as m:
+    with tools.manager({"TP": tools.tp("fork"), "DAEMON": tools.tp("daemon"), "HELPER": tools.tp("helper"),
+                        "NESTED": tools.tp("nested")}, folder) as m:
         for tp in ("TP", "DAEMON"):
             # The child may have been quicker than its parent's end.
             (code, count), = m.call(1, 1, tp).items()
             assert code in (0, 11, 17, 27) and count == 1, code
             m.idle()
         assert m.call(1, 1, "HELPER") == {0: 1}
+        m.idle()
+        # A process whose parent has ended belongs to its program as long as that runs, whoever else ends.
+        with m.talk("NESTED") as t:
+            program = int(t.ask()[1].split()[0])
+            nested, = [p for p in children_of(m.pid) if p != program]
+            assert m.call(1, 1, "HELPER") == {0: 1}
+            until(lambda: m.tp("HELPER")["ended"] == 2, "the end of the other program")
+            assert f"process {nested} was left behind" not in m.log.read_text()
+            assert t.ask("still there") == (0, f"{program} heard still there")
+            assert t.finish() == 0
         m.idle()
 
 

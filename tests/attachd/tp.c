@@ -12,6 +12,7 @@
  *   fork       leaves the work to a child and ends
  *   daemon     the same, and the child leaves its process group
  *   helper     as once, with a child that outlives it
+ *   nested     as talk, with a child of a child that has ended
  *   state      answers with what it was started with: descriptors, group, environment, limits
  *   register   names itself TP by Specify_Local_TP_Name and then is as queue; prints the code
  * With PERCENT, once and queue kill themselves for so many of a hundred conversations, somewhere on the way.
@@ -23,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "colloquy/colloquy.h"
@@ -149,6 +151,15 @@ int main(int argc, char** argv) {
         if (child == 0)
             for (;;) pause();
         return child < 0 || accept_and_serve(0, NULL) != 0;
+    }
+    if (strcmp(what, "nested") == 0) {
+        const pid_t child = fork();
+        if (child == 0) {
+            if (fork() == 0)
+                for (;;) pause();
+            _exit(0);
+        }
+        return child < 0 || waitpid(child, NULL, 0) != child || accept_and_serve(1, NULL) != 0;
     }
     if (strcmp(what, "state") == 0) {
         char text[2000];

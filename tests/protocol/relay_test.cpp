@@ -627,6 +627,8 @@ TEST_SUITE("relay") {
              [](std::uint32_t channel) {
                  return raw(wire::frame_type::origin, 0, channel, std::vector<std::byte>(12));
              }},
+            {"taking what it was not given", wire::reason::protocol,
+             [](std::uint32_t) { return raw(wire::frame_type::taken, 0, 0, std::vector<std::byte>(8)); }},
             {"a manager's answer", wire::reason::protocol,
              [](std::uint32_t) {
                  return raw(wire::frame_type::served, 0, 0, {std::byte{0}, std::byte{1}, std::byte{1}, std::byte{'X'}});
@@ -724,7 +726,40 @@ TEST_SUITE("relay") {
         // A link that ends takes its names with it.
         other.cut();
         settle();
+        CHECK(p.m->last(kind::left).code == runtime::return_code::ok);
         CHECK(say(p.b, "ALONE", wire::serve_what::serve) == result::ok);
+    }
+
+    TEST_CASE("relay: while its supervisor is behind it takes no attach, and ends a program that goes on to talk") {
+        behind p;
+        p.m->listens = false;
+        program late{p, p.a}, a{p, p.a}, b{p, p.b};
+        CHECK(late.initialize("NET.B", "ECHO") == 0);
+        CHECK(late.allocate() == 0);
+        CHECK(late.prepare_to_receive() == 0);
+        CHECK(drained(late) == 11);
+        CHECK(p.m->relay.counters().refused_full == 1);
+        p.m->listens = true;
+        CHECK(a.initialize("NET.B", "ECHO") == 0);
+        CHECK(a.allocate() == 0);
+        CHECK(a.prepare_to_receive() == 0);
+        p.settle();
+        // What is under way goes on.
+        p.m->listens = false;
+        REQUIRE(b.accept() == 0);
+        CHECK(b.receive().status == 1);
+        CHECK(b.deallocate() == 0);
+        CHECK(drained(a) == 18);
+        CHECK(p.m->count(kind::ended) == 1);
+        std::array<std::byte, wire::serving_size_max> word;
+        const std::size_t n = wire::encode_serving(word, wire::frame_type::serve, wire::serve_result::ok,
+                                                   wire::serve_what::serve, "ECHO");
+        inject(p.end(0), raw(wire::frame_type::serve, 0, 0, {word.begin(), word.begin() + static_cast<int>(n)}));
+        p.settle();
+        CHECK(p.b.last_reason == wire::reason::limits);
+        CHECK(p.m->last(kind::left).code == runtime::return_code::resource_failure_no_retry);
+        CHECK(p.m->count(kind::registered) == 0);
+        p.check_clean();
     }
 
     TEST_CASE("relay: a program that gets no more keeps what it has") {

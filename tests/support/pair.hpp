@@ -203,6 +203,7 @@ struct memory_manager final : runtime::relay_host {
                        std::string{n.text}, n.code, n.open});
     }
     void touched(runtime::session&) noexcept override {}
+    [[nodiscard]] bool hears(std::uint64_t) const noexcept override { return listens; }
     [[nodiscard]] std::size_t count(runtime::relay_news::kind what) const {
         std::size_t n = 0;
         for (const told& t : log) n += t.what == what ? 1 : 0;
@@ -218,6 +219,7 @@ struct memory_manager final : runtime::relay_host {
     memory_unit unit;
     runtime::relay relay;
     std::vector<told> log;
+    bool listens = true;  // there is room for more in the log
 };
 
 struct pair {

@@ -3,11 +3,13 @@
 #ifdef COLLOQUY_PROGRAMS_DIR
 #include "api/attach_router.hpp"
 
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,7 +22,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "runtime/wire/hello.hpp"
+#include "runtime/wire/reason.hpp"
+#include "runtime/wire/relay.hpp"
 #include "tests/api/program.hpp"
+#include "transport/local_socket.hpp"
 
 namespace {
 
@@ -144,6 +150,43 @@ std::string asked(talk& t, const std::string& text) {
     if (r.status == CM_NO_STATUS_RECEIVED) r = t.receive();
     CHECK(r.status == CM_SEND_RECEIVED);
     return answer;
+}
+
+// All that comes on a socket until its end.
+std::vector<std::byte> rest_of(int socket) {
+    std::vector<std::byte> all;
+    std::byte part[512];
+    for (;;) {
+        const ssize_t n = ::read(socket, part, sizeof part);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return all;
+        all.insert(all.end(), part, part + n);
+    }
+}
+
+// What a program writes that greets and then serves a name and serves it not, over and over.
+std::vector<std::byte> changes_of_mind(const char* name, int times) {
+    namespace wire = colloquy::wire;
+    std::vector<std::byte> all;
+    const auto add = [&](wire::frame_type type, std::span<const std::byte> payload) {
+        const std::size_t at = all.size();
+        all.resize(at + wire::frame_header_size);
+        wire::encode_header(all.data() + at, {static_cast<std::uint16_t>(payload.size()), type, 0, 0});
+        all.insert(all.end(), payload.begin(), payload.end());
+    };
+    wire::hello h;
+    h.flags = wire::hello_flag::expedited | wire::hello_flag::full_duplex | wire::hello_flag::relay;
+    h.channels_max = 16;
+    h.attach_credit = 65'536;
+    (void)h.lu_name.assign("NET.TALKER");
+    std::array<std::byte, wire::hello_size_plain_max> hello;
+    add(wire::frame_type::hello, std::span{hello}.first(wire::encode_hello(hello, h)));
+    std::array<std::byte, wire::serving_size_max> word;
+    for (int i = 0; i < times; ++i)
+        for (const auto what : {wire::serve_what::serve, wire::serve_what::no_more})
+            add(wire::frame_type::serve, std::span{word}.first(wire::encode_serving(
+                                             word, wire::frame_type::serve, wire::serve_result::ok, what, name)));
+    return all;
 }
 
 }  // namespace
@@ -407,6 +450,67 @@ TEST_SUITE("api") {
         CHECK(asked(later, "new") == "CLERK COLLOQUY.LOCAL new");
         CHECK(later.deallocate() == CM_OK);
         std::filesystem::remove(path);
+    }
+
+    TEST_CASE("attach_router: events that nobody takes are bounded, whoever makes them") {
+        router_options wanted;
+        wanted.events_max = 8;
+        wanted.program_socket = scratch_path("colloquy-manager").string();
+        managed m{wanted};
+        m.serve("CLERK");
+        const running_unit unit;
+        std::vector<talk> waiting(8);
+        for (talk& t : waiting) {
+            t.begin(m.address("CLERK"));
+            CHECK(t.send("hello", CM_SEND_AND_PREP_TO_RECEIVE) == CM_OK);
+        }
+        // Behind them on the same link: eight are waiting to be taken.
+        talk late;
+        late.begin(m.address("CLERK"));
+        CHECK(late.send("hello", CM_SEND_AND_PREP_TO_RECEIVE) == CM_OK);
+        CHECK(late.receive().code == CM_TP_NOT_AVAILABLE_RETRY);
+        // Another program is not let in either: its connection is ended before a word of the manager.
+        std::string error;
+        const auto visitor = static_cast<int>(colloquy::transport::connect_local(wanted.program_socket, error));
+        REQUIRE(visitor >= 0);
+        CHECK(rest_of(visitor).empty());
+        ::close(visitor);
+        for (std::size_t i = 0; i < waiting.size(); ++i)
+            m.router->refuse(m.expect(kind::attach_arrived).attach, CM_TP_NOT_AVAILABLE_NO_RETRY);
+        for (talk& t : waiting) {
+            CHECK(t.receive().code == CM_TP_NOT_AVAILABLE_NO_RETRY);
+            CHECK(m.expect(kind::attach_gone).code == CM_TP_NOT_AVAILABLE_NO_RETRY);
+        }
+
+        // A program that says without end that it serves a name and that it does not.
+        int ends[2] = {-1, -1};
+        REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+        const program_id talker = m.router->add_program(ends[0], error);
+        const std::vector<std::byte> said = changes_of_mind("CLERK", 100);
+        REQUIRE(::write(ends[1], said.data(), said.size()) == static_cast<ssize_t>(said.size()));
+        const std::vector<std::byte> heard = rest_of(ends[1]);
+        ::close(ends[1]);
+        namespace wire = colloquy::wire;
+        wire::reason why = wire::reason::none;
+        for (std::size_t at = 0; at + wire::frame_header_size <= heard.size();) {
+            const wire::frame_header h = wire::decode_header(heard.data() + at);
+            at += wire::frame_header_size;
+            if (h.type == wire::frame_type::close) why = wire::decode_reason({heard.data() + at, h.length}).why;
+            at += h.length;
+        }
+        CHECK(why == wire::reason::limits);
+        const router_event left = m.expect(kind::left);
+        CHECK(left.program == talker);
+        CHECK(left.code == CM_RESOURCE_FAILURE_NO_RETRY);
+        int names = 0;
+        for (const router_event& e : m.seen) names += e.what == kind::registered || e.what == kind::unregistered;
+        CHECK(names == 8);
+        // And everything is as before.
+        talk t;
+        t.begin(m.address("CLERK"));
+        CHECK(t.send("hello", CM_SEND_AND_PREP_TO_RECEIVE) == CM_OK);
+        m.router->refuse(m.expect(kind::attach_arrived).attach, CM_TP_NOT_AVAILABLE_RETRY);
+        CHECK(t.receive().code == CM_TP_NOT_AVAILABLE_RETRY);
     }
 
     TEST_CASE("attach_router: without a manager a program started with APPCTPN serves that name itself") {

@@ -29,6 +29,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds takeover_patience{30'000};
 constexpr milliseconds last_words{1'000};
+constexpr int news_a_turn = 64;
 
 [[nodiscard]] std::string why(int trouble) { return std::generic_category().message(trouble); }
 
@@ -130,6 +131,7 @@ void manager::start(bool takeover) {
     router_ = api::attach_router::start(options, error);
     if (router_ == nullptr) throw failure{error};
     watch(router_->descriptor(), [this] { take_news(); });
+    if (const auto errors = find_identities(settings_.tps); !errors.empty()) throw failure{errors.front()};
     for (const tp_settings& tp : settings_.tps) serve(tp);
     confirm_takeover();
     watch(control_, [this] { take_asker(); });
@@ -187,6 +189,20 @@ void manager::confirm_takeover() {
     predecessor_.reset();
 }
 
+// Of all the TPs or of none. Those looked up before stay: a program may be started by what was configured before.
+std::vector<std::string> manager::find_identities(const std::vector<tp_settings>& tps) {
+    std::vector<std::string> errors;
+    std::map<std::string, child_identity> found;
+    for (const tp_settings& tp : tps) {
+        std::string error;
+        if (!tp.user.empty() && !find_identity(tp.user, found[tp.user], error))
+            errors.push_back("cannot serve " + tp.name + ": " + error);
+    }
+    if (errors.empty())
+        for (auto& [user, who] : found) identities_[user] = std::move(who);
+    return errors;
+}
+
 void manager::serve(const tp_settings& tp) {
     api::route_options how;
     how.queue_max = tp.queue_max;
@@ -194,11 +210,6 @@ void manager::serve(const tp_settings& tp) {
     how.one_program = !tp.shared;
     std::string error;
     if (!router_->serve(tp.name, how, error)) throw failure{"cannot serve " + tp.name + ": " + error};
-    if (!tp.user.empty()) {
-        child_identity who;
-        if (!find_identity(tp.user, who, error)) throw failure{"cannot serve " + tp.name + ": " + error};
-        identities_[tp.user] = std::move(who);
-    }
     auto& r = rosters_[tp.name];
     const auto before =
         std::find_if(retired_.begin(), retired_.end(), [&](const auto& old) { return old->tp().name == tp.name; });
@@ -303,9 +314,11 @@ roster* manager::roster_of(const std::string& tp) {
     return found == rosters_.end() ? nullptr : found->second.get();
 }
 
+// Bounded, so that partners and programs who make news without end do not keep us from the others: what is left is
+// still there at the next turn.
 void manager::take_news() {
     api::router_event e;
-    while (router_->next(e)) take_news(e);
+    for (int i = 0; i < news_a_turn && router_->next(e); ++i) take_news(e);
 }
 
 void manager::take_news(const api::router_event& e) {
@@ -354,6 +367,8 @@ void manager::take_news(const api::router_event& e) {
             if (const auto who = visitors_.find(e.program); who != visitors_.end()) {
                 say("program " + std::to_string(who->second) + " has left: " + e.text);
                 visitors_.erase(who);
+            } else if (const auto pid = pids_.find(e.program); pid != pids_.end() && e.code != 0) {
+                say("the link of program " + std::to_string(pid->second) + " was ended: " + e.text);
             }
             ours_.erase(e.program);
             serves_.erase(e.program);
@@ -485,10 +500,12 @@ void manager::child_ended(pid_t pid, const siginfo_t& how) {
     if (c.program != 0) c.of->exited(c.program, how.si_code != CLD_EXITED, now_ms());
 }
 
-// Processes that have left the group of their program have become our children when it ended.
+// Processes that have left the group of their program have become our children when it ended. One whose parent has
+// ended before its program did is our child, too, and still a part of the program.
 void manager::end_escaped() {
     for (const pid_t pid : children_of_ours()) {
         if (children_.contains(pid) || inherited_.contains(pid) || pid == successor_) continue;
+        if (children_.contains(::getpgid(pid))) continue;
         say("process " + std::to_string(pid) + " was left behind by a program and is ended");
         ::kill(pid, SIGKILL);
     }
@@ -607,7 +624,8 @@ std::vector<std::string> manager::reload() {
         return {"the manager is ending; ask its successor"};
     }
     attachd_settings_result read = load_attachd_settings(config_);
-    if (!read.value) {
+    if (read.value) read.errors = find_identities(read.value->tps);
+    if (!read.errors.empty()) {
         for (const std::string& e : read.errors) say(e);
         say("the configuration was not changed");
         return read.errors;
@@ -618,7 +636,6 @@ std::vector<std::string> manager::reload() {
         say("what is new in lu_name and [attachd] needs a new start");
     settings_.drain_ms = fresh.drain_ms;
     settings_.tps = std::move(fresh.tps);
-    identities_.clear();
     const auto configured = [&](const std::string& name) {
         return std::any_of(settings_.tps.begin(), settings_.tps.end(), [&](const auto& t) { return t.name == name; });
     };

@@ -77,6 +77,7 @@ private:
     void open_sockets(bool takeover);
     void take_over();
     void confirm_takeover();
+    [[nodiscard]] std::vector<std::string> find_identities(const std::vector<tp_settings>& tps);
     void serve(const tp_settings& tp);
 
     void watch(int descriptor, std::function<void()> work);
