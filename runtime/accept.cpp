@@ -234,13 +234,9 @@ void engine::reject_attach(context& c, session& s, std::uint32_t channel, std::u
     counters_.add(counter::attaches_refused, 1, c.hint);
     if (auto* e = s.channels(wire::channel_side(channel)).need(wire::channel_index(channel)); e != nullptr)
         e->value.store_release(channel_map<>::ended);
-    buffer* b = control(c, wire::fmh7_size);
-    if (b == nullptr) return;
-    wire::encode_fmh7(b->bytes() + b->end, {sense, false});
-    b->end += wire::fmh7_size;
-    wire::encode_header(b->bytes() + b->begin,
-                        {wire::fmh7_size, wire::frame_type::data, in::fm_header | in::conditional_end, channel});
-    s.send(c, b);
+    std::array<std::byte, wire::fmh7_size> report;
+    wire::encode_fmh7(report.data(), {sense, false});
+    s.send_answer(c, {wire::fmh7_size, wire::frame_type::data, in::fm_header | in::conditional_end, channel}, report);
 }
 
 wire::reason engine::on_attach(context& c, session& s, const wire::frame_header& h,

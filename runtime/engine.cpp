@@ -125,12 +125,13 @@ buffer* engine::outbound(context& c, std::size_t payload) noexcept {
 }
 
 buffer* engine::control(context& c, std::size_t payload) noexcept {
-    buffer* b = outbound(c, payload);
-    if (b == nullptr) {
-        b = heap_buffer(payload + wire::frame_header_size);
-        if (b == nullptr) return nullptr;
-        b->end = wire::frame_header_size;
-    }
+    buffer* const b = outbound(c, payload);
+    return b != nullptr ? b : answer(payload);
+}
+
+buffer* engine::answer(std::size_t payload) noexcept {
+    buffer* const b = heap_buffer(payload + wire::frame_header_size);
+    if (b != nullptr) b->end = wire::frame_header_size;
     return b;
 }
 

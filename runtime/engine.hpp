@@ -97,6 +97,9 @@ public:
     // Of an attach manager; null elsewhere. Set before the first link, and outlives the last.
     [[nodiscard]] relay* relay_of() const noexcept { return relay_; }
     void set_relay(relay* r) noexcept { relay_ = r; }
+    [[nodiscard]] std::uint64_t link_unread_bytes() const noexcept {
+        return limits_.link_unread_bytes(relay_ != nullptr);
+    }
 
     // --- slots -------------------------------------------------------------------------------------------------------
     // A fresh slot, claimed by the caller; null when the table is full, or closed.
@@ -131,6 +134,9 @@ public:
     [[nodiscard]] buffer* outbound(context& c, std::size_t payload) noexcept;
     // The same for frames that must not fail: the heap helps out, and that is counted.
     [[nodiscard]] buffer* control(context& c, std::size_t payload) noexcept;
+    // For a frame that no conversation of ours has a share for. Not from the tables: who asks for answers and does not
+    // read them would empty those for everybody.
+    [[nodiscard]] buffer* answer(std::size_t payload) noexcept;
     void release_outbound(context& c, buffer* b) noexcept;
     [[nodiscard]] buffer_pool<>& outbound_pool() noexcept { return outbound_; }
     [[nodiscard]] buffer_pool<>& inbound() noexcept { return inbound_; }

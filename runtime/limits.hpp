@@ -61,6 +61,17 @@ struct limits {
         return bounded(conversations / 16, 128, 4'096);
     }
 
+    // Output that may wait on one link in spite of all. Calls wait far below it, so whoever reaches it has us say more
+    // and does not read; its link is given up.
+    [[nodiscard]] constexpr std::uint64_t link_unread_bytes(bool relays) const noexcept {
+        return 16ULL * (relays ? link_relay_bytes : link_output_bytes);
+    }
+    // The same for answers that no conversation of ours has a share for. Who reads leaves at most one for each channel,
+    // and one for each name it asked a manager about.
+    [[nodiscard]] constexpr std::uint64_t link_unread_answers() const noexcept {
+        return std::uint64_t{link_conversations} + 65'536;
+    }
+
     // Null when the limits fit together, else what does not.
     [[nodiscard]] constexpr const char* fault() const noexcept {
         if (conversations == 0 || conversations > conversations_max) return "conversations must be 1 to 16777216";

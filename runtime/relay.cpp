@@ -552,7 +552,7 @@ wire::reason relay::from_partner(context& c, relayed& r, const wire::frame_heade
         // It gave up before anybody was there: acknowledged here, and no program hears of it.
         session& a = *r.a;
         a.end_channel(r.x, true);
-        (void)a.send_frame(c, {0, wire::frame_type::response, in::conditional_end, r.x}, {});
+        a.send_answer(c, {0, wire::frame_type::response, in::conditional_end, r.x}, {});
         end_held(c, r, 0, return_code::ok);
         return wire::reason::none;
     }
@@ -640,7 +640,7 @@ wire::reason relay::from_program(context& c, relayed& r, const wire::frame_heade
     if (unheard && abends(h, payload))
         engine_.reject_attach(c, a, x, wire::sense::tp_not_available_retry);
     else
-        (void)a.send_frame(c, {h.length, h.type, h.indicators, x}, payload);
+        pass_on(c, a, {h.length, h.type, h.indicators, x}, payload);
     over(c, r);
     return wire::reason::none;
 }
@@ -655,7 +655,6 @@ void relay::pass_on(context& c, session& to, const wire::frame_header& h, std::s
 
 void relay::give_up_if_unread(context& c, session& s) noexcept {
     constexpr std::uint64_t patience_ns = 5'000'000'000;
-    constexpr std::uint64_t times_at_most = 16;
     const std::uint64_t queued = s.queued_bytes();
     const std::uint64_t bound = engine_.bounds().link_relay_bytes;
     if (queued <= bound || s.at() == session::stage::ended) return;
@@ -664,8 +663,8 @@ void relay::give_up_if_unread(context& c, session& s) noexcept {
     if (s.seen_at == 0 || written != s.seen_written) {
         s.seen_written = written;
         s.seen_at = now_;
-        if (queued <= bound * times_at_most) return;
-    } else if (queued <= bound * times_at_most && now_ - s.seen_at < patience_ns) {
+        if (queued <= engine_.link_unread_bytes()) return;
+    } else if (queued <= engine_.link_unread_bytes() && now_ - s.seen_at < patience_ns) {
         return;
     }
     ++counters_.given_up;
@@ -803,7 +802,7 @@ void relay::serve(context& c, session& s, const wire::serving& said) noexcept {
     const wire::serve_result result = decide(c, *s.program, said);
     std::array<std::byte, wire::serving_size_max> answer;
     const std::size_t n = wire::encode_serving(answer, wire::frame_type::served, result, said.what, said.name.view());
-    (void)s.send_frame(c, {static_cast<std::uint16_t>(n), wire::frame_type::served, 0, 0}, std::span{answer}.first(n));
+    s.send_answer(c, {static_cast<std::uint16_t>(n), wire::frame_type::served, 0, 0}, std::span{answer}.first(n));
 }
 
 wire::serve_result relay::decide(context& c, relay_program& p, const wire::serving& said) noexcept {

@@ -14,6 +14,7 @@ constexpr std::uint64_t ms = 1'000'000;
 constexpr std::size_t gather_bytes_max = 64 * 1024;
 constexpr std::size_t copy_together_max = 2'048;   // below this a copy costs less than a slice of its own
 constexpr std::size_t landing_min = 4'096;         // larger frames are read to where they will stay
+constexpr std::uint8_t is_answer = 1;              // user1 of a frame that waits to be written
 constexpr std::uint32_t heartbeat_floor_ms = 200;  // a partner that asks for more often is not obliged
 
 }  // namespace
@@ -102,6 +103,7 @@ std::size_t session::gather(context& c, slice* out, std::size_t max) noexcept {
     std::size_t count = 0;
     std::size_t bytes = 0;
     std::size_t staged = 0;  // start of the staging part that is not in a slice yet
+    std::uint64_t answers = 0;
     buffer* gathered_last = nullptr;
     const bool alone = queue_->next == nullptr;
     if (!alone && staging_ == nullptr) staging_ = engine_.outbound_pool().allocate(gather_bytes_max, c.hint);
@@ -118,6 +120,7 @@ std::size_t session::gather(context& c, slice* out, std::size_t max) noexcept {
         if (copy && size > staging_->room()) break;
         queue_ = frame->next;
         bytes += size;
+        answers += frame->user1;
         if (copy) {
             std::memcpy(staging_->bytes() + staging_->end, frame->bytes() + frame->begin, size);
             staging_->end += static_cast<std::uint32_t>(size);
@@ -132,6 +135,7 @@ std::size_t session::gather(context& c, slice* out, std::size_t max) noexcept {
     }
     close_staged();
     gathered_bytes_ = bytes;
+    if (answers != 0) answers_.fetch_sub_relaxed(answers);  // relaxed: the count bounds memory
     engine_.count().add(counter::writes, 1, c.hint);
     engine_.count().add(counter::bytes_sent, bytes, c.hint);
     return count;
@@ -145,7 +149,12 @@ buffer* session::take_frames(context& c) noexcept {
             continue;
         }
         std::uint64_t bytes = 0;
-        for (const buffer* b = list; b != nullptr; b = b->next) bytes += b->size();
+        std::uint64_t answers = 0;
+        for (const buffer* b = list; b != nullptr; b = b->next) {
+            bytes += b->size();
+            answers += b->user1;
+        }
+        if (answers != 0) answers_.fetch_sub_relaxed(answers);  // relaxed: the count bounds memory
         engine_.count().add(counter::writes, 1, c.hint);
         engine_.count().add(counter::bytes_sent, bytes, c.hint);
         wrote_.store_relaxed(1);
@@ -202,6 +211,18 @@ bool session::send_frame(context& c, const wire::frame_header& h, std::span<cons
     wire::encode_header(b->bytes() + b->begin, h);
     send(c, b);
     return true;
+}
+
+void session::send_answer(context& c, const wire::frame_header& h, std::span<const std::byte> payload) noexcept {
+    buffer* const b = engine_.answer(payload.size());
+    if (b == nullptr) return;
+    if (!payload.empty()) std::memcpy(b->bytes() + b->end, payload.data(), payload.size());
+    b->end += static_cast<std::uint32_t>(payload.size());
+    b->user1 = is_answer;
+    wire::encode_header(b->bytes() + b->begin, h);
+    // relaxed: the count bounds memory
+    if (answers_.fetch_add_relaxed(1) >= engine_.bounds().link_unread_answers()) condemn(wire::reason::limits);
+    send(c, b);
 }
 
 void session::send_link_frame(context& c, wire::frame_type type, std::span<const std::byte> payload) noexcept {
@@ -296,19 +317,16 @@ void session::on_unanswered(context& c, const wire::frame_header& h) noexcept {
     if (!confirmed && !ended && !refused) return;
     end_channel(h.channel, true);
     if (confirmed) return;
-    buffer* b = engine_.control(c, wire::fmh7_size);
-    if (b == nullptr) return;
     if (ended) {
-        wire::encode_header(b->bytes() + b->begin,
-                            {0, wire::frame_type::response, wire::indicator::conditional_end, h.channel});
-    } else {
-        wire::encode_fmh7(b->bytes() + b->end, {wire::sense::deallocate_abend_svc, false});
-        b->end += static_cast<std::uint32_t>(wire::fmh7_size);
-        wire::encode_header(b->bytes() + b->begin,
-                            {wire::fmh7_size, wire::frame_type::data,
-                             wire::indicator::fm_header | wire::indicator::conditional_end, h.channel});
+        send_answer(c, {0, wire::frame_type::response, wire::indicator::conditional_end, h.channel}, {});
+        return;
     }
-    send(c, b);
+    std::array<std::byte, wire::fmh7_size> report;
+    wire::encode_fmh7(report.data(), {wire::sense::deallocate_abend_svc, false});
+    send_answer(c,
+                {wire::fmh7_size, wire::frame_type::data, wire::indicator::fm_header | wire::indicator::conditional_end,
+                 h.channel},
+                report);
 }
 
 void session::leave(context& c) noexcept {
@@ -349,6 +367,7 @@ void session::start(context& c, wire::link_side side, std::uint64_t now) noexcep
     bound_.store_relaxed(0);
     attach_charge.store_relaxed(0);
     room_.store_relaxed(0);
+    answers_.store_relaxed(0);
     written_.store_relaxed(0);
     seen_written = seen_at = 0;
     peer_ = {};
@@ -540,6 +559,7 @@ void session::received(context& c, std::span<std::byte> scratch, std::size_t byt
         }
     }
     const std::size_t used = decode(c, input, now);
+    if (queued_bytes() > engine_.link_unread_bytes()) condemn(wire::reason::limits);
     if (const wire::reason why = condemned_.load_acquire(); why != wire::reason::none) fail(c, why);
     if (used < input.size() && at() != stage::ended) keep_rest(c, input.subspan(used));
 }
@@ -686,7 +706,9 @@ bool session::on_frame(context& c, const wire::frame_header& h, std::span<const 
 bool session::on_link_frame(context& c, const wire::frame_header& h, std::span<const std::byte> payload,
                             std::uint64_t) noexcept {
     switch (h.type) {
-        case wire::frame_type::ping: send_link_frame(c, wire::frame_type::pong, payload); return true;
+        case wire::frame_type::ping:
+            send_answer(c, {wire::ping_size, wire::frame_type::pong, 0, 0}, payload);
+            return true;
         case wire::frame_type::pong: return true;
         case wire::frame_type::drain:
             if (at() == stage::open) stage_.store_release(stage::draining);

@@ -74,6 +74,9 @@ public:
     void send(context& c, buffer* frame) noexcept;
     // A frame of the link itself or of a relay, from the parts it is made of. False: no memory.
     bool send_frame(context& c, const wire::frame_header& h, std::span<const std::byte> payload) noexcept;
+    // The same for what the other end has us say without a conversation of ours. Who lets too many of them lie is
+    // condemned (driver).
+    void send_answer(context& c, const wire::frame_header& h, std::span<const std::byte> payload) noexcept;
     // What waits to be written.
     [[nodiscard]] std::uint64_t queued_bytes() const noexcept { return room_.load_relaxed() & ~room_waiters; }
     // What has been written in this life.
@@ -223,6 +226,7 @@ private:
     duty_pile<buffer> output_;
     atom<std::uint64_t> room_;
     atom<std::uint64_t> written_;
+    atom<std::uint64_t> answers_;  // frames of send_answer() among them
     pile<waiting_node> crowd_;
     atom<std::uint32_t> wrote_;  // set by writes, cleared by the heartbeat
 

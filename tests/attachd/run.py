@@ -17,9 +17,11 @@ import resource
 import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 TIMEOUT = 120
@@ -590,6 +592,71 @@ def users(tools, folder):
         assert m.call() == {11: 1}
         lines = [m.says(rf"TP\[\d+\]: {re.escape(t)}\n") for t in (str(65534), "nobody")]
         assert all(lines)
+
+
+def frame(kind, indicators, channel, payload=b""):
+    return struct.pack(">HBBI", len(payload), kind, indicators, channel) + payload
+
+
+@contextlib.contextmanager
+def stranger(address):
+    """A link by hand: a partner that has greeted and may say what it likes."""
+    host, _, port = address.rpartition(":")
+    with socket.create_connection((host, int(port)), TIMEOUT) as link:
+        name = b"NET.STRANGER"
+        link.sendall(frame(1, 0, 0, struct.pack(">4sBBHIII8sB", b"CLQY", 1, 0, 3, 4096, 65536, 0, bytes(8), len(name))
+                           + name))
+        yield link
+
+
+@case
+def floods(tools, folder):
+    """A partner that attaches and gives up as fast as it can keeps nobody else from the manager, and one that asks
+    without end and never reads loses its link."""
+    begin = struct.pack(">IB", 4096, 0) + bytes.fromhex("0F0502FF0003D1000002E3D7000000")  # the attach for TP
+    abend = bytes.fromhex("07070864000000")
+    flood = b"".join(frame(0x10, 0x80, 2 * i + 3, begin) + frame(0x10, 0x09, 2 * i + 3, abend) for i in range(400))
+    tps = {"TP": tools.tp("once", instances=4), "OTHER": tools.tp("queue", mode="queued")}
+    with tools.manager(tps, folder) as m:
+        with stranger(m.address) as link:
+            over = threading.Event()
+
+            def talk():
+                while not over.is_set():
+                    link.sendall(flood)
+
+            def listen():
+                while link.recv(1 << 16):
+                    pass
+
+            both = [threading.Thread(target=f) for f in (talk, listen)]
+            for t in both:
+                t.start()
+            try:
+                until(lambda: m.tp()["refused"] + m.tp()["started"] > 0, "the flood")
+                for _ in range(3):
+                    assert m.status()["state"] == "serving"
+                    assert m.call(1, 1, "OTHER").keys() <= {0, 11}
+            finally:
+                over.set()
+                both[0].join()
+                with contextlib.suppress(OSError):
+                    link.shutdown(socket.SHUT_RDWR)
+                both[1].join()
+        until(lambda: m.call(1, 1, "OTHER") == {0: 1}, "everything as before")
+        with stranger(m.address) as link:
+            link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+            pings = frame(3, 0, 0, bytes(8)) * 4096
+            # The end may overtake the close that says why, as what we go on to say comes to a socket that is closed.
+            with contextlib.suppress(ConnectionError):
+                for _ in range(400):  # more than any buffers between hold of the answers
+                    link.sendall(pings)
+                tail = b""
+                while more := link.recv(1 << 16):
+                    tail = (tail + more)[-300:]
+                limits = tail[tail.index(b"\x06\0\0\0\0\0"):]
+                assert limits[6:8] == b"\0\x03", tail
+        assert m.call(1, 1, "OTHER") == {0: 1}
 
 
 @case

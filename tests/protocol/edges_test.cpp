@@ -1,13 +1,18 @@
 // What happens at the edges: news for a conversation whose owner is at work or whose result waits, entries of accepts
 // that were taken back, memory that has run out, and partners that send what they may not.
+#include <algorithm>
+#include <span>
+#include <string_view>
 #include <vector>
 
 #include <doctest/doctest.h>
 
+#include "runtime/wire/fmh5.hpp"
 #include "runtime/wire/frame.hpp"
 #include "tests/support/pair.hpp"
 
 using namespace colloquy;
+using colloquy::test::memory_unit;
 using colloquy::test::pair;
 using colloquy::test::program;
 using runtime::characteristic;
@@ -70,6 +75,54 @@ struct talking {
         p.settle();
         REQUIRE(p.b.engine.finished(b.id));
     }
+};
+
+std::vector<std::byte> frame(wire::frame_type type, std::uint8_t indicators, std::uint32_t channel,
+                             std::span<const std::byte> payload) {
+    std::vector<std::byte> bytes(wire::frame_header_size + payload.size());
+    wire::encode_header(bytes.data(), {static_cast<std::uint16_t>(payload.size()), type, indicators, channel});
+    std::copy(payload.begin(), payload.end(), bytes.begin() + wire::frame_header_size);
+    return bytes;
+}
+
+std::vector<std::byte> attach_for(std::string_view tp, std::uint32_t index) {
+    std::vector<std::byte> section(wire::attach_section_size_max);
+    wire::attach to;
+    to.mapped = false;
+    (void)to.tp_name.assign(tp);
+    section.resize(wire::encode_attach_section(section, 65'536, to));
+    return frame(wire::frame_type::data, wire::indicator::begin, wire::make_channel(wire::link_side::connector, index),
+                 section);
+}
+
+// The other end of A's link, to which things are said in A's name, and whose answers A reads only when told to.
+struct silent_reader {
+    pair& p;
+    memory_unit& unit;  // the manager, where there is one
+    memory_unit::wire_end& end;
+    runtime::session& link;
+
+    explicit silent_reader(pair& of)
+        : p{of},
+          unit{of.m == nullptr ? of.b : of.m->unit},
+          end{of.m == nullptr ? unit.ends_.at(0) : unit.ends_.at(1)},
+          link{*end.session} {
+        end.stuck = true;
+    }
+    void say(const std::vector<std::byte>& bytes) const { end.in.insert(end.in.end(), bytes.begin(), bytes.end()); }
+    void pump() const {
+        for (bool moved = true; moved;) {
+            moved = unit.pump();
+            if (&unit != &p.b) moved = p.b.pump() || moved;
+        }
+    }
+    void read() const {
+        end.stuck = false;
+        p.settle();
+        end.stuck = true;
+    }
+    [[nodiscard]] bool open() const { return link.at() == runtime::session::stage::open; }
+    [[nodiscard]] wire::reason why() const { return link.ended_because(); }
 };
 
 void call(program& a) {
@@ -256,6 +309,66 @@ TEST_SUITE("edges") {
             REQUIRE(t.p.b.engine.collect_any(t.p.b.c, done) == result::one);
             CHECK(done.code == runtime::return_code::ok);
         }
+    }
+
+    TEST_CASE("floods: who has us answer and does not read is given up; who reads, however late, is not") {
+        for (const bool reads : {true, false})
+            for (const bool attaches : {false, true}) {
+                if (reads && attaches) continue;  // A has asked for none of them
+                CAPTURE(reads);
+                CAPTURE(attaches);
+                talking t;
+                silent_reader end{t.p};
+                const std::vector<std::byte> one =
+                    attaches ? attach_for("NOBODY", 9)
+                             : frame(wire::frame_type::ping, 0, 0, std::vector<std::byte>(wire::ping_size));
+                const std::uint64_t allowed = end.unit.engine.bounds().link_unread_answers();
+                for (int round = 0; round < 3 && end.open(); ++round) {
+                    for (std::uint64_t i = 0; i < allowed; ++i) end.say(one);
+                    end.pump();
+                    CHECK(end.open());
+                    if (reads) {
+                        end.read();
+                        continue;
+                    }
+                    end.say(one);
+                    end.pump();
+                    CHECK_FALSE(end.open());
+                    CHECK(end.why() == wire::reason::limits);
+                }
+                CHECK(end.open() == reads);
+                if (!reads) continue;
+                // Its conversation is as it was.
+                end.end.stuck = false;
+                CHECK(t.a.send("still here") == 0);
+                CHECK(t.a.flush() == 0);
+                t.p.settle();
+                CHECK(t.b.receive().text == "still here");
+            }
+    }
+
+    TEST_CASE("floods: conversations that a partner begins and never hears the end of are bounded") {
+        runtime::limits l = pair::small();
+        l.link_output_bytes = l.link_relay_bytes = 131'072;
+        talking t{false, l};
+        silent_reader end{t.p};
+        const std::vector<std::byte> attach = attach_for("ECHO", 9);
+        std::uint64_t said = 0;  // a lower bound
+        program b{t.p, t.p.b};
+        for (int i = 0; i < 10'000 && end.open(); ++i) {
+            end.say(attach);
+            end.pump();
+            if (!end.open()) break;
+            REQUIRE(b.accept() == 0);
+            CHECK(b.set(characteristic::deallocate_type, 3) == 0);
+            CHECK(b.log_data(std::string(512, 'x')) == 0);
+            CHECK(b.deallocate() == 0);
+            end.pump();
+            said += 512;
+        }
+        CHECK(end.why() == wire::reason::limits);
+        CHECK(said <= 16 * 131'072);
+        CHECK(said >= 12 * 131'072);
     }
 
     TEST_CASE("memory: frames that found none of ours are given back to where they came from") {

@@ -39,6 +39,7 @@ public:
         wire_end* other = nullptr;
         std::vector<std::byte> in;  // bytes on their way to this end
         bool duty = false;
+        bool stuck = false;  // what is said here is not taken
         bool closed = false;
         bool ended = false;  // nothing comes behind what is in `in`
     };
@@ -113,7 +114,7 @@ public:
         for (std::size_t i = 0; i < ends_.size(); ++i) {
             wire_end& e = ends_[i];
             if (e.session == nullptr) continue;
-            while (e.duty) {
+            while (e.duty && !e.stuck) {
                 runtime::slice slices[64];
                 const std::size_t n = e.session->gather(c, slices, 64);
                 if (n == 0) {
