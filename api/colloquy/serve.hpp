@@ -18,6 +18,8 @@
 #include <memory>
 #include <memory_resource>
 #include <mutex>
+#include <new>
+#include <optional>
 #include <stop_token>
 #include <string_view>
 #include <type_traits>
@@ -39,7 +41,8 @@ struct serve_options {
     unsigned conversations_max = 0;  // open at a time; partners beyond it wait in the library's queue. 0: no bound
     std::pmr::memory_resource* memory =
         nullptr;  // of frames, two a conversation; outlives the server. Null: operator new
-    // What a handler has thrown; on the thread it ran on. May be empty.
+    // What a handler has thrown, or std::bad_alloc where there was no memory to begin it; on the thread of that. May be
+    // empty.
     std::function<void(const conversation_handle&, std::exception_ptr)> failed{};
 };
 
@@ -89,18 +92,27 @@ public:
         entries_.push_back(std::make_unique<entry_of<kind>>(tp_name, std::forward<Handler>(handler)));
         return {};
     }
-    // Serves the names and begins to accept. Does not wait. Once.
+    // Serves the names and begins to accept. Does not wait. Once. product_specific_error: no memory for it.
     result<> start() {
         for (const auto& e : entries_)
             if (const result<> served = serve_tp_name(e->name); !served) {
                 failure_ = served.code();
                 return served;
             }
-        {
-            const std::lock_guard held{mutex_};
-            acceptors_ = std::max(1U, options_.accepts);
+        for (unsigned i = 0; i < std::max(1U, options_.accepts); ++i) {
+            {
+                const std::lock_guard held{mutex_};
+                ++acceptors_;
+            }
+            if (accept_loop(options_.memory, *this).begun) continue;
+            {
+                const std::lock_guard held{mutex_};
+                failure_ = return_code::product_specific_error;
+            }
+            acceptor_ended();
+            stop();
+            break;
         }
-        for (unsigned i = 0; i < std::max(1U, options_.accepts); ++i) (void)accept_loop(options_.memory, *this);
         return code();
     }
     // Ok, or why the server does not serve (any more): of add(), start(), or of the accept that failed.
@@ -128,15 +140,27 @@ public:
         }
     }
     // Cancels the conversations that are open: their calls return deallocated_abend. Any thread.
-    void cancel() {
-        std::vector<conversation_handle> open;
+    void cancel() noexcept {
+        std::size_t left = 0;
         {
             const std::lock_guard held{mutex_};
             cancelled_ = stopping_;  // what has been accepted and not begun comes after the last look
-            open.reserve(open_);
-            for (const open_conversation* o = first_open_; o != nullptr; o = o->next) open.push_back(o->of);
+            for (const open_conversation* o = first_open_; o != nullptr; o = o->next) ++left;
         }
-        for (conversation_handle& c : open) (void)c.cancel();
+        // In turn: who was seen goes behind those who were not, so that whoever begins or ends meanwhile disturbs
+        // nothing, and no memory is needed.
+        for (; left != 0; --left) {
+            std::optional<conversation_handle> one;
+            {
+                const std::lock_guard held{mutex_};
+                open_conversation* const o = first_open_;
+                if (o == nullptr) return;
+                o->unlink();
+                o->link();
+                one = o->of;
+            }
+            (void)one->cancel();
+        }
     }
     // Stopped, and every handler has returned.
     [[nodiscard]] bool finished() const noexcept {
@@ -190,15 +214,18 @@ private:
     };
 
     // The server's own coroutines run from their call on; their frame is gone when the server hears that they ended.
+    // Without memory for a frame they do not begin.
     template <void (server::*ended)() noexcept>
     struct own {
+        bool begun = true;
+
         struct promise_type {
-            static void* operator new(std::size_t n, std::pmr::memory_resource* from, server&) {
-                return detail::frame_memory::allocate(n, from);
+            static void* operator new(std::size_t n, std::pmr::memory_resource* from, server&) noexcept {
+                return detail::frame_memory::try_allocate(n, from);
             }
             static void* operator new(std::size_t n, std::pmr::memory_resource* from, server&, entry&,
-                                      const async_conversation&) {
-                return detail::frame_memory::allocate(n, from);
+                                      const async_conversation&) noexcept {
+                return detail::frame_memory::try_allocate(n, from);
             }
             static void operator delete(void* frame, std::size_t n) noexcept {
                 detail::frame_memory::release(frame, n);
@@ -221,6 +248,7 @@ private:
                 void await_resume() const noexcept {}
             };
             [[nodiscard]] own get_return_object() const noexcept { return {}; }
+            [[nodiscard]] static own get_return_object_on_allocation_failure() noexcept { return {false}; }
             [[nodiscard]] std::suspend_never initial_suspend() const noexcept { return {}; }
             [[nodiscard]] last final_suspend() const noexcept { return {}; }
             void return_void() const noexcept {}
@@ -281,15 +309,22 @@ private:
         bool late = false;  // everything has been cancelled, and nothing more will be
         open_conversation(server& in, const conversation_handle& c) noexcept : s{in}, of{c} {
             const std::lock_guard held{s.mutex_};
-            next = s.first_open_;
-            if (next != nullptr) next->previous = this;
-            s.first_open_ = this;
+            link();
             late = s.cancelled_;
         }
         ~open_conversation() {
             const std::lock_guard held{s.mutex_};
+            unlink();
+        }
+        void link() noexcept {
+            previous = s.last_open_;
+            next = nullptr;
+            (previous == nullptr ? s.first_open_ : previous->next) = this;
+            s.last_open_ = this;
+        }
+        void unlink() noexcept {
             (previous == nullptr ? s.first_open_ : previous->next) = next;
-            if (next != nullptr) next->previous = previous;
+            (next == nullptr ? s.last_open_ : next->previous) = previous;
         }
         open_conversation(const open_conversation&) = delete;
         open_conversation& operator=(const open_conversation&) = delete;
@@ -338,7 +373,13 @@ private:
                     const std::lock_guard held{mutex_};
                     ++open_;
                 }
-                (void)converse(options_.memory, *this, *e, c);
+                if (converse(options_.memory, *this, *e, c).begun) return;
+#if COLLOQUY_EXCEPTIONS
+                tell_failure(c, std::make_exception_ptr(std::bad_alloc{}));
+#else
+                (void)c.deallocate_abend();
+#endif
+                conversation_ended();
                 return;
             }
         (void)c.deallocate_abend();
@@ -361,7 +402,7 @@ private:
             }
 #if COLLOQUY_EXCEPTIONS
         } catch (...) {
-            s.tell_failure(c);
+            s.tell_failure(c, std::current_exception());
         }
 #endif
         (void)c.deallocate_abend();  // 24 for one that has ended, as it should have
@@ -372,11 +413,11 @@ private:
     }
 #if COLLOQUY_EXCEPTIONS
     // The partner hears of it first.
-    void tell_failure(async_conversation c) noexcept {
+    void tell_failure(async_conversation c, const std::exception_ptr& thrown) noexcept {
         (void)c.deallocate_abend();
         if (!options_.failed) return;
         try {
-            options_.failed(c, std::current_exception());
+            options_.failed(c, thrown);
         } catch (...) {
             // Of no use to anybody.
         }
@@ -396,6 +437,7 @@ private:
     unsigned places_ = 0;  // of conversations that are open and accepts that wait
     place* first_waiting_ = nullptr;
     open_conversation* first_open_ = nullptr;
+    open_conversation* last_open_ = nullptr;
 };
 
 // A server of one TP name that has begun; see `server`.

@@ -43,6 +43,18 @@ struct frame_memory {
         std::memcpy(static_cast<std::byte*>(frame) + at, &from, sizeof from);
         return frame;
     }
+    // Null: there is none.
+    static void* try_allocate(std::size_t n, resource* from) noexcept {
+#if COLLOQUY_EXCEPTIONS
+        try {
+            return allocate(n, from);
+        } catch (...) {
+            return nullptr;
+        }
+#else
+        return allocate(n, from);
+#endif
+    }
     static void release(void* frame, std::size_t n) noexcept {
         const std::size_t at = aligned(n);
         const std::size_t whole = at + aligned(sizeof(resource*));

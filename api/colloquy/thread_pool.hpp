@@ -12,8 +12,9 @@ namespace colloquy {
 
 class thread_pool final : public queued_executor {
 public:
-    // Throws std::system_error when threads cannot be started.
-    explicit thread_pool(unsigned threads) {
+    // Throws std::system_error or std::bad_alloc when threads cannot be started; those that were have ended then, since
+    // to be destroyed it is enough that the other constructor has come to its end.
+    explicit thread_pool(unsigned threads) : thread_pool{} {
         threads_.reserve(threads);
         for (unsigned i = 0; i < threads; ++i) threads_.emplace_back([this] { serve(); });
     }
@@ -29,6 +30,8 @@ public:
     }
 
 private:
+    thread_pool() = default;
+
     void wake() noexcept override {
         {
             const std::lock_guard held{mutex_};

@@ -1,5 +1,5 @@
 // The count of allocations: every malloc where the C library or a sanitizer lets us stand before it, operator new
-// elsewhere.
+// elsewhere; and an operator new that fails when it is told to.
 #include <cstddef>
 #include <cstdlib>
 #include <new>
@@ -9,10 +9,15 @@
 namespace {
 std::atomic<std::uint64_t> count;
 void add() noexcept { count.fetch_add(1, std::memory_order_relaxed); }
+
+thread_local int left = -1;  // of operator new on this thread, until one fails; below 0: none does
+bool fails() noexcept { return left >= 0 && left-- == 0; }
 }  // namespace
 
 namespace colloquy::test {
 std::uint64_t allocations() noexcept { return count.load(std::memory_order_relaxed); }
+failing_new::failing_new(int after) noexcept { left = after; }
+failing_new::~failing_new() { left = -1; }
 }  // namespace colloquy::test
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -51,15 +56,18 @@ void* realloc(void* p, std::size_t n) {
 void free(void* p) { __libc_free(p); }
 }
 #else
-void* operator new(std::size_t n) {
-    add();
-    if (void* const p = std::malloc(n == 0 ? 1 : n); p != nullptr) return p;
-    throw std::bad_alloc{};
-}
+#define COLLOQUY_TEST_COUNTS_NEW
+#endif
+
 void* operator new(std::size_t n, const std::nothrow_t&) noexcept {
+#if defined(COLLOQUY_TEST_COUNTS_NEW)
     add();
-    return std::malloc(n == 0 ? 1 : n);
+#endif
+    return fails() ? nullptr : std::malloc(n == 0 ? 1 : n);
+}
+void* operator new(std::size_t n) {
+    if (void* const p = ::operator new(n, std::nothrow); p != nullptr) return p;
+    throw std::bad_alloc{};
 }
 void operator delete(void* p) noexcept { std::free(p); }
 void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-#endif

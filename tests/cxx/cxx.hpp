@@ -22,6 +22,14 @@ namespace colloquy::test {
 // Allocations of the whole process so far: by malloc where it can be watched, by operator new elsewhere.
 std::uint64_t allocations() noexcept;
 
+// While it lives, the operator new that this thread calls after so many others has no memory.
+struct failing_new {
+    explicit failing_new(int after) noexcept;
+    ~failing_new();
+    failing_new(const failing_new&) = delete;
+    failing_new& operator=(const failing_new&) = delete;
+};
+
 inline clq_options settings(unsigned conversations = 256, bool threads = true) {
     clq_options o{};
     o.config_file = "";

@@ -1,5 +1,7 @@
 // The server: coroutines and functions as handlers, what throws, bounds, stopping, and many conversations.
 #include <algorithm>
+#include <memory_resource>
+#include <new>
 #include <stdexcept>
 
 #include "tests/cxx/cxx.hpp"
@@ -62,6 +64,24 @@ public:
 private:
     bool open_ = false;
     std::vector<std::coroutine_handle<>> waiting_;
+};
+
+// Has no memory for one of the blocks it is asked for.
+class scarce_memory final : public std::pmr::memory_resource {
+public:
+    // That after so many others.
+    void fail_after(int others) { left_.store(others); }
+
+private:
+    void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+        if (left_.fetch_sub(1) == 0) throw std::bad_alloc{};
+        return std::pmr::new_delete_resource()->allocate(bytes, alignment);
+    }
+    void do_deallocate(void* p, std::size_t bytes, std::size_t alignment) override {
+        std::pmr::new_delete_resource()->deallocate(p, bytes, alignment);
+    }
+    [[nodiscard]] bool do_is_equal(const memory_resource& other) const noexcept override { return this == &other; }
+    std::atomic<int> left_{-1};
 };
 
 }  // namespace
@@ -148,6 +168,59 @@ TEST_CASE("serve: a handler that throws ends its own conversation, the others go
     std::sort(heard.begin(), heard.end());
     CHECK(heard == std::vector<std::string>{"call", "task"});
     CHECK(running::open() == 0);
+}
+
+TEST_CASE("serve: without memory for a handler its conversation ends abnormally, and the next one is served") {
+    const running u{settings()};
+    scarce_memory memory;
+    std::atomic<int> failures{0};
+    serve_options o;
+    o.memory = &memory;
+    o.failed = [&](const conversation_handle&, std::exception_ptr thrown) {
+        try {
+            std::rethrow_exception(thrown);
+        } catch (const std::bad_alloc&) {
+            ++failures;
+        }
+    };
+    server s{"ECHO", echo, o};
+    REQUIRE(s.code() == return_code::ok);
+    for (int frame = 0; frame < 2; ++frame) {  // the server's own, the handler's
+        CAPTURE(frame);
+        memory.fail_after(frame);
+        CHECK(ask_once("inproc/ECHO", "?") == return_code::deallocated_abend);
+        std::string answer;
+        CHECK(ask_once("inproc/ECHO", "hello", &answer) == return_code::ok);
+        CHECK(answer == "hello");
+        CHECK(failures == frame + 1);
+    }
+    s.stop();
+    s.wait();
+    CHECK(s.open() == 0);
+    CHECK(running::open() == 0);
+}
+
+TEST_CASE("serve: without memory to accept it does not begin, and can be waited for") {
+    const running u{settings()};
+    for (int frame = 0; frame < 4; ++frame) {
+        CAPTURE(frame);
+        scarce_memory memory;
+        memory.fail_after(frame);
+        serve_options o;
+        o.memory = &memory;
+        server s{"ECHO", echo, o};
+        CHECK(s.code() == return_code::product_specific_error);
+        s.wait();
+        CHECK(ask_once("inproc/ECHO", "?") == return_code::tp_name_not_recognized);
+    }
+}
+
+TEST_CASE("thread_pool: when one thread cannot start, those before it end") {
+    for (int i = 0; i < 5; ++i) {
+        CAPTURE(i);
+        const failing_new nothing{i};
+        CHECK_THROWS_AS(thread_pool{4}, std::bad_alloc);
+    }
 }
 
 TEST_CASE("serve: no more conversations at a time than it is told") {
