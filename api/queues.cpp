@@ -52,9 +52,7 @@ CM_ENTRY cmsqcf(const void* conversation_ID, const CM_CONVERSATION_QUEUE* conver
         wanted.mode = queue_mode::calls;
         wanted.user_field = user_field;
         wanted.function = reinterpret_cast<void (*)()>(callback_function);
-        const outcome o = runtime::set_queue(u.engine(), c, id, *conversation_queue, wanted);
-        if (o.code == rc::product_specific_error) api::set_last_error("every OOID is in use");
-        return o;
+        return runtime::set_queue(u.engine(), c, id, *conversation_queue, wanted);
     });
 }
 
@@ -69,8 +67,34 @@ void COLLOQUY_CALL clq_set_queue_callback(const void* conversation_ID, CM_INT32 
             wanted.function = reinterpret_cast<void (*)()>(callback);
             wanted.user = user;
         }
-        const outcome o = runtime::set_queue(u.engine(), c, id, queue, wanted);
-        if (o.code == rc::product_specific_error) api::set_last_error("every OOID is in use");
+        wanted.every = queue == runtime::every_queue;
+        return runtime::set_queue(u.engine(), c, id, queue, wanted);
+    });
+}
+
+void COLLOQUY_CALL clq_set_queue_time_limit(const void* conversation_ID, CM_INT32 queue, unsigned milliseconds,
+                                            CM_INT32* return_code) {
+    call traced{"clq_set_queue_time_limit", conversation_ID, return_code};
+    traced.in("queue", static_cast<long long>(queue)).in("milliseconds", static_cast<long long>(milliseconds));
+    api::with_conversation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
+        return runtime::set_queue_time_limit(u.engine(), c, id, queue, milliseconds);
+    });
+}
+
+void COLLOQUY_CALL clq_abandon_call(const void* conversation_ID, CM_INT32 queue, const void* id_memory,
+                                    CM_INT32* result, CM_INT32* return_code) {
+    call traced{"clq_abandon_call", conversation_ID, return_code};
+    traced.in("queue", static_cast<long long>(queue)).out("outcome", result);
+    static_assert(CLQ_CALL_TOLD == static_cast<int>(runtime::given_back::nothing) &&
+                  CLQ_CALL_UNDONE == static_cast<int>(runtime::given_back::undone) &&
+                  CLQ_CALL_DONE == static_cast<int>(runtime::given_back::done) &&
+                  CLQ_CALL_ENDED == static_cast<int>(runtime::given_back::ended));
+    if (result != nullptr) *result = CLQ_CALL_TOLD;
+    api::with_conversation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
+        if (result == nullptr) return refused();
+        runtime::given_back what{};
+        const outcome o = runtime::abandon_call(u.engine(), c, id, queue, id_memory, what);
+        *result = static_cast<CM_INT32>(what);
         return o;
     });
 }

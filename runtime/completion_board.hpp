@@ -79,17 +79,14 @@ public:
         while (!word.cas_acq_rel(w, w & listed)) {  // release[board-cell]
         }
     }
-    // An operation is about to wait. `called`: its end is told by a callback, and no waiter collects it.
-    void begin(std::int32_t number, bool called) noexcept {
+    // An operation is about to wait.
+    void begin(std::int32_t number) noexcept {
         Atom<u64>& word = words_[cell_of(number)];
         u64 w = word.load_relaxed();
-        u64 next = 0;
-        do {
-            next = with(w, state::pending);
-            next = called ? next | by_callback : next & ~by_callback;
-        } while (!word.cas_acq_rel(w, next));
+        while (!word.cas_acq_rel(w, with(w, state::pending))) {
+        }
     }
-    // It has not waited after all. True: a waiter was told to look again.
+    // It has not waited after all, or was taken back. True: a waiter was told to look again.
     template <class Wake>
     bool withdraw(std::int32_t number, Wake&& wake) noexcept {
         Atom<u64>& word = words_[cell_of(number)];
@@ -99,28 +96,26 @@ public:
         return mark_of(w) != 0 && tell_of_less(mark_of(w), wake);
     }
 
-    enum class told : std::uint8_t { nobody, waiter, callback };
-
     // pending -> finished, by the one thread that ends the operation. `wake(spot)` wakes the thread parked there.
+    // True: a waiter was told.
     template <class Wake>
-    told finish(std::int32_t number, Wake&& wake) noexcept {
+    bool finish(std::int32_t number, Wake&& wake) noexcept {
         const std::uint32_t cell = cell_of(number);
         u64 w = words_[cell].load_relaxed();
         bool lists = false;
         for (;;) {
-            lists = mark_of(w) != 0 && (w & (by_callback | listed)) == 0;
+            lists = mark_of(w) != 0 && (w & listed) == 0;
             // release[board-finish]: the outcome happens-before its collection.
             // acquire[board-mark]: the marker is inside, or has left, as its mark says.
             if (words_[cell].cas_acq_rel(w, with(w, state::finished) | (lists ? listed : 0))) break;
         }
-        if ((w & by_callback) != 0) return told::callback;
         const std::uint32_t whom = mark_of(w);
-        if (whom == 0) return told::nobody;
+        if (whom == 0) return false;
         waiter& who = waiters_[whom];
         if (!lists) {
             // It stands in a pile already, maybe in somebody else's.
             (void)tell_again(whom, wake);
-            return told::waiter;
+            return true;
         }
         std::uint32_t first = who.pile.load_relaxed();
         do {
@@ -128,15 +123,7 @@ public:
             // release[board-pile]: the link happens-before the waiter that takes the pile.
         } while (!who.pile.cas_release(first, cell + 1));
         wake(who.parking);
-        return told::waiter;
-    }
-
-    // finished -> idle of one that a callback tells.
-    void take(std::int32_t number) noexcept {
-        Atom<u64>& word = words_[cell_of(number)];
-        u64 w = word.load_relaxed();
-        while (!word.cas_acq_rel(w, with(w, state::idle))) {  // acquire[board-finish]
-        }
+        return true;
     }
 
     // The owner that the number was dealt to. For who has collected it.
@@ -195,8 +182,7 @@ public:
                     result.valid = false;
                     break;
                 }
-                const bool waited_for = (w & by_callback) == 0;
-                if (waited_for && state_of(w) == state::finished) {
+                if (state_of(w) == state::finished) {
                     candidates[result.finished++] = static_cast<std::int32_t>(i);
                     break;
                 }
@@ -216,7 +202,7 @@ public:
                     if (whose != 0 && robbed != 0 && robbed != whose) (void)tell_again(robbed, wake);
                     if (whose != 0) robbed = whose;
                 }
-                if (waited_for && state_of(w) == state::pending) ++result.pending;
+                if (state_of(w) == state::pending) ++result.pending;
                 break;
             }
             if (!result.valid) break;
@@ -248,7 +234,7 @@ public:
             oldest = next_[cell].load_relaxed();                    // before the cell may be listed anew
             const u64 w = words_[cell].fetch_and_acq_rel(~listed);  // acquire[board-finish]
             const std::uint32_t place = places_[cell].load_relaxed();
-            const bool ours = state_of(w) == state::finished && (w & by_callback) == 0 && place < count &&
+            const bool ours = state_of(w) == state::finished && place < count &&
                               static_cast<u64>(list[place]) == number_of(w) && found < count;
             if (ours)
                 candidates[found++] = static_cast<std::int32_t>(place);
@@ -271,8 +257,7 @@ public:
         Atom<u64>& word = words_[cell_of(number)];
         u64 w = word.load_relaxed();
         do {
-            if (number_of(w) != static_cast<u64>(number) || state_of(w) != state::finished || (w & by_callback) != 0)
-                return false;
+            if (number_of(w) != static_cast<u64>(number) || state_of(w) != state::finished) return false;
             // acquire[board-finish]: sees the outcome.
         } while (!word.cas_acq_rel(w, with(w, state::idle)));
         const std::uint32_t whose = mark_of(w);
@@ -286,18 +271,16 @@ public:
     }
 
 private:
-    // 63      32 31   20 19   18 17       17 16    16 15   0
-    // | number  | -     | state | callback  | listed | mark |
+    // 63      32 31   19 18   17 16    16 15   0
+    // | number  | -     | state | listed | mark |
     // number   0: the cell is free
     // state    moved to pending by the slot's owner, to finished by who ends the operation, to idle by who collects it
-    // callback how the operation's end is told; written with pending
     // listed   the cell stands in a pile; cleared by who takes it from there
     // mark     the waiter to be told, 0 for none
     enum class state : std::uint8_t { idle, pending, finished };
-    static constexpr unsigned number_shift = 32, state_shift = 18;
+    static constexpr unsigned number_shift = 32, state_shift = 17;
     static constexpr u64 number_mask = 0x7FFF'FFFF;
-    static constexpr u64 mark_mask = 0xFFFF, listed = u64{1} << 16, by_callback = u64{1} << 17,
-                         state_mask = u64{3} << state_shift;
+    static constexpr u64 mark_mask = 0xFFFF, listed = u64{1} << 16, state_mask = u64{3} << state_shift;
 
     static constexpr u64 number_of(u64 w) noexcept { return w >> number_shift; }
     static constexpr std::uint32_t mark_of(u64 w) noexcept { return static_cast<std::uint32_t>(w & mark_mask); }

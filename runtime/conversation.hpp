@@ -100,6 +100,7 @@ struct characteristics {
 
     std::uint8_t full_duplex : 1 = 0;         // 0 half duplex
     std::uint8_t conversation_level : 1 = 0;  // was non-blocking as a whole: its queues cannot be set any more
+    std::uint8_t queue_limits : 1 = 0;        // a queue was given a time limit of its own
 
     [[nodiscard]] bool basic() const noexcept { return conversation_type == 0; }
 };
@@ -120,11 +121,11 @@ struct exchange {
     std::uint8_t peer_done : 1 = 0;
     std::uint8_t expedited_unread : 1 = 0;     // ours is under way or not taken by the partner's program
     std::uint8_t expedited_read_owed : 1 = 0;  // it was taken while nothing might be sent
-    std::uint8_t expedited_waiting : 1 = 0;  // the partner's waits for our program
-    std::uint8_t relayed : 1 = 0;            // by an attach manager; who the partner is stands in the particulars
-    std::uint8_t no_expedited : 1 = 0;       // the partner behind the manager takes none
-    std::uint8_t signal_owed : 1 = 0;        // Request_To_Send was called before the attach has left
-    std::uint8_t errors_owed = 0;            // error reports that stand behind what is in the send buffer
+    std::uint8_t expedited_waiting : 1 = 0;    // the partner's waits for our program
+    std::uint8_t relayed : 1 = 0;              // by an attach manager; who the partner is stands in the particulars
+    std::uint8_t no_expedited : 1 = 0;         // the partner behind the manager takes none
+    std::uint8_t signal_owed : 1 = 0;          // Request_To_Send was called before the attach has left
+    std::uint8_t errors_owed = 0;              // error reports that stand behind what is in the send buffer
     // Turns are counted, because error reports cross them: the partner may have ended one and begun another before it
     // hears.
     std::uint32_t peer_turns = 0;   // of the partner, given to it or taken by it, whose end has not arrived

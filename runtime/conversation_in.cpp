@@ -556,6 +556,28 @@ step flow::receive() noexcept {
     return step::wait();
 }
 
+step flow::take_back(operation& op) noexcept {
+    constexpr step undone = step::done(return_code::operation_incomplete);
+    switch (op.kind) {
+        case verb::accept:
+        case verb::allocate:
+        case verb::flush:
+        case verb::send_expedited:
+        case verb::receive_expedited: return undone;
+        case verb::receive:
+            // Half a record copied could not be given back, so the caller has it.
+            return op.received == 0 ? undone : received(op.fills ? data : incomplete_data, 0, false);
+        case verb::send_data:
+            if (!op.appended) return undone;
+            // The send buffer has it, and it leaves with what follows.
+            return op.indicators == 0 ? step::done(return_code::ok) : step::wait();
+        case verb::confirm:
+        case verb::prepare_to_receive:
+        case verb::deallocate: return op.emitted ? step::wait() : undone;
+        default: return step::wait();
+    }
+}
+
 // Grants anew what the program has read. Half a window at a time, so that small records do not cost a frame each; but
 // what is left to the partner must not be too little for it to go on.
 void flow::settle_credit() noexcept {

@@ -67,6 +67,7 @@ step flow::transmit(operation& op) noexcept {
             case sent::no_memory: return starve();
             case sent::all: op.appended = true;
         }
+        if (v.chosen.basic()) (void)follow(v.spoken, {op.buffer, op.length});  // looked at by the call
     }
     if (op.abends) {
         abend(wire::sense::deallocate_abend);

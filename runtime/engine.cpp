@@ -96,7 +96,7 @@ void engine::retire(context& c, conversation& v) noexcept {
     counters_.add(counter::conversations_closed, 1, c.hint);
     if (v.attention != nullptr) host_.forget(v.attention);
     v.attention = nullptr;
-    if (v.chosen.processing_mode == 2) [[unlikely]]
+    if (v.chosen.processing_mode == 2 || v.chosen.queue_limits) [[unlikely]]
         forget_queues(v);
     const std::uint32_t index = v.index;
     if (!v.word.retire()) return;  // the last unpin does the rest
@@ -536,7 +536,8 @@ void engine::finish_beside(context& c, conversation& v, queue on, return_code co
     counters_.add(counter::completions, 1, c.hint);
     if (op.channel == notify::queue_level) {
         // Who collects it waits until the slot is let go.
-        finish_at_queue_level(c, setting_of(v, queue_of(v.chosen.full_duplex, on, op.kind)));
+        queue_setting& s = setting_of(v, queue_of(v.chosen.full_duplex, on, op.kind));
+        finish_at_queue_level(c, s, waited_for(s));
         return;
     }
     host_.wake(parking_on(v, on));
@@ -584,10 +585,7 @@ bool engine::collect_beside(context& c, conversation& v, std::uint64_t generatio
         op.kind = verb::none;
         v.set_on(on, waits::nothing);
     }
-    if (before == phase::idle)
-        let_go(c, v);
-    else
-        carry_on(c, v, before);
+    give_place(c, v, before);
     return done;
 }
 
@@ -634,6 +632,7 @@ void engine::complete(context& c, conversation& v, return_code code) noexcept {
     queue_setting* const setting = channel == notify::queue_level
                                        ? &setting_of(v, queue_of(v.chosen.full_duplex, queue::main, v.op.kind))
                                        : nullptr;
+    const std::int32_t number = setting != nullptr ? waited_for(*setting) : 0;
     const bool signals = channel == notify::wait_queue && attention != nullptr && host_.hold_signal(attention);
     if (v.state == conversation_state::reset) {
         drop_attention(v);  // the record may never be collected
@@ -656,7 +655,7 @@ void engine::complete(context& c, conversation& v, return_code code) noexcept {
         case notify::posted:
             if (v.word.raise_listed(flag::posting)) list_posting(c, index + 1);
             return;
-        case notify::queue_level: finish_at_queue_level(c, *setting); return;
+        case notify::queue_level: finish_at_queue_level(c, *setting, number); return;
     }
 }
 
@@ -784,16 +783,18 @@ bool engine::next_posting(context& c, posting& out) noexcept {
         if (c.posted_first == 0) c.posted_last = 0;
         out.of_queue = (entry & of_queue_bit) != 0;
         if (out.of_queue) [[unlikely]] {
-            const std::int32_t number = settings_[entry & ~of_queue_bit].number;
-            board_.take(number);
-            out.from_queue = collect_at_queue_level(c, number);
-            return true;
+            if (collect_called(c, entry & ~of_queue_bit, out.from_queue)) return true;
+            continue;
         }
         conversation& v = slots_[entry - 1];
         // Lowered before the look, like `queued`: a completion after it makes an entry of its own.
         (void)v.word.lower(flag::posting);
         // Held as a deliverer holds it: a verb that comes right behind the notification waits for us to let go.
         if (!v.word.collect(word_bits::generation(v.word.load()), phase::delivering)) continue;  // cancelled meanwhile
+        if (v.op.channel != notify::posted) {
+            leave_done(c, v);  // of a later life
+            continue;
+        }
         out.slot = &v;
         out.what = {v.id(), v.op.result, v.op.id_memory};
         out.attention = v.attention;

@@ -231,13 +231,20 @@ public:
     // A queue that only a conversation of its send-receive mode has was set.
     [[nodiscard]] bool any_queue_of_mode_set(const conversation& v) noexcept {
         return v.chosen.processing_mode == 2 &&
-               (setting_of(v, cpic_queue::send).number != 0 || setting_of(v, cpic_queue::receive).number != 0 ||
-                setting_of(v, cpic_queue::send_receive).number != 0);
+               (setting_of(v, cpic_queue::send).named || setting_of(v, cpic_queue::receive).named ||
+                setting_of(v, cpic_queue::send_receive).named);
     }
     // The operation is about to wait there, if its channel is queue_level; the owner's.
     void begin_at_queue_level(context& c, conversation& v, queue on, const operation& op) noexcept;
     // Of a number that the caller alone has collected from the board: writes its return code, and the queue is free.
     [[nodiscard]] queue_completion collect_at_queue_level(context& c, std::int32_t number) noexcept;
+    // The owner's: an operation of that queue that waited will not finish.
+    void forget_on_board(context& c, const queue_setting& s) noexcept;
+    // The owner, who has ended the main operation if `before` is idle, leaves the slot; it is given back when nothing
+    // of it is left.
+    void give_place(context& c, conversation& v, phase before) noexcept;
+    // The same after the conversation is ended as by Cancel_Conversation: whatever waits is told so.
+    void end_by_cancel(context& c, conversation& v, phase before) noexcept;
     [[nodiscard]] auto waker() noexcept {
         return [this](spot<>& where) { host_.wake(where); };
     }
@@ -335,7 +342,15 @@ private:
                                            : slots_[entry - 1].next_posted;
     }
     void withdraw_at_queue_level(context& c, conversation& v, queue on, verb kind) noexcept;
-    void finish_at_queue_level(context& c, queue_setting& s) noexcept;
+    // `waited_for`: the number by which the board knows it; 0: a function is told.
+    void finish_at_queue_level(context& c, queue_setting& s, std::int32_t waited_for) noexcept;
+    [[nodiscard]] static std::int32_t waited_for(const queue_setting& s) noexcept {
+        return s.mode == queue_mode::waited_for ? s.number : 0;
+    }
+    // The owner's.
+    [[nodiscard]] queue_completion take_outcome(conversation& v, queue on, const queue_setting& s) noexcept;
+    // What an entry of a list of postings stands for. False: nothing, it was abandoned.
+    [[nodiscard]] bool collect_called(context& c, std::uint32_t which, queue_completion& out) noexcept;
     void forget_queues(conversation& v) noexcept;
     void drop_attention(conversation& v) noexcept;
     void carry_on(context& c, conversation& v, phase before) noexcept;

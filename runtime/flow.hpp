@@ -27,6 +27,16 @@ struct step {
     static constexpr step done(return_code code) noexcept { return {false, code}; }
 };
 
+// Walks the logical records of `data`. False: one of them has an impossible length.
+inline bool follow(wire::record_tracker& records, std::span<const std::byte> data) noexcept {
+    while (!data.empty()) {
+        const wire::tracker_step s = records.feed(data);
+        if (s.fault != wire::record_fault::none) return false;
+        data = data.subspan(s.consumed);
+    }
+    return true;
+}
+
 struct flow {
     engine& e;
     context& c;
@@ -74,6 +84,9 @@ struct flow {
     // --- run ---------------------------------------------------------------------------------------------------------
     // Carries the operation as far as it goes.
     step advance(operation& op) noexcept;
+    // The caller of one that waits does not want it any more. operation_incomplete: it is as though it had not been
+    // made. Another code: that much is done, and its outputs say so. `waits`: it has done what cannot be undone.
+    step take_back(operation& op) noexcept;
     step allocate() noexcept;
     step starve() noexcept;
     step transmit(operation& op) noexcept;

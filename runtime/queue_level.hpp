@@ -10,6 +10,7 @@
 
 #include "runtime/conversation.hpp"
 #include "runtime/conversation_id.hpp"
+#include "runtime/lazy_array.hpp"
 #include "runtime/return_code.hpp"
 
 namespace colloquy::runtime {
@@ -24,6 +25,8 @@ enum class cpic_queue : std::uint8_t {
     expedited_receive,
 };
 inline constexpr std::uint32_t cpic_queues = 6;
+// For those who set each of them, and those that the conversation will have when its send-receive mode is chosen.
+inline constexpr std::int32_t every_queue = 64;
 
 enum class queue_mode : std::uint8_t {
     blocks,
@@ -38,10 +41,16 @@ struct queue_setting {
     std::int32_t* return_code;  // of the operation in progress; null: it is not written
     void (*function)();         // of what type, the mode says
     void* user;
-    std::int32_t number;        // the OOID; 0: never set in this life
-    std::uint32_t next_posted;  // in the list of completions to be posted
+    std::int32_t number;          // the OOID; 0: none was asked for in this life
+    std::uint32_t time_limit_ms;  // of each operation; 0: the conversation's
+    std::uint32_t next_posted;    // in the list of completions to be posted; of who raised `listed`
     queue_mode mode;
+    bool named;                 // this very queue was set, so the conversation must go on having it
+    atom<std::uint8_t> listed;  // shared: it stands in such a list, perhaps since an earlier life, and is looked at
 };
+// A life's settings are undone when it ends.
+template <>
+struct zero_is_initial<queue_setting> : std::true_type {};
 
 // What was collected at queue level.
 struct queue_completion {
@@ -53,6 +62,14 @@ struct queue_completion {
     std::array<std::byte, 8> user_field{};
     void (*function)() = nullptr;
     void* user = nullptr;
+};
+
+// What became of a call that its caller gave up.
+enum class given_back : std::uint8_t {
+    nothing,  // it is not there (any more), or must be told
+    undone,   // the conversation goes on as though it had not been made
+    done,     // it has done its work, and nobody will be told
+    ended,    // nobody will be told, and the conversation has ended with it
 };
 
 // Where the operations of a queue wait.

@@ -137,10 +137,17 @@ struct claimed {
         op = {};
         op.kind = kind;
         op.channel = v.chosen.processing_mode == 0 ? notify::caller : e.channel_on(c, v, on, kind);
-        if (v.time_limit_ms != 0) op.deadline_ns = c.now_ns() + v.time_limit_ms * std::uint64_t{1'000'000};
+        if (const std::uint32_t limit_ms = time_limit(kind); limit_ms != 0)
+            op.deadline_ns = c.now_ns() + limit_ms * std::uint64_t{1'000'000};
         op.id_memory = id_memory;
         op.appended = true;  // Send_Data alone has data to add
         return op;
+    }
+    [[nodiscard]] std::uint32_t time_limit(verb kind) const {
+        if (v.chosen.queue_limits) [[unlikely]]
+            if (const auto own = e.setting_of(v, queue_of(v.chosen.full_duplex, on, kind)).time_limit_ms; own != 0)
+                return own;
+        return v.time_limit_ms;
     }
     // Runs the operation. The request-to-send note is written by whoever finishes it; 0 until then.
     outcome run() {
@@ -170,16 +177,6 @@ struct claimed {
     // Calls that only make sense where there are turns are refused as bad parameters elsewhere.
     [[nodiscard]] rc refusal(rc code) const { return is_duplex(v.state) ? rc::program_parameter_check : code; }
 };
-
-// Walks the logical records of `data`. False: one of them has an impossible length.
-bool follow(wire::record_tracker& records, std::span<const std::byte> data) noexcept {
-    while (!data.empty()) {
-        const wire::tracker_step s = records.feed(data);
-        if (s.fault != wire::record_fault::none) return false;
-        data = data.subspan(s.consumed);
-    }
-    return true;
-}
 
 // Confirmation is asked for by this type (0 by sync level, 1 flush, 2 confirm) at this sync level.
 bool asks(std::uint8_t type, std::uint8_t sync_level) noexcept { return type == 2 || (type == 0 && sync_level == 1); }
@@ -306,7 +303,6 @@ outcome send_data(engine& e, context& c, conversation_id id, const void* data, s
             return k.leave(rc::program_parameter_check);
         const bool may_cut = v->chosen.send_type < 2 || (v->chosen.send_type == 4 && v->chosen.deallocate_type == 3);
         if (!may_cut && !records.at_boundary()) return k.leave(rc::program_state_check);
-        v->spoken = records;
     }
     operation& op = k.begin(verb::send_data, id_memory);
     op.appended = false;
@@ -729,14 +725,6 @@ void expire(engine& e, context& c, conversation& v, std::uint64_t now_ns) noexce
         (void)claimed{e, c, v, queue::main, before}.end();
 }
 
-outcome set_time_limit(engine& e, context& c, conversation_id id, std::uint32_t limit_ms) noexcept {
-    rc refused{};
-    conversation* v = claim(e, id, refused);
-    if (v == nullptr) return just(refused);
-    v->time_limit_ms = limit_ms;
-    return claimed{e, c, *v}.leave(rc::ok);
-}
-
 outcome set_attention(engine& e, context& c, conversation_id id, void*& attention) noexcept {
     rc refused{};
     conversation* v = claim(e, id, refused);
@@ -1014,6 +1002,22 @@ conversation* look_at(engine& e, context& c, conversation_id id, phase& before) 
 }
 
 }  // namespace
+
+outcome set_time_limit(engine& e, context& c, conversation_id id, std::uint32_t limit_ms) noexcept {
+    rc refused{};
+    if (conversation* const v = claim(e, id, refused); v != nullptr) {
+        v->time_limit_ms = limit_ms;
+        return claimed{e, c, *v}.leave(rc::ok);
+    }
+    phase before{};
+    conversation* const v = refused == rc::operation_not_accepted ? look_at(e, c, id, before) : nullptr;
+    if (v == nullptr) return just(refused);
+    // Where calls are one at a time it is a call like the others.
+    const bool queues = v->chosen.full_duplex || v->chosen.processing_mode == 2;
+    if (queues) v->time_limit_ms = limit_ms;
+    e.put_back(c, *v, before);
+    return just(queues ? rc::ok : rc::operation_not_accepted);
+}
 
 outcome extract(engine& e, context& c, conversation_id id, characteristic which, std::int32_t& value) noexcept {
     phase before{};

@@ -71,6 +71,12 @@ outcome cancel(engine& e, context& c, conversation_id id) noexcept;
 // The same, but an operation that has not been told by now never will be: `untold`. Not one that a thread is blocked
 // on, nor one at queue level.
 outcome abandon(engine& e, context& c, conversation_id id, bool& untold) noexcept;
+// The one operation that waits on that queue, or has finished there and is not collected: nobody is told of it, and
+// nothing of its caller's memory is touched any more. `which` as CPI-C numbers queues; where there are turns
+// CM_SEND_QUEUE and CM_RECEIVE_QUEUE mean the one queue for both. `id_memory`: only the operation that was given this;
+// null: any. 24: no such conversation or queue.
+outcome abandon_call(engine& e, context& c, conversation_id id, std::int32_t which, const void* id_memory,
+                     given_back& what) noexcept;
 // As cancel, by the thread that is blocked on the operation.
 enum class given_up : std::uint8_t {
     finished,   // not at all: it has finished meanwhile, and its code is to be collected
@@ -84,6 +90,9 @@ enum class given_up : std::uint8_t {
 void expire(engine& e, context& c, conversation& v, std::uint64_t now_ns) noexcept;
 // How long an operation of this conversation may wait; 0: as long as it takes.
 outcome set_time_limit(engine& e, context& c, conversation_id id, std::uint32_t limit_ms) noexcept;
+// The same for those on one queue, named as for abandon_call; 0: the conversation's.
+outcome set_queue_time_limit(engine& e, context& c, conversation_id id, std::int32_t which,
+                             std::uint32_t limit_ms) noexcept;
 // Hangs something of the host on the conversation and gives back what hung there. 37 while an operation is not
 // finished.
 outcome set_attention(engine& e, context& c, conversation_id id, void*& attention) noexcept;
@@ -97,6 +106,7 @@ void end_accepts(engine& e, context& c) noexcept;
 // good.
 struct queue_request {
     queue_mode mode = queue_mode::blocks;
+    bool every = false;                // each queue, whatever send-receive mode is chosen later; all must be free
     const void* user_field = nullptr;  // 8 bytes; null: as it was
     void (*function)() = nullptr;
     void* user = nullptr;

@@ -144,12 +144,14 @@ COLLOQUY_API void COLLOQUY_CALL clq_set_callback(const void* conversation_ID, cl
  * call_ID of the call that has completed (1 for cmacci, 34 for cmrcv, ...) and its return code, which stands in the
  * call's own variable, too. All three may be read until it returns.
  */
-typedef void(COLLOQUY_CALL* clq_queue_function)(void* user_field, const CM_INT32* call_ID,
-                                                const CM_INT32* return_code);
+typedef void(COLLOQUY_CALL* clq_queue_function)(void* user_field, const CM_INT32* call_ID, const CM_INT32* return_code);
+
+/* For clq_set_queue_callback: each queue that the conversation has, or will have when its mode is chosen. */
+#define CLQ_EVERY_QUEUE 64
 
 /*
- * Calls on this queue (a CM_..._QUEUE) do not block from now on: one that answers 35 completes exactly once, by
- * callback(user, completion). The queue is free for its next call then, and all outputs are written.
+ * Calls on this queue (a CM_..._QUEUE, or CLQ_EVERY_QUEUE) do not block from now on: one that answers 35 completes
+ * exactly once, by callback(user, completion). The queue is free for its next call then, and all outputs are written.
  *
  * completion->id_memory is the pointer to the ID that was passed to the very call that has completed. Give each call a
  * copy of the ID of its own, and the pointer tells which one it is. The variable for the return code is written when
@@ -160,12 +162,13 @@ typedef void(COLLOQUY_CALL* clq_queue_function)(void* user_field, const CM_INT32
  * callback of its thread, never while a link is driven, and may issue calls on any queue that does not block.
  *
  * Legal as for Set_Queue_Processing_Mode: the initialization queue, for Allocate and Accept_Incoming, in INITIALIZE and
- * INITIALIZE_INCOMING; the others in every state but INITIALIZE_INCOMING. NULL: the queue blocks again.
+ * INITIALIZE_INCOMING; the others in every state but INITIALIZE_INCOMING. CLQ_EVERY_QUEUE: in every state, before and
+ * after the send-receive mode is chosen, while no call is incomplete on any queue. NULL: the queue blocks again.
  * Cancel_Conversation, the end of the conversation, a lost link and clq_stop complete what is incomplete on each queue,
  * each once, with the code that says why (17 for Cancel and clq_stop).
  *
  * return_code: 0; 24 unknown conversation, or none of its queues; 25 a call on that queue is incomplete, the state, or
- * cmspm, an event or a sink has chosen another level; 20 every OOID is in use.
+ * cmspm, an event or a sink has chosen another level.
  */
 COLLOQUY_API void COLLOQUY_CALL clq_set_queue_callback(const void* conversation_ID, CM_INT32 queue,
                                                        clq_callback callback, void* user, CM_INT32* return_code);
@@ -174,11 +177,22 @@ COLLOQUY_API void COLLOQUY_CALL clq_set_queue_callback(const void* conversation_
  * How long each later call on this conversation may take, in milliseconds; 0, the default: as long as it takes. A
  * call that has not finished by then ends with 31 (CM_DEALLOCATED_ABEND_TIMER), blocking or not, and the conversation
  * with it; the partner gets 31 too. Data of that call may have been delivered. With conversation_ID NULL: each later
- * Accept_Conversation of the process. return_code: 0; 24 unknown conversation; 37 a call is incomplete; 20 the library
- * could not start.
+ * Accept_Conversation of the process. On a full-duplex conversation, and on one at queue level, it may be set while
+ * calls are incomplete, which keep what they were issued with; elsewhere that is answered 37. return_code: 0; 24
+ * unknown conversation; 37 a call is incomplete; 20 the library could not start.
  */
 COLLOQUY_API void COLLOQUY_CALL clq_set_time_limit(const void* conversation_ID, unsigned milliseconds,
                                                    CM_INT32* return_code);
+
+/*
+ * The same for later calls on one of its queues, a CM_..._QUEUE, at every level and for blocking calls too: threads or
+ * coroutines that share a full-duplex conversation each have their own. Where there are turns CM_SEND_QUEUE and
+ * CM_RECEIVE_QUEUE mean the send-receive queue. It goes before the conversation's limit; 0, the default: that one
+ * holds. A call that exceeds it ends as there, and with the conversation the calls on its other queues, with 31 each.
+ * Never blocks. return_code: 0; 24 unknown conversation, or none of its queues.
+ */
+COLLOQUY_API void COLLOQUY_CALL clq_set_queue_time_limit(const void* conversation_ID, CM_INT32 queue,
+                                                         unsigned milliseconds, CM_INT32* return_code);
 
 /*
  * Cancel_Conversation for a program that throws away everything an incomplete call would write to, and whoever was to
@@ -187,11 +201,39 @@ COLLOQUY_API void COLLOQUY_CALL clq_set_time_limit(const void* conversation_ID, 
  * partner.
  * 1   the incomplete call is dropped: its completion is told on no channel
  * 0   there is none any more: its completion has been told, or another thread is inside the callback or about to be;
- *     or a thread is blocked in the call, or it is one at queue level: those are told, as by cmcanc. The conversation
- *     has ended all the same
+ *     or a thread is blocked in the call, or it is one at queue level: those are told, as by cmcanc, but for those that
+ *     clq_abandon_call has given up before. The conversation has ended all the same
  * -1  no such conversation; otherwise as 0
  */
 COLLOQUY_API int COLLOQUY_CALL clq_abandon(const void* conversation_ID);
+
+/*
+ * Gives up one call that is incomplete, on this queue (a CM_..._QUEUE, named as for clq_set_queue_time_limit), and
+ * leaves the conversation and the calls on its other queues alone where that can be. If `id_memory` is not NULL: only
+ * the call that was given this pointer to the ID. Unless `outcome` is CLQ_CALL_TOLD the call is told to nobody, and
+ * when this returns its buffers and outputs are the program's again, the variable for its return code included.
+ *
+ * *outcome, written before anything else is told by this call, as it may be on the way out:
+ * CLQ_CALL_UNDONE  it is as though the call had not been made, and the queue is free. So it is with a Receive that has
+ *                  no data yet (one that has given up the turn leaves the conversation in RECEIVE), Allocate,
+ *                  Accept_Incoming, expedited data, Flush, and what waits to send before any of its own has been taken
+ * CLQ_CALL_DONE    it has done its work, and its outputs are written: a Receive has the part of a record that has come;
+ *                  the data of Send_Data are in the send buffer and leave with what follows; or it had completed and
+ *                  nobody had heard of it yet
+ * CLQ_CALL_ENDED   the partner has part of what cannot be taken back (a request for confirmation, a Send_Data that is
+ *                  to end the turn or the conversation, Send_Error): the conversation has ended as by cmcanc
+ * CLQ_CALL_TOLD    there is none such: its completion has been told, or another thread is inside the callback or about
+ *                  to be, or has it from Wait_For_Completion; or a thread is blocked in the call
+ *
+ * Any thread, any level, also from a callback, not from a sink. Never waits for the partner. return_code: 0; 24 unknown
+ * conversation, or none of its queues; 37 from a sink.
+ */
+#define CLQ_CALL_TOLD 0
+#define CLQ_CALL_UNDONE 1
+#define CLQ_CALL_DONE 2
+#define CLQ_CALL_ENDED 3
+COLLOQUY_API void COLLOQUY_CALL clq_abandon_call(const void* conversation_ID, CM_INT32 queue, const void* id_memory,
+                                                 CM_INT32* outcome, CM_INT32* return_code);
 
 /*
  * ---- inside a loop that exists ----

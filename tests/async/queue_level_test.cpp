@@ -104,6 +104,18 @@ struct pair_of_ends {
     void say(std::string_view text) { REQUIRE(near.send(text, CM_SEND_AND_FLUSH) == CM_OK); }
 };
 
+// What became of the call, or minus the code of a refusal.
+CM_INT32 give_up(const talk& t, CM_INT32 queue, const void* id_memory = nullptr) {
+    CM_INT32 outcome = -1, rc = -1;
+    clq_abandon_call(t.id.data(), queue, id_memory, &outcome, &rc);
+    return rc == CM_OK ? outcome : -rc;
+}
+CM_INT32 set_queue_limit(const talk& t, CM_INT32 queue, unsigned ms) {
+    CM_INT32 rc = -1;
+    clq_set_queue_time_limit(t.id.data(), queue, ms, &rc);
+    return rc;
+}
+
 // What functions of either kind were told.
 struct heard {
     std::mutex mutex;
@@ -1039,6 +1051,376 @@ TEST_SUITE("async") {
             REQUIRE(near[i].cancel() == CM_OK);
             REQUIRE(far[i].far.cancel() == CM_OK);
         }
+        CHECK(running_unit::conversations_open() == 0);
+    }
+
+    TEST_CASE("async 8.16: a call that is given up is told to nobody, and the conversation goes on where it can") {
+        const running_unit unit;
+        heard h;
+        {
+            // A Receive, then the next one; by queue, by pointer, and not by another's.
+            pair_of_ends e;
+            REQUIRE(set_queue_callback(e.far, CLQ_EVERY_QUEUE, &told_callback, &h) == CM_OK);
+            kept_receive r;
+            kept_expedited x, x2;
+            CHECK(give_up(e.far, CM_SEND_RECEIVE_QUEUE) == CLQ_CALL_TOLD);
+            for (const CM_INT32 queue : {CM_RECEIVE_QUEUE, CM_SEND_QUEUE, CM_SEND_RECEIVE_QUEUE}) {
+                CHECK(r.issue(e.far) == CM_OPERATION_INCOMPLETE);
+                CHECK(x.receive(e.far) == CM_OPERATION_INCOMPLETE);
+                CHECK(give_up(e.far, queue, &h) == CLQ_CALL_TOLD);
+                CHECK(give_up(e.far, CM_INITIALIZATION_QUEUE) == CLQ_CALL_TOLD);
+                CHECK(give_up(e.far, queue, e.far.id.data()) == CLQ_CALL_UNDONE);
+                CHECK(give_up(e.far, CM_EXPEDITED_RECEIVE_QUEUE) == CLQ_CALL_UNDONE);
+                CHECK(give_up(e.far, queue) == CLQ_CALL_TOLD);
+                CHECK(e.far.state() == CM_RECEIVE_STATE);
+            }
+            CHECK(r.issue(e.far) == CM_OPERATION_INCOMPLETE);
+            e.say("data");
+            h.times.wait_for(1);
+            CHECK(r.text() == "data");
+            // The one that waits for the partner's program to take the first.
+            CHECK(x.send(e.far, "first") == CM_OK);
+            CHECK(x2.send(e.far, "second") == CM_OPERATION_INCOMPLETE);
+            CHECK(give_up(e.far, CM_EXPEDITED_SEND_QUEUE) == CLQ_CALL_UNDONE);
+            kept_expedited theirs;
+            CHECK(theirs.receive(e.near) == CM_OK);
+            CHECK(theirs.text() == "first");
+            CHECK(x2.send(e.far, "third") == CM_OK);
+            CHECK(theirs.receive(e.near) == CM_OK);
+            CHECK(theirs.text() == "third");
+            CHECK(e.near.cancel() == CM_OK);
+            CHECK(e.far.receive().code == CM_DEALLOCATED_ABEND_SVC);
+        }
+        {
+            // Half a record is the caller's, not lost.
+            serve_tp("TP");
+            talk near, far;
+            near.prepare("inproc/TP");
+            REQUIRE(near.set(cmsct, CM_BASIC_CONVERSATION) == CM_OK);
+            REQUIRE(near.allocate() == CM_OK);
+            REQUIRE(near.send(std::string_view{"\0\x08"
+                                               "abc",
+                                               5},
+                              CM_SEND_AND_FLUSH) == CM_OK);
+            collector all;
+            far.accept(all);
+            REQUIRE(set_queue_callback(far, CM_SEND_RECEIVE_QUEUE, &told_callback, &h) == CM_OK);
+            kept_receive r;
+            CHECK(r.issue(far) == CM_OPERATION_INCOMPLETE);
+            CHECK(give_up(far, CM_SEND_RECEIVE_QUEUE) == CLQ_CALL_DONE);
+            CHECK(r.data == CM_INCOMPLETE_DATA_RECEIVED);
+            CHECK(r.text() == std::string_view{"\0\x08"
+                                               "abc",
+                                               5});
+            REQUIRE(near.send("def", CM_SEND_AND_FLUSH) == CM_OK);
+            REQUIRE(set_queue_callback(far, CM_SEND_RECEIVE_QUEUE, nullptr, nullptr) == CM_OK);
+            const received rest = far.receive();
+            CHECK(rest.data == CM_COMPLETE_DATA_RECEIVED);
+            CHECK(rest.text == "def");
+            CHECK(near.cancel() == CM_OK);
+            CHECK(far.cancel() == CM_OK);
+        }
+        for (const CM_INT32 kind : {CM_MAPPED_CONVERSATION, CM_BASIC_CONVERSATION})
+            for (const CM_INT32 type : {CM_BUFFER_DATA, CM_SEND_AND_FLUSH}) {
+                // What the send buffer has taken leaves once, what it has not never.
+                CAPTURE(kind);
+                CAPTURE(type);
+                serve_tp("TP");
+                talk near, far;
+                near.prepare("inproc/TP");
+                REQUIRE(near.set(cmsct, kind) == CM_OK);
+                REQUIRE(near.set(cmssrm, CM_FULL_DUPLEX) == CM_OK);
+                REQUIRE(near.allocate() == CM_OK);
+                REQUIRE(near.set(cmsst, type) == CM_OK);
+                REQUIRE(set_queue_callback(near, CM_SEND_QUEUE, &told_callback, &h) == CM_OK);
+                std::string record(20'000, 'r');
+                record[0] = static_cast<char>(record.size() >> 8);
+                record[1] = static_cast<char>(record.size() & 0xFF);
+                const auto length = static_cast<CM_INT32>(record.size());
+                CM_INT32 info = -1, code = CM_OK;
+                unsigned sent = 0, done = 0, undone = 0;
+                while (done + undone < 3) {
+                    cmsend(near.id.data(), record.data(), &length, &info, &code);
+                    if (code == CM_OK) {
+                        ++sent;
+                        continue;
+                    }
+                    REQUIRE(code == CM_OPERATION_INCOMPLETE);
+                    const CM_INT32 became = give_up(near, CM_SEND_QUEUE);
+                    if (became == CLQ_CALL_UNDONE)
+                        ++undone;
+                    else if (became == CLQ_CALL_DONE)
+                        ++done;
+                    else
+                        FAIL("became " << became);
+                }
+                CHECK((type == CM_BUFFER_DATA ? undone : done) != 0);
+                // The queue is free, and the stream where it should be.
+                REQUIRE(set_queue_callback(near, CM_SEND_QUEUE, nullptr, nullptr) == CM_OK);
+                std::thread last{[&] {
+                    if (near.send(std::string_view{"\0\x06last", 6}, CM_SEND_AND_FLUSH) != CM_OK) FAIL_CHECK("send");
+                }};
+                collector all;
+                far.accept(all);
+                for (unsigned i = 0; i < sent + done; ++i) CHECK(far.receive().text == record);
+                CHECK(far.receive().text == std::string_view{"\0\x06last", 6});
+                last.join();
+                CHECK(near.call(cmdeal) == CM_OK);
+                CHECK(far.receive().code == CM_DEALLOCATED_NORMAL);
+                CHECK(far.cancel() == CM_OK);
+                CHECK(near.cancel() == CM_OK);
+            }
+        {
+            // A request for confirmation cannot be taken back; on other queues the end is told.
+            serve_tp("TP");
+            talk near, far;
+            near.begin("inproc/TP", CM_CONFIRM);
+            REQUIRE(set_queue_callback(near, CLQ_EVERY_QUEUE, &told_callback, &h) == CM_OK);
+            kept_expedited x;
+            CHECK(x.receive(near) == CM_OPERATION_INCOMPLETE);
+            CHECK(near.confirm() == CM_OPERATION_INCOMPLETE);
+            collector all;
+            far.accept(all);
+            CHECK(give_up(near, CM_SEND_RECEIVE_QUEUE) == CLQ_CALL_ENDED);
+            h.times.wait_for(2);
+            CHECK(h.codes.back() == CM_DEALLOCATED_ABEND);
+            CHECK(give_up(near, CM_SEND_RECEIVE_QUEUE) == -CM_PROGRAM_PARAMETER_CHECK);
+            received r = far.receive();
+            if (r.code == CM_OK) {
+                CHECK(far.confirmed() == CM_OK);
+                r = far.receive();
+            }
+            CHECK(r.code == CM_DEALLOCATED_ABEND_SVC);
+        }
+        {
+            // Collected by OOID: one that waits, one that has finished, and a thread that waits for nothing else.
+            pair_of_ends e;
+            const CM_OOID number = open_queue(e.far, CM_SEND_RECEIVE_QUEUE);
+            kept_receive r;
+            CHECK(r.issue(e.far) == CM_OPERATION_INCOMPLETE);
+            std::thread waits{[&] {
+                const CM_INT32 code = wait_among({number}).code;
+                if (code != CM_PROGRAM_STATE_CHECK) FAIL_CHECK("code " << code);
+            }};
+            CHECK(give_up(e.far, CM_SEND_RECEIVE_QUEUE) == CLQ_CALL_UNDONE);
+            waits.join();
+            CHECK(r.issue(e.far) == CM_OPERATION_INCOMPLETE);
+            e.say("unheard");
+            CM_INT32 became = CLQ_CALL_TOLD;
+            while (became == CLQ_CALL_TOLD) became = give_up(e.far, CM_SEND_RECEIVE_QUEUE);
+            CHECK((became == CLQ_CALL_DONE || became == CLQ_CALL_UNDONE));
+            CHECK(wait_among({number}, 0).code == CM_PROGRAM_STATE_CHECK);
+            if (became == CLQ_CALL_DONE) CHECK(r.text() == "unheard");
+            CHECK(r.code == CM_OPERATION_INCOMPLETE);
+            CHECK(e.far.cancel() == CM_OK);
+            CHECK(e.near.cancel() == CM_OK);
+        }
+        {
+            // Accept_Incoming; the conversation waits for another partner.
+            serve_tp("TP");
+            talk far, near;
+            CM_INT32 rc = -1;
+            cminic(far.id.data(), &rc);
+            REQUIRE(set_queue_callback(far, CLQ_EVERY_QUEUE, &told_callback, &h) == CM_OK);
+            CHECK(far.call(cmacci) == CM_OPERATION_INCOMPLETE);
+            CHECK(give_up(far, CM_INITIALIZATION_QUEUE) == CLQ_CALL_UNDONE);
+            CHECK(far.state() == CM_INITIALIZE_INCOMING_STATE);
+            near.begin("inproc/TP");
+            REQUIRE(near.flush() == CM_OK);
+            CM_INT32 code = far.call(cmacci);
+            if (code == CM_OPERATION_INCOMPLETE) {
+                h.times.wait_for(3);
+                code = h.codes.back();
+            } else {
+                h.times.add();
+            }
+            CHECK(code == CM_OK);
+            CHECK(far.state() == CM_RECEIVE_STATE);
+            CHECK(near.cancel() == CM_OK);
+            CHECK(far.cancel() == CM_OK);
+        }
+        {
+            // At conversation level, Accept_Conversation too; not a call in which a thread is blocked; refusals.
+            pair_of_ends e;
+            REQUIRE(e.far.set(cmspm, CM_NON_BLOCKING) == CM_OK);
+            kept_receive r;
+            CHECK(r.issue(e.far) == CM_OPERATION_INCOMPLETE);
+            CHECK(give_up(e.far, CM_SEND_RECEIVE_QUEUE) == CLQ_CALL_UNDONE);
+            CHECK(wait_any().code == CM_PROGRAM_STATE_CHECK);
+            CHECK(r.issue(e.far) == CM_OPERATION_INCOMPLETE);
+            talk accepting;
+            CHECK(accepting.accept() == CM_OPERATION_INCOMPLETE);
+            CHECK(give_up(accepting, CM_INITIALIZATION_QUEUE) == CLQ_CALL_UNDONE);
+            CHECK(give_up(accepting, CM_INITIALIZATION_QUEUE) == -CM_PROGRAM_PARAMETER_CHECK);
+            for (const CM_INT32 queue : {-1, 6, CLQ_EVERY_QUEUE})
+                CHECK(give_up(e.far, queue) == -CM_PROGRAM_PARAMETER_CHECK);
+            CM_INT32 rc = -1;
+            clq_abandon_call(e.far.id.data(), CM_SEND_RECEIVE_QUEUE, nullptr, nullptr, &rc);
+            CHECK(rc == CM_PROGRAM_PARAMETER_CHECK);
+            CHECK(e.near.cancel() == CM_OK);
+            CHECK(wait_any().result == CM_DEALLOCATED_ABEND_SVC);
+            pair_of_ends d{CM_FULL_DUPLEX};
+            CHECK(give_up(d.far, CM_SEND_RECEIVE_QUEUE) == -CM_PROGRAM_PARAMETER_CHECK);
+            std::thread blocked{[&] {
+                if (d.far.receive().text != "told") FAIL_CHECK("receive");
+            }};
+            for (unsigned i = 0; i < 100; ++i) CHECK(give_up(d.far, CM_RECEIVE_QUEUE) == CLQ_CALL_TOLD);
+            d.say("told");
+            blocked.join();
+            CHECK(d.near.cancel() == CM_OK);
+            CHECK(d.far.cancel() == CM_OK);
+        }
+        CHECK(h.times.count() == 3);
+        CHECK(running_unit::conversations_open() == 0);
+    }
+
+    TEST_CASE("async 8.16: given up beside its completion: told once or never, and by who heard of another") {
+        {
+            const running_unit unit;
+            pair_of_ends e{CM_FULL_DUPLEX};
+            heard h;
+            REQUIRE(set_queue_callback(e.far, CLQ_EVERY_QUEUE, &told_callback, &h) == CM_OK);
+            unsigned told = 0, undone = 0, done = 0;
+            kept_receive r;
+            const auto receive = [&] {
+                const CM_INT32 code = r.issue(e.far);
+                if (code == CM_OPERATION_INCOMPLETE) ++told;
+                return code;
+            };
+            for (unsigned i = 0; i < 1'000; ++i) {
+                REQUIRE(receive() == CM_OPERATION_INCOMPLETE);
+                std::thread partner{[&] {
+                    if (e.near.send(std::to_string(i), CM_SEND_AND_FLUSH) != CM_OK) FAIL_CHECK("send");
+                }};
+                const CM_INT32 became = give_up(e.far, CM_RECEIVE_QUEUE, e.far.id.data());
+                partner.join();
+                if (became != CLQ_CALL_TOLD) --told;
+                if (became == CLQ_CALL_DONE) ++done;
+                if (became == CLQ_CALL_UNDONE) {
+                    // The record is there for the next, or about to come.
+                    ++undone;
+                    (void)receive();
+                }
+                h.times.wait_for(told);
+                CHECK(r.text() == std::to_string(i));
+            }
+            MESSAGE("undone " << undone << ", done " << done << ", told " << told);
+            CHECK(h.times.count() == told);
+            CHECK(e.far.cancel() == CM_OK);
+            CHECK(e.near.cancel() == CM_OK);
+        }
+        {
+            // Completions that one thread brought together: who hears of the first gives up the second.
+            clq_options alone{};
+            alone.no_threads = 1;
+            const running_unit unit{alone};
+            struct one {
+                pair_of_ends ends{};
+                kept_receive r{};
+                one* other = nullptr;
+                unsigned times = 0;
+                CM_INT32 became = -1;
+                static void COLLOQUY_CALL call(void* user, const clq_completion*) {
+                    auto& me = *static_cast<one*>(user);
+                    ++me.times;
+                    me.other->became = give_up(me.other->ends.far, CM_SEND_RECEIVE_QUEUE);
+                }
+            } first, second;
+            // While it runs, what its thread brings waits.
+            struct {
+                pair_of_ends ends{};
+                kept_receive r{};
+                one *first, *second;
+            } trigger{pair_of_ends{}, {}, &first, &second};
+            const clq_callback both = [](void* user, const clq_completion*) {
+                const auto& t = *static_cast<decltype(trigger)*>(user);
+                t.first->ends.say("both");
+                t.second->ends.say("both");
+            };
+            REQUIRE(set_queue_callback(trigger.ends.far, CLQ_EVERY_QUEUE, both, &trigger) == CM_OK);
+            CHECK(trigger.r.issue(trigger.ends.far) == CM_OPERATION_INCOMPLETE);
+            first.other = &second;
+            second.other = &first;
+            for (one* each : {&first, &second}) {
+                REQUIRE(set_queue_callback(each->ends.far, CLQ_EVERY_QUEUE, &one::call, each) == CM_OK);
+                CHECK(each->r.issue(each->ends.far) == CM_OPERATION_INCOMPLETE);
+            }
+            trigger.ends.say("go");
+            while (first.times + second.times == 0) (void)clq_dispatch();
+            for (unsigned i = 0; i < 100; ++i) (void)clq_dispatch();
+            CHECK(first.times + second.times == 1);
+            CHECK((first.times == 0 ? first : second).became == CLQ_CALL_DONE);
+            CHECK(first.r.text() == "both");
+            CHECK(second.r.text() == "both");
+            // What was given up has freed its queue, and an entry that was left serves nobody.
+            for (const pair_of_ends* each : {&first.ends, &second.ends, &trigger.ends}) {
+                CHECK(each->near.cancel() == CM_OK);
+                CHECK(each->far.cancel() == CM_OK);
+            }
+            for (unsigned i = 0; i < 100; ++i) (void)clq_dispatch();
+            CHECK(first.times + second.times == 1);
+            CHECK(running_unit::conversations_open() == 0);
+        }
+    }
+
+    TEST_CASE("async 8.17: a queue's time limit is that of its calls, and set beside others; 31 ends them all") {
+        const running_unit unit;
+        pair_of_ends e{CM_FULL_DUPLEX};
+        kept_receive r;
+        kept_expedited x;
+        CM_INT32 ended_with = CM_DEALLOCATED_ABEND_TIMER;
+        SUBCASE("at queue level") {
+            heard h;
+            REQUIRE(set_queue_callback(e.far, CLQ_EVERY_QUEUE, &told_callback, &h) == CM_OK);
+            CHECK(r.issue(e.far) == CM_OPERATION_INCOMPLETE);
+            // Beside a call that waits, which keeps what it was issued with.
+            CHECK(set_time_limit(&e.far, 1) == CM_OK);
+            CHECK(set_queue_limit(e.far, CM_EXPEDITED_RECEIVE_QUEUE, 3'600'000) == CM_OK);
+            CHECK(x.receive(e.far) == CM_OPERATION_INCOMPLETE);
+            CHECK(send_expedited(e.near, "fast") == CM_OK);
+            h.times.wait_for(1);
+            CHECK(x.text() == "fast");
+            CHECK(set_queue_limit(e.far, CM_EXPEDITED_RECEIVE_QUEUE, 0) == CM_OK);
+            CHECK(x.receive(e.far) == CM_OPERATION_INCOMPLETE);
+            h.times.wait_for(3);
+            CHECK(h.codes == std::vector<CM_INT32>{CM_OK, CM_DEALLOCATED_ABEND_TIMER, CM_DEALLOCATED_ABEND_TIMER});
+        }
+        SUBCASE("blocking, a thread for each direction") {
+            CHECK(set_queue_limit(e.far, CM_RECEIVE_QUEUE, 3'600'000) == CM_OK);
+            CM_INT32 code = -1;
+            std::thread blocked{[&] { code = e.far.receive().code; }};
+            for (const CM_INT32 queue : {CM_INITIALIZATION_QUEUE, CM_SEND_QUEUE, CM_EXPEDITED_SEND_QUEUE})
+                CHECK(set_queue_limit(e.far, queue, 3'600'000) == CM_OK);
+            CHECK(set_queue_limit(e.far, CM_EXPEDITED_RECEIVE_QUEUE, 1) == CM_OK);
+            CHECK(x.receive(e.far) == CM_DEALLOCATED_ABEND_TIMER);
+            blocked.join();
+            // Unless it was not yet in its call.
+            CHECK((code == CM_DEALLOCATED_ABEND_TIMER || code == CM_PROGRAM_PARAMETER_CHECK));
+        }
+        SUBCASE("where calls are one at a time") {
+            pair_of_ends half;
+            CHECK(set_queue_limit(half.far, CM_SEND_QUEUE, 1) == CM_OK);
+            CHECK(half.far.receive().code == CM_DEALLOCATED_ABEND_TIMER);
+            CHECK(half.near.receive().code == CM_DEALLOCATED_ABEND_TIMER);
+            for (const CM_INT32 queue : {-1, 6, CLQ_EVERY_QUEUE, CM_SEND_RECEIVE_QUEUE})
+                CHECK(set_queue_limit(e.far, queue, 1) == CM_PROGRAM_PARAMETER_CHECK);
+            CHECK(set_queue_limit(half.far, CM_SEND_QUEUE, 1) == CM_PROGRAM_PARAMETER_CHECK);
+            // A life's limits end with it.
+            for (unsigned i = 0; i < 300; ++i) {
+                pair_of_ends again;
+                kept_receive waits;
+                CM_OOID number = open_queue(again.far, CM_SEND_RECEIVE_QUEUE);
+                CHECK(waits.issue(again.far) == CM_OPERATION_INCOMPLETE);
+                again.say("late");
+                check_one({number}, 1);
+                CHECK(waits.code == CM_OK);
+                CHECK(again.near.cancel() == CM_OK);
+                CHECK(again.far.cancel() == CM_OK);
+            }
+            CHECK(e.far.cancel() == CM_OK);
+            ended_with = CM_DEALLOCATED_ABEND_SVC;
+        }
+        CHECK(e.near.receive().code == ended_with);
         CHECK(running_unit::conversations_open() == 0);
     }
 }

@@ -49,7 +49,7 @@ struct board_model {
     }
     std::int32_t pending() {
         const std::int32_t number = board.deal(0);
-        board.begin(number, false);
+        board.begin(number);
         return number;
     }
     void finish(std::int32_t number) {
@@ -173,7 +173,7 @@ void cancelled(scheduler& model, mistake wrong) {
         b.board.give_back(x);
         const std::int32_t next = b.board.deal(1);
         model.expect(next > beside && (next & 1) == (x & 1), "the cell is not used again");
-        b.board.begin(next, false);
+        b.board.begin(next);
         reborn.store_release(static_cast<unsigned>(next));
     };
     model.run([&] { wait(0); }, [&] { wait(1); }, [&] { end(x); }, [&] { end(x); });
@@ -194,7 +194,7 @@ void issued_again(scheduler& model, mistake wrong) {
     model.run(
         [&] {
             for (unsigned i = 1; i <= times; ++i) {
-                b.board.begin(x, false);
+                b.board.begin(x);
                 issued.store_release(i);
                 model.expect(b.wait(0, {x}) == ending::collected, "lost");
             }
