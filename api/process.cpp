@@ -1,7 +1,9 @@
 #include "api/process.hpp"
 
+#include <condition_variable>
 #include <cstdlib>
 #include <mutex>
+#include <new>
 #include <vector>
 
 #include "api/process_end.hpp"
@@ -20,6 +22,8 @@ constexpr const char* link_variable = "COLLOQUY_LINK_FD";
 struct process_state {
     std::mutex mutex;
     bool ended = false;                               // stopped for good; only an explicit start begins anew
+    bool stopping = false;         // somebody stops the unit, without the mutex: a callback it waits for may fork
+    std::condition_variable over;  // of that
     std::vector<std::unique_ptr<logical_unit>> kept;  // stopped ones too: a late call may still hold one
     std::size_t inherited = 0;  // of those: the parent's, in the child of a fork; never ended here
     bool hooked = false;
@@ -45,6 +49,9 @@ void in_child() {
     held_unit::stopped.store_release(nullptr);                         // release[process-stopped]
     if (u != nullptr) u->abandon_in_child();
     s.inherited = s.kept.size();
+    s.stopping = false;
+    // Whoever waited for it is not here; the storage is used again.
+    ::new (&s.over) std::condition_variable;
     visits::forget_other_threads();
 }
 
@@ -127,7 +134,8 @@ held_unit registered_unit() noexcept {
 bool start_process_unit(const configuration& wanted) noexcept {
     process_state& s = state();
     try {
-        const std::lock_guard held{s.mutex};
+        std::unique_lock held{s.mutex};
+        s.over.wait(held, [&s] { return !s.stopping; });
         s.ended = false;
         if (held_unit::now.load_acquire() != nullptr) {
             set_last_error("the logical unit is running already; start it before the first CPI-C call, and once");
@@ -148,13 +156,18 @@ bool stop_process_unit(std::uint64_t timeout_ns) noexcept {
         set_last_error("a sink, callback or blocking hook cannot stop the logical unit that waits for it to return");
         return false;
     }
-    const std::lock_guard held{s.mutex};
+    std::unique_lock held{s.mutex};
+    s.over.wait(held, [&s] { return !s.stopping; });
     logical_unit* const u = held_unit::now.load_acquire();
     if (u == nullptr) return true;
-    s.ended = true;
+    s.ended = s.stopping = true;
+    held.unlock();
     const bool in_time = u->stop(timeout_ns);
+    held.lock();
     held_unit::stopped.store_release(u);  // release[process-stopped]
     held_unit::now.store_release(nullptr);
+    s.stopping = false;
+    s.over.notify_all();
     return in_time;
 }
 

@@ -1,6 +1,11 @@
 // The end: time limits, stop, drain, and hosts with a loop of their own (X).
 #include <thread>
 
+#ifndef _WIN32
+#include <sys/wait.h>
+#include <unistd.h>
+#endif
+
 #include "tests/async/async.hpp"
 
 using namespace colloquy::test;
@@ -108,6 +113,43 @@ TEST_SUITE("async") {
         talk another;
         CHECK(another.init() == CM_OK);
     }
+#ifndef _WIN32
+    TEST_CASE("X4: a callback may fork while another thread stops, which waits for it") {
+        const running_unit unit;
+        ends two;
+        struct state {
+            talk& near;
+            tally inside;
+            int status = -1;
+        } s{two.near, {}, -1};
+        CM_INT32 rc = -1;
+        clq_set_callback(
+            two.far.id.data(),
+            [](void* user, const clq_completion*) {
+                state& at = *static_cast<state*>(user);
+                at.inside.add();
+                // The other thread has begun to stop when the conversations are not known any more.
+                while (at.near.state() != -CM_PROGRAM_PARAMETER_CHECK) std::this_thread::yield();
+                const pid_t child = ::fork();
+                if (child == 0) ::_exit(7);
+                (void)::waitpid(child, &at.status, 0);
+            },
+            &s, &rc);
+        REQUIRE(rc == CM_OK);
+        small_receive r;
+        REQUIRE(r.issue(two.far) == CM_OPERATION_INCOMPLETE);
+        int stopped = -1;
+        std::thread stopper{[&] {
+            s.inside.wait_for(1);
+            stopped = clq_stop(60'000);
+        }};
+        (void)two.near.send("x", CM_SEND_AND_FLUSH);
+        stopper.join();
+        CHECK(stopped == 0);
+        CHECK(WIFEXITED(s.status));
+        CHECK(WEXITSTATUS(s.status) == 7);
+    }
+#endif
     TEST_CASE("X4: a blocking hook cannot stop either") {
         const running_unit unit;
         ends two{CM_NONE, CM_BLOCKING};
