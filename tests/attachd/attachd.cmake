@@ -9,7 +9,7 @@ foreach(program IN ITEMS tp client)
         colloquy::colloquy colloquy_c_warnings Threads::Threads)
 endforeach()
 foreach(case IN ITEMS example modes no_command exits hangs forks twice full killed manager_killed registers alone reload
-        takeover activated refusals users floods storm)
+        takeover activated refusals users floods try_it storm)
     add_test(NAME attachd_${case} COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/attachd/run.py ${case}
         $<TARGET_FILE:colloquy_tool> $<TARGET_FILE:colloquy_attachd_tp> $<TARGET_FILE:colloquy_attachd_client>
         $<TARGET_FILE:example_attached_tp>)

@@ -660,6 +660,51 @@ def floods(tools, folder):
 
 
 @case
+def try_it(tools, folder):
+    """What docs/attachd.md says under "Try it", word for word but for the port, the files and the numbers."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    tools_folder = pathlib.Path(tools.colloquy).resolve().parent
+    text = (pathlib.Path(__file__).parents[2] / "docs" / "attachd.md").read_text("utf-8")
+    text = text.partition("## Try it")[2].partition("\n## ")[0]
+    for told, here in (("$PWD/build/release/bin", str(tools_folder)), ("/tmp/house", f"{folder}/house"),
+                       ("4711", str(port))):
+        assert told in text, told
+        text = text.replace(told, here)
+    blocks = re.findall(r"^```(sh)?\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert [kind for kind, _ in blocks] == ["sh", "", "sh", "", ""], blocks
+    first, ready, second, seen, ended = (block for _, block in blocks)
+
+    def bare(said):
+        """Lines without numbers, columns and units of time."""
+        said = re.sub(r"up [\d.]+ \w+", "up", said)
+        return [" ".join(re.sub(r"\d[\d.,]*", "0", line).split()) for line in said.splitlines() if line.strip()]
+
+    def check(said, told):
+        rest = iter(bare(said))
+        for line in bare(told):
+            assert line == "..." or line in rest, f"not said, or not there: {line}\n{said}"
+
+    def shell(commands):
+        return subprocess.Popen(["/bin/sh", "-c", commands], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT, text=True, env=environment(), start_new_session=True,
+                                preexec_fn=die_with_parent)
+
+    manager = shell(first)
+    try:
+        check(manager.stdout.readline(), ready)
+        said, _ = shell(second).communicate(timeout=TIMEOUT)
+        check(said, seen)
+        os.killpg(manager.pid, signal.SIGINT)
+        said, _ = manager.communicate(timeout=TIMEOUT)
+        check(said, ended)
+    finally:
+        if manager.poll() is None:
+            os.killpg(manager.pid, signal.SIGKILL)
+            manager.communicate(timeout=TIMEOUT)
+
+
+@case
 def storm(tools, folder):
     """Many attaches to a program each and to a queued one, of whom one in a hundred is killed on its way: every partner
     gets its data or a documented code, and nothing is left."""
