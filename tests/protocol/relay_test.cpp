@@ -79,6 +79,73 @@ std::int32_t drained(program& who) {
     return -1;
 }
 
+std::vector<std::byte> twice(const std::vector<std::byte>& frame) {
+    std::vector<std::byte> both;
+    for (int i = 0; i < 2; ++i)
+        for (const std::byte b : frame) both.push_back(b);
+    return both;
+}
+
+// What nobody may send on the link to a manager, with a conversation on this channel whose partner has the turn.
+struct offence {
+    const char* what;
+    wire::reason answer;
+    std::vector<std::byte> (*bytes)(std::uint32_t channel);
+    bool of_programs = true;  // nor may the program at the other end of its own link
+    bool judged = false;      // only the program can judge, says so, and the relay acts on it
+};
+const offence offences[] = {
+    {"a channel never begun", wire::reason::unknown_channel,
+     [](std::uint32_t channel) { return raw(wire::frame_type::signal, 0, channel + 20); }},
+    {"more than was granted", wire::reason::credit_overrun,
+     [](std::uint32_t channel) {
+         return raw(wire::frame_type::data, 0, channel, std::vector<std::byte>(60'000, std::byte{1}));
+     }},
+    {"an answer to nothing", wire::reason::protocol,
+     [](std::uint32_t channel) { return raw(wire::frame_type::response, 0, channel); }},
+    {"a confirmed end of nothing", wire::reason::protocol,
+     [](std::uint32_t channel) { return raw(wire::frame_type::response, in::conditional_end, channel); }},
+    {"a grant of nothing", wire::reason::protocol,
+     [](std::uint32_t channel) { return raw(wire::frame_type::credit, 0, channel, std::vector<std::byte>(4)); }},
+    {"grants beyond all bounds", wire::reason::protocol,
+     [](std::uint32_t channel) {
+         return raw(wire::frame_type::credit, 0, channel, std::vector<std::byte>(4, std::byte{0xFF}));
+     }},
+    {"expedited data that was not sent is read", wire::reason::protocol,
+     [](std::uint32_t channel) { return raw(wire::frame_type::expedited_read, 0, channel); }},
+    {"expedited data twice", wire::reason::protocol,
+     [](std::uint32_t channel) { return twice(raw(wire::frame_type::expedited, 0, channel, {std::byte{1}})); }},
+    {"an attach on a channel in use, or by a program", wire::reason::protocol,
+     [](std::uint32_t) {
+         std::vector<std::byte> section(wire::attach_section_size_max);
+         wire::attach to;
+         (void)to.tp_name.assign("ECHO");
+         section.resize(wire::encode_attach_section(section, 4'096, to));
+         return raw(wire::frame_type::data, in::begin | in::change_direction,
+                    wire::make_channel(wire::link_side::connector, 0), section);
+     }},
+    {"an origin", wire::reason::protocol,
+     [](std::uint32_t channel) { return raw(wire::frame_type::origin, 0, channel, std::vector<std::byte>(12)); }},
+    {"taking what was not given", wire::reason::protocol,
+     [](std::uint32_t) { return raw(wire::frame_type::taken, 0, 0, std::vector<std::byte>(8)); }},
+    {"a manager's answer", wire::reason::protocol,
+     [](std::uint32_t) {
+         return raw(wire::frame_type::served, 0, 0, {std::byte{0}, std::byte{1}, std::byte{1}, std::byte{'X'}});
+     }},
+    {"an offer to serve", wire::reason::protocol,
+     [](std::uint32_t) {
+         return raw(wire::frame_type::serve, 0, 0, {std::byte{1}, std::byte{1}, std::byte{'X'}});
+     },
+     false},
+    {"blame", wire::reason::protocol,
+     [](std::uint32_t channel) { return raw(wire::frame_type::blame, 0, channel, std::vector<std::byte>(2)); }, false},
+    {"a request to confirm on sync level none", wire::reason::protocol,
+     [](std::uint32_t channel) { return raw(wire::frame_type::data, in::definite_response, channel); }, false, true},
+    {"a turn that is not there is passed twice", wire::reason::protocol,
+     [](std::uint32_t channel) { return twice(raw(wire::frame_type::data, in::change_direction, channel)); }, false,
+     true},
+};
+
 }  // namespace
 
 TEST_SUITE("relay") {
@@ -494,60 +561,9 @@ TEST_SUITE("relay") {
     }
 
     TEST_CASE("relay: what a partner may not send closes its own link and disturbs nobody else") {
-        struct offence {
-            const char* what;
-            wire::reason answer;
-            std::vector<std::byte> (*bytes)(std::uint32_t channel);
-        };
-        const offence all[] = {
-            {"a channel never begun", wire::reason::unknown_channel,
-             [](std::uint32_t channel) { return raw(wire::frame_type::signal, 0, channel + 20); }},
-            {"more than was granted", wire::reason::credit_overrun,
-             [](std::uint32_t channel) {
-                 return raw(wire::frame_type::data, 0, channel, std::vector<std::byte>(60'000, std::byte{1}));
-             }},
-            {"an answer to nothing", wire::reason::protocol,
-             [](std::uint32_t channel) { return raw(wire::frame_type::response, 0, channel); }},
-            {"a confirmed end of nothing", wire::reason::protocol,
-             [](std::uint32_t channel) { return raw(wire::frame_type::response, in::conditional_end, channel); }},
-            {"a grant of nothing", wire::reason::protocol,
-             [](std::uint32_t channel) {
-                 return raw(wire::frame_type::credit, 0, channel, std::vector<std::byte>(4));
-             }},
-            {"grants beyond all bounds", wire::reason::protocol,
-             [](std::uint32_t channel) {
-                 return raw(wire::frame_type::credit, 0, channel, std::vector<std::byte>(4, std::byte{0xFF}));
-             }},
-            {"expedited data that was not sent is read", wire::reason::protocol,
-             [](std::uint32_t channel) { return raw(wire::frame_type::expedited_read, 0, channel); }},
-            {"frames of a manager", wire::reason::protocol,
-             [](std::uint32_t channel) {
-                 return raw(wire::frame_type::origin, 0, channel, std::vector<std::byte>(12));
-             }},
-            {"frames of a program", wire::reason::protocol,
-             [](std::uint32_t) { return raw(wire::frame_type::taken, 0, 0, std::vector<std::byte>(8)); }},
-            {"an offer to serve", wire::reason::protocol,
-             [](std::uint32_t) {
-                 return raw(wire::frame_type::serve, 0, 0, {std::byte{1}, std::byte{1}, std::byte{'X'}});
-             }},
-            {"blame", wire::reason::protocol,
-             [](std::uint32_t channel) { return raw(wire::frame_type::blame, 0, channel, std::vector<std::byte>(2)); }},
-            // What only the program can judge, it says, and the relay acts on it.
-            {"a request to confirm on sync level none", wire::reason::protocol,
-             [](std::uint32_t channel) { return raw(wire::frame_type::data, in::definite_response, channel); }},
-            {"a turn that is not there is passed twice", wire::reason::protocol,
-             [](std::uint32_t channel) {
-                 auto both = raw(wire::frame_type::data, in::change_direction, channel);
-                 const auto again = raw(wire::frame_type::data, in::change_direction, channel);
-                 both.insert(both.end(), again.begin(), again.end());
-                 return both;
-             }},
-        };
         for (const bool waits : {false, true})
-            for (const offence& o : all) {
-                const bool by_program = o.what == std::string_view{"a request to confirm on sync level none"} ||
-                                        o.what == std::string_view{"a turn that is not there is passed twice"};
-                if (waits && by_program) continue;  // nobody is there to judge
+            for (const offence& o : offences) {
+                if (waits && o.judged) continue;  // nobody is there to judge
                 CAPTURE(std::string{o.what});
                 CAPTURE(waits);
                 behind p;
@@ -591,50 +607,8 @@ TEST_SUITE("relay") {
     }
 
     TEST_CASE("relay: what a program may not send closes its own link and ends its conversations") {
-        struct offence {
-            const char* what;
-            wire::reason answer;
-            std::vector<std::byte> (*bytes)(std::uint32_t channel);
-        };
-        const offence all[] = {
-            {"a channel never begun", wire::reason::unknown_channel,
-             [](std::uint32_t channel) { return raw(wire::frame_type::signal, 0, channel + 20); }},
-            {"more than was granted", wire::reason::credit_overrun,
-             [](std::uint32_t channel) {
-                 return raw(wire::frame_type::data, 0, channel, std::vector<std::byte>(60'000, std::byte{1}));
-             }},
-            {"an answer to nothing", wire::reason::protocol,
-             [](std::uint32_t channel) { return raw(wire::frame_type::response, 0, channel); }},
-            {"an end that was not asked for", wire::reason::protocol,
-             [](std::uint32_t channel) { return raw(wire::frame_type::response, in::conditional_end, channel); }},
-            {"an attach", wire::reason::protocol,
-             [](std::uint32_t) {
-                 std::vector<std::byte> section(wire::attach_section_size_max);
-                 wire::attach to;
-                 (void)to.tp_name.assign("ECHO");
-                 section.resize(wire::encode_attach_section(section, 4'096, to));
-                 return raw(wire::frame_type::data, in::begin | in::change_direction,
-                            wire::make_channel(wire::link_side::connector, 0), section);
-             }},
-            {"expedited data twice", wire::reason::protocol,
-             [](std::uint32_t channel) {
-                 auto both = raw(wire::frame_type::expedited, 0, channel, {std::byte{1}});
-                 const auto again = raw(wire::frame_type::expedited, 0, channel, {std::byte{2}});
-                 both.insert(both.end(), again.begin(), again.end());
-                 return both;
-             }},
-            {"an origin", wire::reason::protocol,
-             [](std::uint32_t channel) {
-                 return raw(wire::frame_type::origin, 0, channel, std::vector<std::byte>(12));
-             }},
-            {"taking what it was not given", wire::reason::protocol,
-             [](std::uint32_t) { return raw(wire::frame_type::taken, 0, 0, std::vector<std::byte>(8)); }},
-            {"a manager's answer", wire::reason::protocol,
-             [](std::uint32_t) {
-                 return raw(wire::frame_type::served, 0, 0, {std::byte{0}, std::byte{1}, std::byte{1}, std::byte{'X'}});
-             }},
-        };
-        for (const offence& o : all) {
+        for (const offence& o : offences) {
+            if (!o.of_programs) continue;
             CAPTURE(std::string{o.what});
             behind p;
             program a{p, p.a}, b{p, p.b};
