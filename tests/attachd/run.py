@@ -600,11 +600,13 @@ def frame(kind, indicators, channel, payload=b""):
 
 @contextlib.contextmanager
 def stranger(address):
-    """A link by hand: a partner that has greeted and may say what it likes."""
+    """A link by hand: a partner, or a program at the path of a socket, that has greeted and may say what it likes."""
     host, _, port = address.rpartition(":")
-    with socket.create_connection((host, int(port)), TIMEOUT) as link:
+    with socket.socket(socket.AF_INET if port.isdigit() else socket.AF_UNIX) as link:
+        link.settimeout(TIMEOUT)
+        link.connect((host, int(port)) if port.isdigit() else address)
         name = b"NET.STRANGER"
-        link.sendall(frame(1, 0, 0, struct.pack(">4sBBHIII8sB", b"CLQY", 1, 0, 3, 4096, 65536, 0, bytes(8), len(name))
+        link.sendall(frame(1, 0, 0, struct.pack(">4sBBHIII8sB", b"CLQY", 1, 0, 7, 4096, 65536, 0, bytes(8), len(name))
                            + name))
         yield link
 
@@ -656,6 +658,10 @@ def floods(tools, folder):
                     tail = (tail + more)[-300:]
                 limits = tail[tail.index(b"\x06\0\0\0\0\0"):]
                 assert limits[6:8] == b"\0\x03", tail
+        # A program that tells more than can be is named in the log.
+        with stranger(m.ready["socket"]) as link:
+            link.sendall(frame(9, 0, 0, bytes(8)))
+            m.says(rf"program {os.getpid()} has left: a frame was malformed")
         assert m.call(1, 1, "OTHER") == {0: 1}
 
 
