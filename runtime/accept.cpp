@@ -14,6 +14,7 @@
 #include <array>
 #include <cstring>
 
+#include "runtime/cleanse.hpp"
 #include "runtime/engine.hpp"
 #include "runtime/flow.hpp"
 #include "runtime/relay.hpp"
@@ -56,15 +57,17 @@ conversation* engine::take_attached(context& c) noexcept {
         }
         w = accept_.load_acquire();
     }
-    conversation& v = *taken;
+    leave_accept_queue(*taken);
+    tell_taken(c, *taken);
+    return taken;
+}
+
+void engine::leave_accept_queue(conversation& v) noexcept {
     tps_.at(v.tp_index).waiting.fetch_sub_relaxed(1);
-    if (v.said.attach_budget) {
-        v.link->attach_charge.fetch_sub_relaxed(v.attach_charge);
-        v.said.attach_budget = 0;
-        v.attach_charge = 0;
-    }
-    tell_taken(c, v);
-    return &v;
+    if (!v.said.attach_budget) return;
+    v.link->attach_charge.fetch_sub_relaxed(v.attach_charge);
+    v.said.attach_budget = 0;
+    v.attach_charge = 0;
 }
 
 // The driver may be bringing frames to `from` at the same time. It finds its conversation in the channel's entry, so
@@ -179,8 +182,8 @@ conversation* engine::wait_for_attach(context& c, conversation& v) noexcept {
 
 // A slot for an attach, owned: that of an accept that waits (`waiter`), or a fresh one which is counted as queued and
 // must be enqueued by publish_attached.
-conversation* engine::slot_for_attach(context& c, bool& waiter) noexcept {
-    conversation* fresh = nullptr;
+conversation* engine::slot_for_attach(context& c, bool& waiter, conversation* ready) noexcept {
+    conversation* fresh = ready;
     std::uint64_t w = accept_.load_acquire();
     for (;;) {
         if (waiting(w) == 0) {
@@ -202,7 +205,7 @@ conversation* engine::slot_for_attach(context& c, bool& waiter) noexcept {
             // A canceller, or somebody who looks at it and puts it back: which of the two shows in a moment.
             while (taken == state_word<>::take_result::owned) taken = v.word.take(id.generation());
             if (taken == state_word<>::take_result::from_pending && v.op.kind == verb::accept) {
-                if (fresh != nullptr) retire(c, *fresh);
+                if (fresh != nullptr && ready == nullptr) retire(c, *fresh);
                 waiter = true;
                 return &v;
             }
@@ -264,8 +267,28 @@ wire::reason engine::on_attach(context& c, session& s, const wire::frame_header&
     if (now == tp_registry::status::stopped) return reject(wire::sense::tp_not_available_no_retry);
     if (now != tp_registry::status::serving) return reject(wire::sense::tpn_not_recognized);
     if (a.sync_level > 1 || (a.full_duplex && a.sync_level != 0)) return reject(wire::sense::sync_level_not_supported);
-    // No user is known here, so nobody's password can be right.
-    if (!a.password.empty() || a.password_substitute) return reject(wire::sense::security_not_valid);
+    struct secret_gone {  // neither here nor where it was read from
+        wire::attach& a;
+        std::span<const std::byte> section;
+        ~secret_gone() {
+            if (a.password.empty()) return;
+            cleanse(a.password);
+            cleanse(const_cast<std::byte*>(section.data()), section.size());
+        }
+    } forget{a, payload.first(parsed.size)};
+    const auto refuse_user = [&](host::user_refusal why) {
+        host_.user_refused(s, a, why);
+        return reject(wire::sense::security_not_valid);
+    };
+    // Verified by the partner, or to be verified here. What a manager passes on it has looked at, but for the password.
+    const bool verified = a.already_verified && !a.user_id.empty() && a.password.empty();
+    const bool brings_user = !a.user_id.empty() || !a.password.empty() || a.password_substitute;
+    const bool asks = !verified && (brings_user || limits_.users_required);
+    if (brings_user && s.role != link_role::manager) {
+        if (!s.confidential && !limits_.users_in_clear) return refuse_user(host::user_refusal::in_clear);
+        if (verified && !s.takes_users) return refuse_user(host::user_refusal::not_trusted);
+    }
+    if (a.password_substitute) return refuse_user(host::user_refusal::not_asked);
     if (a.has_pip) return reject(wire::sense::pip_not_allowed);
     if (route != nullptr) {
         if (s.at() != session::stage::open || !s.attach_in_rate()) return reject(wire::sense::tp_not_available_retry);
@@ -280,10 +303,15 @@ wire::reason engine::on_attach(context& c, session& s, const wire::frame_header&
 
     auto* const entry = s.channels(wire::channel_side(h.channel)).need(wire::channel_index(h.channel));
     bool waiter = false;
-    conversation* slot = entry == nullptr ? nullptr : slot_for_attach(c, waiter);
-    if (slot == nullptr) {
+    conversation* slot = nullptr;
+    if (entry != nullptr) slot = asks ? open(c, conversation_state::receive) : slot_for_attach(c, waiter);
+    host::user_check check = host::user_check::granted;
+    if (slot != nullptr && asks) check = host_.check_user(c, s, a, slot->id());
+    if (slot == nullptr || check == host::user_check::refused || check == host::user_check::busy) {
+        if (slot != nullptr) retire(c, *slot);
         inbound_.unreserve(limits_.window_bytes);
-        return reject(wire::sense::tp_not_available_retry);
+        return reject(check == host::user_check::refused ? wire::sense::security_not_valid
+                                                         : wire::sense::tp_not_available_retry);
     }
     conversation* const v = slot;
     v->link = &s;
@@ -292,7 +320,7 @@ wire::reason engine::on_attach(context& c, session& s, const wire::frame_header&
     v->send_credit = grant;
     v->chosen.sync_level = a.sync_level & 3;
     v->chosen.conversation_type = a.mapped;
-    v->chosen.security_type = a.user_id.empty() ? 0 : 1;
+    v->chosen.security_type = a.user_id.empty() ? 0 : verified ? 1 : 2;
     v->chosen.full_duplex = a.full_duplex;
     if (a.full_duplex)
         v->said.has_turn = 1;
@@ -338,9 +366,42 @@ wire::reason engine::on_attach(context& c, session& s, const wire::frame_header&
         tell_taken(c, *v);
         complete(c, *v, return_code::ok);
     } else {
+        const conversation_id id = v->id();
         leave_idle(c, *v);
+        if (asks && check == host::user_check::granted) settle_attach(c, id, check);
     }
     return why;
+}
+
+// Until then the conversation was in nobody's queue, so that the end of everything is all that can have come between.
+void engine::settle_attach(context& c, conversation_id id, host::user_check verdict) noexcept {
+    conversation& v = *find(id);
+    for (;;) {
+        std::uint64_t seen = 0;
+        const auto result = v.word.claim(id.generation(), seen);
+        if (result == state_word<>::claim_result::claimed) break;
+        if (result == state_word<>::claim_result::stale) return;
+    }
+    if (verdict == host::user_check::granted) {
+        bool waiter = false;
+        conversation& to = *slot_for_attach(c, waiter, &v);
+        if (!waiter) {
+            leave_idle(c, v);
+            return;
+        }
+        leave_accept_queue(v);
+        move_attached(c, v, to);
+        tell_taken(c, to);
+        complete(c, to, return_code::ok);
+        return;
+    }
+    counters_.add(counter::attaches_refused, 1, c.hint);
+    leave_accept_queue(v);
+    flow f{*this, c, v};
+    (void)f.purge();
+    f.abend(verdict == host::user_check::busy ? wire::sense::tp_not_available_retry : wire::sense::security_not_valid);
+    v.state = conversation_state::reset;
+    end_life(c, v);
 }
 
 }  // namespace colloquy::runtime

@@ -52,6 +52,7 @@ bool flow::grow(std::size_t payload) noexcept {
     if (larger == nullptr) return false;
     std::memcpy(larger->bytes() + larger->end, v.sending->bytes() + v.sending->begin + header, have);
     larger->end += static_cast<std::uint32_t>(have);
+    larger->user2 = v.sending->user2;
     e.release_outbound(c, v.sending);
     v.sending = larger;
     return true;
@@ -156,6 +157,7 @@ flow::sent flow::emit(std::uint8_t indicators) noexcept {
         if (b == nullptr) return sent::no_memory;
         std::memcpy(b->bytes() + b->end, v.sending->bytes() + v.sending->begin + header, part);
         b->end += part;
+        b->user2 = v.sending->user2;
         v.sending->begin += part;
         const std::uint8_t begin = v.said.attach_waiting ? in::begin : std::uint8_t{0};
         v.said.attach_waiting = 0;

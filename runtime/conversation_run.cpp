@@ -3,6 +3,7 @@
 #include <array>
 #include <cstring>
 
+#include "runtime/cleanse.hpp"
 #include "runtime/flow.hpp"
 #include "runtime/wire/fmh5.hpp"
 #include "runtime/wire/fmh7.hpp"
@@ -259,14 +260,18 @@ step flow::allocate() noexcept {
     }
 
     if (v.chosen.full_duplex && !v.link->peer_can(wire::hello_flag::full_duplex)) {
-        // As if the partner had said so: the calls that may tell of a rejected attach do.
-        end_channel(true);
-        v.channel = 0;
-        v.fate = return_code::send_rcv_mode_not_supported;
-        v.state = conversation_state::send_receive;
+        refused_here(return_code::send_rcv_mode_not_supported);
         return step::done(return_code::ok);
     }
     const limits& bounds = e.bounds();
+    particulars& d = e.details(v);
+    const bool program_security = v.chosen.security_type == 2;
+    const bool same_security = v.chosen.security_type == 1 && !d.user_id.empty() && d.user_id != " " &&
+                               v.link->peer_can(wire::hello_flag::users);
+    if ((program_security || same_security) && !v.link->confidential && !bounds.users_in_clear) {
+        refused_here(return_code::security_not_valid);
+        return step::done(return_code::ok);
+    }
     if (!e.inbound().reserve(bounds.window_bytes)) {
         v.link->end_channel(v.channel, true);
         v.channel = 0;
@@ -276,7 +281,6 @@ step flow::allocate() noexcept {
     v.send_credit = v.link->peer_attach_credit();
     v.said.originator = v.said.has_turn = 1;
 
-    const particulars& d = e.details(v);
     wire::attach a;
     a.mapped = v.chosen.conversation_type == 1;
     a.sync_level = v.chosen.sync_level;
@@ -284,25 +288,43 @@ step flow::allocate() noexcept {
     (void)a.mode_name.assign(d.mode_name.view());
     a.full_duplex = v.chosen.full_duplex;
     a.service_tp = !d.tp_name.empty() && static_cast<unsigned char>(d.tp_name.view()[0]) < 0x40 && d.service_tp;
-    if (v.chosen.security_type == 2) {
-        (void)a.user_id.assign(d.user_id.view());
-        (void)a.password.assign(d.password.view());
-    }
+    if (program_security || same_security) (void)a.user_id.assign(d.user_id.view());
+    if (program_security) (void)a.password.assign(d.password.view());
+    a.already_verified = same_security;
     std::array<std::byte, wire::attach_section_size_max> section;
     const std::size_t n = wire::encode_attach_section(section, bounds.window_bytes, a);
-    if (n == 0 || !grow(n)) {
+    const bool has_room = n != 0 && grow(n);
+    if (has_room) std::memcpy(v.sending->bytes() + v.sending->end, section.data(), n);
+    if (!a.password.empty()) {
+        // Nothing needs it any more but the frame that takes it along.
+        if (has_room) v.sending->user2 = engine::outbound_secret;
+        cleanse(section.data(), section.size());
+        cleanse(a.password);
+        cleanse(d.password);
+    }
+    if (!has_room) {
         v.link->end_channel(v.channel, true);
         v.channel = 0;
         return failed(return_code::product_specific_error);
     }
-    std::memcpy(v.sending->bytes() + v.sending->end, section.data(), n);
     v.sending->end += static_cast<std::uint32_t>(n);
     v.said.attach_waiting = 1;
     v.state = v.chosen.full_duplex ? conversation_state::send_receive : conversation_state::send;
     return step::done(return_code::ok);
 }
 
+// As if the partner had said so: the calls that may tell of a rejected attach do.
+void flow::refused_here(return_code why) noexcept {
+    end_channel(true);
+    v.channel = 0;
+    v.fate = why;
+    v.said.originator = 1;
+    v.said.peer_ended = 1;
+    v.state = v.chosen.full_duplex ? conversation_state::send_receive : conversation_state::send;
+}
+
 void flow::close_down() noexcept {
+    if (v.chosen.security_type == 2 && v.said.originator) cleanse(e.details(v).password);
     drop_sending();
     while (v.received != nullptr) pop();
     e.release_arrivals(c, v);

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <new>
 
+#include "runtime/cleanse.hpp"
 #include "runtime/flow.hpp"
 
 namespace colloquy::runtime {
@@ -137,6 +138,8 @@ buffer* engine::answer(std::size_t payload) noexcept {
 
 void engine::release_outbound(context& c, buffer* b) noexcept {
     if (b == nullptr) return;
+    if (b->user2 == outbound_secret) [[unlikely]]
+        cleanse(b->bytes(), b->end);
     if (b->size_class == heap_class)
         std::free(b);
     else
@@ -207,6 +210,7 @@ session* engine::open_session(context& c) noexcept {
     s->transport_data = nullptr;
     s->role = link_role::ordinary;
     s->program = nullptr;
+    s->confidential = s->takes_users = false;
     return s;
 }
 

@@ -25,6 +25,7 @@
 #include "runtime/return_code.hpp"
 #include "runtime/session.hpp"
 #include "runtime/tp_registry.hpp"
+#include "runtime/wire/fmh5.hpp"
 #include "runtime/wire/frame.hpp"
 #include "runtime/wire/hello.hpp"
 
@@ -68,6 +69,21 @@ public:
     // what we said of a name (driver).
     enum class manager_news : std::uint8_t { open, drained, ended, served };
     virtual void manager_told(context&, session&, manager_news, const wire::serving*) noexcept {}
+    // --- users
+    // The partner of an ordinary link says who it is, and what it says of its users may be believed from here on
+    // (session::takes_users): none, or why it is not welcome (driver).
+    virtual wire::reason admit_peer(session&, std::string_view /*lu_name*/) noexcept { return wire::reason::none; }
+    // What the partner that we call says of its users is believed.
+    virtual bool trusts(const session&) noexcept { return false; }
+    // An attach names a user whom nobody has verified, or has to name one and does not. `pending`: its id is settled
+    // later, by settle_attach() on the link's driver (driver).
+    enum class user_check : std::uint8_t { granted, refused, busy, pending };
+    virtual user_check check_user(context&, session&, const wire::attach&, conversation_id) noexcept {
+        return user_check::refused;
+    }
+    // A user was refused without a question: why, for a log. Never with the password.
+    enum class user_refusal : std::uint8_t { in_clear, not_trusted, not_asked };
+    virtual void user_refused(const session&, const wire::attach&, user_refusal) noexcept {}
     // Somebody is blocked on the wait queue at this moment.
     [[nodiscard]] virtual bool wait_queue_watched() noexcept = 0;
     // An asynchronous operation was published: somebody must drive although nobody may be inside.
@@ -138,6 +154,8 @@ public:
     // read them would empty those for everybody.
     [[nodiscard]] buffer* answer(std::size_t payload) noexcept;
     void release_outbound(context& c, buffer* b) noexcept;
+    // user2 of one that holds a password: it is overwritten when it is released.
+    static constexpr std::uint8_t outbound_secret = 1;
     [[nodiscard]] buffer_pool<>& outbound_pool() noexcept { return outbound_; }
     [[nodiscard]] buffer_pool<>& inbound() noexcept { return inbound_; }
     [[nodiscard]] buffer* inbound_or_heap(context& c, std::size_t bytes) noexcept;
@@ -322,6 +340,8 @@ public:
     // Stale entries beside those that the accepts which wait are entitled to, exact when nothing moves.
     [[nodiscard]] std::uint32_t approx_accepts_surplus() const noexcept { return accepting_surplus_.load_acquire(); }
 
+    // The verdict on the user of an attach that waits for it (driver).
+    void settle_attach(context& c, conversation_id id, host::user_check verdict) noexcept;
     // An attach that is not accepted: answered on its channel with the sense (driver).
     void reject_attach(context& c, session& s, std::uint32_t channel, std::uint32_t sense) noexcept;
     // No attach can come any more: accepts end with 25 (end_accepts), later ones too. Until it can again.
@@ -364,7 +384,9 @@ private:
     void settle_waitable(conversation& v) noexcept;
     static void report_control_information(conversation& v, operation& op) noexcept;
     void drop_surplus(context& c) noexcept;
-    [[nodiscard]] conversation* slot_for_attach(context& c, bool& waiter) noexcept;
+    // `ready`: a conversation of the caller's that is to be queued, if nobody waits for one.
+    [[nodiscard]] conversation* slot_for_attach(context& c, bool& waiter, conversation* ready = nullptr) noexcept;
+    void leave_accept_queue(conversation& v) noexcept;
     void tell_taken(context& c, conversation& v) noexcept;
 
     const limits limits_;

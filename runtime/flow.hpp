@@ -113,6 +113,7 @@ private:
     void take_granted() noexcept;
     void note_sent(std::uint8_t indicators) noexcept;
     bool grow(std::size_t payload) noexcept;
+    void refused_here(return_code why) noexcept;
     void ended_by_partner() noexcept;
     void end_channel(bool acknowledged) noexcept;
     // Full duplex: each direction has ended normally.

@@ -36,6 +36,9 @@ struct limits {
     std::uint32_t greeting_ms = 10'000;   // from connection to the partner's hello
     std::uint32_t connect_ms = 10'000;
 
+    bool users_required = false;  // an attach without a user who is verified is refused
+    bool users_in_clear = false;  // users and passwords may travel on links that others could read
+
     // The reservation that backs every grant.
     [[nodiscard]] constexpr std::uint64_t reservable_bytes() const noexcept {
         return inbound_bytes != 0 ? inbound_bytes : std::uint64_t{conversations} * window_bytes + window_growth_bytes;

@@ -259,6 +259,7 @@ wire::reason relay::hold(context& c, relayed& r, const wire::frame_header& h,
     }
     std::copy(payload.begin(), payload.end(), b->bytes() + b->end);
     b->end += static_cast<std::uint32_t>(payload.size());
+    if (h.has(in::begin)) b->user2 = engine::outbound_secret;  // an attach may bring a password
     wire::encode_header(b->bytes() + b->begin, h);
     b->next = nullptr;
     (r.held_first == nullptr ? r.held_first : r.held_last->next) = b;
@@ -646,7 +647,7 @@ wire::reason relay::from_program(context& c, relayed& r, const wire::frame_heade
 }
 
 void relay::pass_on(context& c, session& to, const wire::frame_header& h, std::span<const std::byte> payload) noexcept {
-    if (!to.send_frame(c, h, payload)) {
+    if (!to.send_frame(c, h, payload, h.has(in::begin))) {
         to.fail(c, wire::reason::limits);
         return;
     }

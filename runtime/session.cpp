@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "runtime/cleanse.hpp"
 #include "runtime/engine.hpp"
 #include "runtime/relay.hpp"
 #include "runtime/wire/fmh7.hpp"
@@ -122,6 +123,7 @@ std::size_t session::gather(context& c, slice* out, std::size_t max) noexcept {
         bytes += size;
         answers += frame->user1;
         if (copy) {
+            staging_->user2 |= frame->user2;
             std::memcpy(staging_->bytes() + staging_->end, frame->bytes() + frame->begin, size);
             staging_->end += static_cast<std::uint32_t>(size);
             engine_.release_outbound(c, frame);
@@ -203,9 +205,11 @@ void session::free_output(context& c, buffer* list) noexcept {
     }
 }
 
-bool session::send_frame(context& c, const wire::frame_header& h, std::span<const std::byte> payload) noexcept {
+bool session::send_frame(context& c, const wire::frame_header& h, std::span<const std::byte> payload,
+                         bool secret) noexcept {
     buffer* b = engine_.control(c, payload.size());
     if (b == nullptr) return false;
+    if (secret) b->user2 = engine::outbound_secret;
     if (!payload.empty()) std::memcpy(b->bytes() + b->end, payload.data(), payload.size());
     b->end += static_cast<std::uint32_t>(payload.size());
     wire::encode_header(b->bytes() + b->begin, h);
@@ -232,6 +236,7 @@ void session::send_link_frame(context& c, wire::frame_type type, std::span<const
 void session::send_hello(context& c) noexcept {
     wire::hello h;
     h.flags = wire::hello_flag::expedited | wire::hello_flag::full_duplex | wire::hello_flag::relay;
+    if (takes_users) h.flags |= wire::hello_flag::users;
     h.channels_max = engine_.bounds().link_conversations;
     h.attach_credit = engine_.bounds().window_bytes;
     h.heartbeat_ms = engine_.bounds().heartbeat_ms;
@@ -388,6 +393,7 @@ void session::start(context& c, wire::link_side side, std::uint64_t now) noexcep
     stage_.store_release(stage::greeting);
     holds_.store_release(1);  // release[session-hold]
     engine_.count().add(counter::links_opened, 1, c.hint);
+    takes_users = side == wire::link_side::connector && role == link_role::ordinary && engine_.world().trusts(*this);
     if (side == wire::link_side::connector) send_hello(c);
 }
 
@@ -401,6 +407,10 @@ bool session::on_hello(context& c, std::span<const std::byte> payload, std::uint
     // What partners may send before their first grant has to fit at the program.
     if (role == link_role::program && peer_.attach_credit < engine_.bounds().window_bytes)
         return refuse(c, wire::reason::limits);
+    if (role == link_role::ordinary)
+        if (const wire::reason why = engine_.world().admit_peer(*this, peer_.lu_name.view());
+            why != wire::reason::none)
+            return refuse(c, why);
     if (side_ == wire::link_side::acceptor) {
         // Programs were let in one by one, and are counted by the relay.
         if (role != link_role::program) {
@@ -779,7 +789,12 @@ void session::keep_rest(context& c, std::span<const std::byte> bytes) noexcept {
 }
 
 void session::forget_rest(context& c) noexcept {
-    if (rest_ != nullptr) engine_.release_inbound(c, rest_);
+    if (rest_ != nullptr) {
+        // What there is of an attach may bring a password.
+        if (rest_->size() < wire::frame_header_size || wire::decode_header(rest_->bytes()).has(wire::indicator::begin))
+            cleanse(rest_->bytes(), rest_->end);
+        engine_.release_inbound(c, rest_);
+    }
     rest_ = nullptr;
     rest_wanted_ = 0;
 }

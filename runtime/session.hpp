@@ -73,7 +73,9 @@ public:
     // Takes the frame, header included, and sees to it that somebody writes it. Frames of one thread keep their order.
     void send(context& c, buffer* frame) noexcept;
     // A frame of the link itself or of a relay, from the parts it is made of. False: no memory.
-    bool send_frame(context& c, const wire::frame_header& h, std::span<const std::byte> payload) noexcept;
+    // `secret`: nothing of it stays in memory.
+    bool send_frame(context& c, const wire::frame_header& h, std::span<const std::byte> payload,
+                    bool secret = false) noexcept;
     // The same for what the other end has us say without a conversation of ours. Who lets too many of them lie is
     // condemned (driver).
     void send_answer(context& c, const wire::frame_header& h, std::span<const std::byte> payload) noexcept;
@@ -172,6 +174,10 @@ public:
     // What the link is for, and at a manager the program behind it. Set before start().
     link_role role = link_role::ordinary;
     relay_program* program = nullptr;
+    // Nobody but the two ends can read it: it is encrypted, or does not leave the machine. Set before start().
+    bool confidential = false;
+    // Users whom the partner says to have verified are believed. Settled by its hello (driver).
+    bool takes_users = false;
     // Of a relay that watches whether the other end reads: what had been written when that last changed.
     std::uint64_t seen_written = 0;
     std::uint64_t seen_at = 0;

@@ -41,6 +41,14 @@ void sim_unit::open_link(runtime::context& ctx, runtime::partner& p, std::uint32
         network_.attempts_.push_back(a);
 }
 
+runtime::host::user_check sim_unit::check_user(runtime::context&, session&, const wire::attach&,
+                                               runtime::conversation_id id) noexcept {
+    constexpr std::uint32_t later = 300;  // of a thousand
+    if (!network_.random_.chance(later)) return user_check::granted;
+    network_.questions_.push_back({network_.now_ + network_.delay(), this, id});
+    return user_check::pending;
+}
+
 void sim_unit::session_ended(runtime::context&, session& s) noexcept {
     auto& e = *static_cast<sim_network::end*>(s.transport_data);
     e.ended = true;
@@ -75,6 +83,7 @@ sim_network::event sim_network::next_event(bool timers) const noexcept {
         if (at < next.at) next = {at, what, index, where};
     };
     for (std::size_t i = 0; i < attempts_.size(); ++i) offer(attempts_[i].at, occurrence::connect, i, nullptr);
+    for (std::size_t i = 0; i < questions_.size(); ++i) offer(questions_[i].at, occurrence::verdict, i, nullptr);
     for (const auto& l : links_) {
         for (end* e : {&l->a, &l->b}) {
             if (e->session == nullptr) continue;
@@ -128,6 +137,12 @@ void sim_network::happen(const event& e) {
             connect(a, a.from->c);
             return;
         }
+        case occurrence::verdict: {
+            const question q = questions_[e.index];
+            questions_.erase(questions_.begin() + static_cast<std::ptrdiff_t>(e.index));
+            q.unit->engine.settle_attach(q.unit->c, q.id, runtime::host::user_check::granted);
+            return;
+        }
         case occurrence::fail: lost(*e.where); return;
         case occurrence::write: write(*e.where); return;
         case occurrence::read: read(*e.where); return;
@@ -163,6 +178,7 @@ void sim_network::connect(const attempt& a, runtime::context& ctx) {
     l.b.session = theirs;
     mine->transport_data = &l.a;
     theirs->transport_data = &l.b;
+    mine->confidential = theirs->confidential = true;
     mine->opened_for = a.to;
     mine->opened_index = a.index;
     theirs->start(peer.c, wire::link_side::acceptor, now_);

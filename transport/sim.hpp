@@ -87,6 +87,9 @@ public:
         log.push_back({received, std::string{text}});
     }
     void operation_outstanding() noexcept override {}
+    // Everybody is who they say they are, but for some that is known only later.
+    user_check check_user(runtime::context&, runtime::session&, const wire::attach&,
+                          runtime::conversation_id id) noexcept override;
 
 private:
     friend class sim_network;
@@ -175,7 +178,13 @@ private:
         std::uint32_t index;
         bool failed;  // the partner's entry is only told that its link has failed
     };
-    enum class occurrence : std::uint8_t { nothing, connect, fail, write, read, finish, close, timer };
+    // A user whom somebody is still looking up.
+    struct question {
+        std::uint64_t at;
+        sim_unit* unit;
+        runtime::conversation_id id;
+    };
+    enum class occurrence : std::uint8_t { nothing, connect, fail, write, read, finish, close, timer, verdict };
     struct event {
         std::uint64_t at = UINT64_MAX;
         occurrence what = occurrence::nothing;
@@ -201,6 +210,7 @@ private:
     wire::reason worst_ = wire::reason::none;
     std::deque<std::unique_ptr<link>> links_;
     std::vector<attempt> attempts_;
+    std::vector<question> questions_;
     std::vector<sim_unit*> units_;
 };
 

@@ -48,6 +48,31 @@ public:
         return engine.partners().add(peer.engine.lu_name(), links, &peer);
     }
 
+    // --- users
+    bool confidential = true;    // the links that we open
+    bool trusting = false;       // whom partners say to have verified is believed
+    user_check verdict = user_check::refused;
+    struct question {
+        std::string user, password;
+        runtime::conversation_id id;
+    };
+    std::vector<question> questions;
+    std::vector<user_refusal> refusals;
+    wire::reason admit_peer(runtime::session& s, std::string_view) noexcept override {
+        s.takes_users = trusting;
+        return welcome;
+    }
+    wire::reason welcome = wire::reason::none;  // for partners who say their name
+    bool trusts(const runtime::session&) noexcept override { return trusting; }
+    user_check check_user(runtime::context&, runtime::session&, const wire::attach& a,
+                          runtime::conversation_id id) noexcept override {
+        questions.push_back({std::string{a.user_id.view()}, std::string{a.password.view()}, id});
+        return verdict;
+    }
+    void user_refused(const runtime::session&, const wire::attach&, user_refusal why) noexcept override {
+        refusals.push_back(why);
+    }
+
     void write_duty(runtime::context&, runtime::session& s) noexcept override {
         static_cast<wire_end*>(s.transport_data)->duty = true;
     }
@@ -167,6 +192,8 @@ public:
                 e.session->lost(c, runtime::return_code::resource_failure_retry, wire::reason::transport);
     }
     std::deque<wire_end> ends_;
+    // Where input is read to.
+    [[nodiscard]] const std::vector<std::byte>& scratch() const noexcept { return scratch_; }
 
 private:
     // Two byte queues between a session of ours and one of `peer`.
@@ -181,6 +208,7 @@ private:
         b.session = &theirs;
         mine.transport_data = &a;
         theirs.transport_data = &b;
+        mine.confidential = theirs.confidential = confidential;
     }
 
     std::vector<std::byte> scratch_;
