@@ -49,6 +49,7 @@ public:
             {"standby", [this](const toml::node& n) { boolean(n, "standby", out_.standby); }},
             {"limits", [this](const toml::node& n) { read_limits(n); }},
             {"timeouts", [this](const toml::node& n) { read_timeouts(n); }},
+            {"security", [this](const toml::node& n) { read_security_of_unit(n); }},
             each("partner", &self::read_partner),
             each("tp", &self::read_tp),
             each("side_information", &self::read_side_information)};
@@ -192,6 +193,34 @@ private:
                     number("drain_ms", 0, 10 * minute, out_.drain_ms)});
     }
 
+    // A file that something is read from.
+    void read_path(const toml::node& node, std::string_view key, std::string& out) {
+        const auto text = string(node, key);
+        if (text && text->empty()) {
+            fail(node, std::string{key} + " is empty; write the path of a file, or leave it out");
+        } else if (text) {
+            out = *text;
+        }
+    }
+
+    void read_security_of_unit(const toml::node& node) {
+        const toml::table* security = table(node, "security");
+        if (security == nullptr) {
+            return;
+        }
+        constexpr std::uint64_t day_s = 86'400;
+        user_settings& to = out_.users;
+        read_table(*security, "[security]",
+                   {{"passwords", [&](const toml::node& n) { read_path(n, "passwords", to.passwords); }},
+                    {"required", [this](const toml::node& n) { boolean(n, "required", out_.limits.users_required); }},
+                    {"allow_unencrypted",
+                     [this](const toml::node& n) { boolean(n, "allow_unencrypted", out_.limits.users_in_clear); }},
+                    {"attempts", [&](const toml::node& n) { integer(n, "attempts", 0, 1'000'000, to.attempts); }},
+                    {"attempts_seconds",
+                     [&](const toml::node& n) { integer(n, "attempts_seconds", 1, day_s, to.attempts_seconds); }},
+                    {"queue", [&](const toml::node& n) { integer(n, "queue", 1, 65'536, to.queue); }}});
+    }
+
     void read_partner(const toml::table& entry) {
         partner_lu partner;
         const bool named = require(entry, "[[partner]]", "name");
@@ -217,7 +246,8 @@ private:
                          one_or_more(n, "addresses", "address",
                                      [&](const toml::node& one) { read_address(one, partner); });
                      }},
-                    {"links", [&](const toml::node& n) { integer(n, "links", 1, 1'024, partner.links); }}});
+                    {"links", [&](const toml::node& n) { integer(n, "links", 1, 1'024, partner.links); }},
+                    {"trust_users", [&](const toml::node& n) { boolean(n, "trust_users", partner.trust_users); }}});
         if (named && placed && error_count() == errors_before) {
             out_.partners.push_back(std::move(partner));
         }

@@ -13,6 +13,7 @@
 
 #include "api/export.h"
 #include "api/side_information.hpp"
+#include "api/user_gate.hpp"
 #include "runtime/limits.hpp"
 #include "transport/address.hpp"
 
@@ -30,6 +31,7 @@ struct partner_lu {
     std::string name;                            // an alias of up to 8 characters, or NETID.LUNAME
     std::vector<transport::endpoint> addresses;  // tried in this order
     std::uint32_t links = 1;                     // links to hold to it at a time
+    bool trust_users = false;                    // users whom it says to have verified are believed
 };
 
 // A transaction program that this logical unit serves.
@@ -56,6 +58,7 @@ struct configuration {
     std::vector<partner_lu> partners;
     std::vector<side_entry> side_information;
     std::vector<served_tp> tps;
+    user_settings users;
     runtime::limits limits;  // with the heartbeat and the link's timeouts
     std::uint32_t side_information_max = side_information::entries_max_default;
     std::uint32_t accept_wait_ms = 0;  // how long a blocking Accept_Conversation waits; 0 is as long as it takes

@@ -36,7 +36,10 @@ std::uint32_t next_shard() noexcept {
 // ---- start ----------------------------------------------------------------------------------------------------------
 
 logical_unit::logical_unit(const configuration& wanted)
-    : settings_{wanted}, side_{wanted.side_information_max}, links_(wanted.limits.links) {}
+    : settings_{wanted},
+      side_{wanted.side_information_max},
+      links_(wanted.limits.links),
+      users_{static_cast<user_gate::owner&>(*this), settings_.users} {}
 
 std::unique_ptr<logical_unit> logical_unit::start(const configuration& wanted, std::string& error) {
     if (const char* fault = wanted.limits.fault(); fault != nullptr) {
@@ -64,10 +67,15 @@ std::unique_ptr<logical_unit> logical_unit::start(const configuration& wanted, s
         for (const partner_lu& p : wanted.partners) {
             auto& where = *u->places_.emplace_back(std::make_unique<place>());
             where.addresses = p.addresses;
+            where.trust_users = p.trust_users;
             if (u->engine_->partners().add(p.name, p.links, &where) == nullptr) {
                 error = joined({"partner \"", p.name, "\": the directory is full; raise limits.partners"});
                 return nullptr;
             }
+        }
+        if (std::string why; !u->users_.load(why)) {
+            error = joined({"security.passwords: ", why});
+            return nullptr;
         }
         for (const served_tp& tp : wanted.tps)
             if (u->engine_->tps().add(tp.name, tp.queue_max) != runtime::tp_registry::add_result::added) {
@@ -818,6 +826,116 @@ void logical_unit::manager_told(runtime::context& c, runtime::session& s, manage
     manager_->told(c, s, what, answer);
 }
 
+// ---- users ----------------------------------------------------------------------------------------------------------
+
+// The partner of the configuration that has this name, in full or without its network.
+const partner_lu* logical_unit::configured(std::string_view lu_name) const noexcept {
+    for (const partner_lu& p : settings_.partners) {
+        const std::string_view known = p.name;
+        const std::size_t dot = lu_name.find('.');
+        const bool short_name = known.find('.') == known.npos && dot != lu_name.npos;
+        if (known == (short_name ? lu_name.substr(dot + 1) : lu_name)) return &p;
+    }
+    return nullptr;
+}
+
+bool logical_unit::trusts(const runtime::session& s) noexcept {
+    if (s.in_process) return true;
+    const auto* const at = s.opened_for == nullptr ? nullptr : static_cast<const place*>(s.opened_for->transport_data);
+    return at != nullptr && at->trust_users && (s.confidential || settings_.limits.users_in_clear);
+}
+
+wire::reason logical_unit::admit_peer(runtime::session& s, std::string_view lu_name) noexcept {
+    if (s.in_process) {
+        s.takes_users = true;
+    } else if (s.opened_for == nullptr) {
+        const partner_lu* const known = configured(lu_name);
+        s.takes_users = known != nullptr && known->trust_users && (s.confidential || settings_.limits.users_in_clear);
+    }
+    return wire::reason::none;
+}
+
+void logical_unit::describe(const runtime::session& s, const wire::attach& a, user_question& q) noexcept {
+    const transport::link& l = *static_cast<const transport::link*>(s.transport_data);
+    q.by = &l.driven_by();
+    (void)q.user.assign(a.user_id.view());
+    (void)q.tp_name.assign(a.tp_name.view());
+    const bool managed = s.role == runtime::link_role::manager;
+    (void)q.partner_lu.assign(managed ? s.origin().lu_name.view() : s.peer_name());
+    if (s.in_process || managed) {
+        (void)q.peer.assign(managed ? "the other end of the attach manager" : "this process");
+        (void)q.key.assign(q.partner_lu.view());
+        return;
+    }
+    try {
+        const transport::address from = q.by->peer_of(l);
+        (void)q.peer.assign(from.to_string());
+        (void)q.key.assign(from.network());
+    } catch (const std::bad_alloc&) {
+        (void)q.key.assign(q.partner_lu.view());
+    }
+}
+
+runtime::host::user_check logical_unit::check_user(runtime::context&, runtime::session& s, const wire::attach& a,
+                                                   runtime::conversation_id id) noexcept {
+    user_question q;
+    describe(s, a, q);
+    q.id = id;
+    (void)q.password.assign(a.password.view());
+    return users_.ask(q);
+}
+
+void logical_unit::user_refused(const runtime::session& s, const wire::attach& a, user_refusal why) noexcept {
+    user_question q;
+    describe(s, a, q);
+    const char* text = "a substitute of a password is not understood here";
+    if (why == user_refusal::in_clear) text = "the link is not encrypted; use TLS, or [security] allow_unencrypted";
+    if (why == user_refusal::not_trusted) text = "said to be verified, but [[partner]] trust_users does not say so";
+    user_gate::log_refused(q, text);
+}
+
+bool logical_unit::start_user_thread() noexcept {
+    if (!settings_.threads) return false;
+    try {
+        const std::lock_guard held{threads_mutex_};
+        if (stopping_.load_acquire() != 0) return false;
+        start_thread(
+            "colloquy-users", [](logical_unit& u, std::uint32_t) { u.users_.serve(); }, 0);
+        return true;
+    } catch (const std::system_error&) {
+        return false;
+    } catch (const std::bad_alloc&) {
+        return false;
+    }
+}
+
+void logical_unit::user_decided(transport::drive& by, runtime::conversation_id id, user_check verdict) noexcept {
+    struct settling final : transport::drive::task {
+        runtime::engine* engine = nullptr;
+        runtime::conversation_id id{};
+        user_check verdict = user_check::busy;
+        void run(transport::drive& d) noexcept override { engine->settle_attach(d.context, id, verdict); }
+    };
+    std::unique_ptr<settling> news;
+    while (news == nullptr) {  // the attach waits for it, and so does its partner
+        news.reset(new (std::nothrow) settling);
+        if (news == nullptr) std::this_thread::yield();
+    }
+    news->engine = engine_.get();
+    news->id = id;
+    news->verdict = verdict;
+    by.post(std::move(news));
+    if (by.ring()) call_standby();
+}
+
+bool logical_unit::reload_security(std::string& error) {
+    if (!users_.load(error)) {
+        error = joined({"security.passwords: ", error});
+        return false;
+    }
+    return true;
+}
+
 // ---- the attach manager ---------------------------------------------------------------------------------------------
 
 std::string logical_unit::offer(std::string_view name, wire::serve_what what) noexcept {
@@ -1194,6 +1312,7 @@ bool logical_unit::stop(std::uint64_t timeout_ns) noexcept {
     if (stopping_.exchange_acq_rel(1) != 0) return true;
     const std::uint64_t deadline = transport::now_ns() + timeout_ns;
     if (manager_ != nullptr) manager_->stop();
+    users_.stop();
     runtime::context& c = enter();
     runtime::end_all(*engine_, c);
     engine_->flush(c);

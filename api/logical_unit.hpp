@@ -30,7 +30,7 @@
 
 namespace colloquy::api {
 
-class logical_unit final : private runtime::host {
+class logical_unit final : private runtime::host, private user_gate::owner {
 public:
     // Null, with one line in `error`, when it cannot be. Nothing is left behind then.
     [[nodiscard]] static std::unique_ptr<logical_unit> start(const configuration& wanted, std::string& error);
@@ -131,6 +131,9 @@ public:
     // One line on why the partner of that name cannot be reached.
     [[nodiscard]] std::string why_no_link(std::string_view name) noexcept;
 
+    // Reads what [security] names again. False with one line, and nothing has changed.
+    [[nodiscard]] bool reload_security(std::string& error);
+
     // Ends it: see clq_stop. True: everything was written in time.
     bool stop(std::uint64_t timeout_ns) noexcept;
     // In the child of a fork: closes what the child must not hold and leaves the rest alone.
@@ -156,6 +159,17 @@ private:
     void deadline_set(runtime::context& c, runtime::conversation& v) noexcept override;
     void manager_told(runtime::context& c, runtime::session& s, manager_news what,
                       const wire::serving* answer) noexcept override;
+
+    wire::reason admit_peer(runtime::session& s, std::string_view lu_name) noexcept override;
+    bool trusts(const runtime::session& s) noexcept override;
+    user_check check_user(runtime::context& c, runtime::session& s, const wire::attach& a,
+                          runtime::conversation_id id) noexcept override;
+    void user_refused(const runtime::session& s, const wire::attach& a, user_refusal why) noexcept override;
+    // user_gate::owner
+    bool start_user_thread() noexcept override;
+    void user_decided(transport::drive& by, runtime::conversation_id id, user_check verdict) noexcept override;
+    [[nodiscard]] const partner_lu* configured(std::string_view lu_name) const noexcept;
+    void describe(const runtime::session& s, const wire::attach& a, user_question& q) noexcept;
 
     // Tells what the context has collected for sinks, callbacks and the window. No drive is held.
     void tell(runtime::context& c) noexcept;
@@ -196,6 +210,7 @@ private:
     side_information side_;
     program_table programs_{transport::random_u64()};
     std::vector<runtime::atom<transport::link*>> links_;  // by session; owned
+    user_gate users_;
     std::unique_ptr<runtime::engine> engine_;
     std::unique_ptr<runtime::relay> relay_;
     std::vector<std::unique_ptr<transport::drive>> drives_;
@@ -206,6 +221,7 @@ private:
     struct place {
         std::vector<transport::endpoint> addresses;
         bool in_process = false;
+        bool trust_users = false;
     };
     std::mutex places_mutex_;
     std::vector<std::unique_ptr<place>> places_;

@@ -18,6 +18,20 @@ else()
     set(colloquy_pc_libraries "-lstdc++ -lm -pthread")
 endif()
 
+# Passwords are hashed by the system's crypt(3), where it is libxcrypt, which knows good ones from bad.
+set(colloquy_with_crypt OFF)
+if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+    include(CheckSymbolExists)
+    set(CMAKE_REQUIRED_LIBRARIES crypt)
+    check_symbol_exists(crypt_checksalt crypt.h COLLOQUY_HAS_CRYPT)
+    unset(CMAKE_REQUIRED_LIBRARIES)
+    if(COLLOQUY_HAS_CRYPT)
+        set(colloquy_with_crypt ON)
+        list(APPEND colloquy_system_libraries crypt)
+        string(APPEND colloquy_pc_libraries " -lcrypt")
+    endif()
+endif()
+
 # Makes `name` an interface target for a library that is only headers; ARGN are its files or folders beside `header`.
 # A cross compiler must not see the headers of this machine, but those few are the same everywhere: they are shown to it
 # through links in a folder of the build tree.

@@ -54,6 +54,7 @@ colloquy_test(api colloquy_api_test LINKS colloquy_static colloquy_test_support)
 # It tests an inner part, which has the library's own type for numbers.
 set_source_files_properties(${PROJECT_SOURCE_DIR}/tests/api/side_information_test.cpp PROPERTIES
     COMPILE_DEFINITIONS COLLOQUY_BUILDING)
+colloquy_test(security colloquy_security_test LINKS colloquy_static colloquy_test_support)
 colloquy_test(async colloquy_async_test LINKS colloquy_static colloquy_test_support)
 colloquy_test(cxx colloquy_cxx_test LINKS colloquy_static)
 if(TARGET colloquy_cxx_test AND UNIX AND PKG_CONFIG_FOUND)

@@ -210,7 +210,7 @@ session* engine::open_session(context& c) noexcept {
     s->transport_data = nullptr;
     s->role = link_role::ordinary;
     s->program = nullptr;
-    s->confidential = s->takes_users = false;
+    s->confidential = s->in_process = s->takes_users = false;
     return s;
 }
 

@@ -176,6 +176,7 @@ public:
     relay_program* program = nullptr;
     // Nobody but the two ends can read it: it is encrypted, or does not leave the machine. Set before start().
     bool confidential = false;
+    bool in_process = false;  // both ends are this logical unit. Set before start()
     // Users whom the partner says to have verified are believed. Settled by its hello (driver).
     bool takes_users = false;
     // Of a relay that watches whether the other end reads: what had been written when that last changed.

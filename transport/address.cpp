@@ -178,6 +178,18 @@ std::string address::to_string() const {
     return format_endpoint(where);
 }
 
+std::string address::network() const {
+    address host = *this;
+    if (family() == address_family::ipv6) {
+        auto a = read_as<sockaddr_in6>(storage_);
+        std::memset(&a.sin6_addr.s6_addr[8], 0, 8);
+        a.sin6_scope_id = 0;
+        host = from_system(&a, sizeof a);
+    }
+    host.set_port(0);
+    return host.to_string();
+}
+
 bool operator==(const address& a, const address& b) noexcept {
     if (a.size_ != b.size_) {
         return false;

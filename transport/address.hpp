@@ -30,6 +30,8 @@ public:
     [[nodiscard]] bool is_loopback() const noexcept;
     // "127.0.0.1:7000", "[::1]:7000"; "none" when empty.
     [[nodiscard]] std::string to_string() const;
+    // Whose it is, as far as one can tell: the host of IPv4, the /64 of IPv6; without the port.
+    [[nodiscard]] std::string network() const;
 
     // The system socket address (sockaddr).
     [[nodiscard]] const void* data() const noexcept { return storage_; }

@@ -337,6 +337,8 @@ runtime::session* drive::begin(stream where, runtime::partner* p, std::uint32_t 
     s->opened_for = p;
     s->opened_index = which;
     s->role = role;
+    s->in_process = in_process;
+    s->confidential = in_process || role != runtime::link_role::ordinary || reactor_->peer_address(where).is_loopback();
     if (role == runtime::link_role::program) {
         s->program = engine_.relay_of()->begin(program, *s);
         if (s->program == nullptr) {

@@ -173,6 +173,8 @@ public:
     void stop_listening() noexcept;
     // The session's deadline has changed outside of its own input.
     void touched(runtime::session& s) noexcept { note(link_of(s)); }
+    // Who is at the other end of the link; empty for one in this process.
+    [[nodiscard]] address peer_of(const link& l) const noexcept { return reactor_->peer_address(l.stream_); }
     // A timer of the host's.
     void arm(runtime::timer& t, std::uint64_t when) noexcept;
     void disarm(runtime::timer& t) noexcept { (void)wheel_.cancel(t); }

@@ -223,7 +223,10 @@ std::vector<std::uint64_t> numbers(const configuration& c) {
             l.greeting_ms,
             l.connect_ms,
             c.accept_wait_ms,
-            c.drain_ms};
+            c.drain_ms,
+            c.users.attempts,
+            c.users.attempts_seconds,
+            c.users.queue};
 }
 
 }  // namespace
@@ -265,8 +268,8 @@ TEST_SUITE("config") {
             if (section.starts_with('[')) tables.insert(section);
         }
         // Each key of the file that is a table has its own section.
-        CHECK(tables ==
-              std::set<std::string>{"[limits]", "[timeouts]", "[[partner]]", "[[side_information]]", "[[tp]]"});
+        CHECK(tables == std::set<std::string>{"[limits]", "[security]", "[timeouts]", "[[partner]]",
+                                              "[[side_information]]", "[[tp]]"});
         for (const documented_key& row : sections.at("Top level"))
             if (row.value.starts_with("table"))
                 CHECK((tables.contains("[" + row.key + "]") || tables.contains("[[" + row.key + "]]")));

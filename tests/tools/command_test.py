@@ -17,7 +17,7 @@ import tempfile
 
 TIMEOUT = 120
 LATENCY = ["p50", "p90", "p99", "p999", "max"]
-SUBCOMMANDS = ["serve", "ping", "load", "demo", "plan", "attachd"]
+SUBCOMMANDS = ["serve", "ping", "load", "demo", "plan", "password", "attachd"]
 COLLOQUY = []
 
 

@@ -69,6 +69,12 @@ struct plan_options {
 };
 int plan(const plan_options& options);
 
+struct password_options {
+    std::string user;
+    bool json = false;
+};
+int password(const password_options& options);
+
 struct attachd_options {
     std::string config;
     std::string control;  // of a manager that runs; empty: as the configuration says

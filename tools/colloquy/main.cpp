@@ -153,6 +153,16 @@ void add_plan(CLI::App& app, command& chosen, plan_options& o) {
     sub->callback([&] { chosen = {[&] { return plan(o); }, &o.json}; });
 }
 
+void add_password(CLI::App& app, command& chosen, password_options& o) {
+    CLI::App* sub = app.add_subcommand("password", "Make a user's line for the password file of [security]");
+    sub->footer(
+        "Asks for the password on a terminal without showing it, or reads a line of standard input, and prints\n"
+        "USER:HASH. User and password have 1 to 10 characters, because an attach carries no more.");
+    sub->add_option("USER", o.user, "Who is to log on")->required();
+    sub->add_flag("--json", o.json, "One JSON object");
+    sub->callback([&] { chosen = {[&] { return password(o); }, &o.json}; });
+}
+
 void add_attachd(CLI::App& app, command& chosen, attachd_options& o) {
     CLI::App* sub = app.add_subcommand("attachd", "Own the address of a logical unit and start the programs it serves");
     sub->footer(
@@ -190,6 +200,7 @@ int main(int argc, char** argv) {
     load_options loading;
     demo_options demonstrating;
     plan_options planning;
+    password_options naming;
     attachd_options managing;
     command chosen;
     add_serve(app, chosen, serving);
@@ -197,6 +208,7 @@ int main(int argc, char** argv) {
     add_load(app, chosen, loading);
     add_demo(app, chosen, demonstrating);
     add_plan(app, chosen, planning);
+    add_password(app, chosen, naming);
     add_attachd(app, chosen, managing);
     for (CLI::App* sub : app.get_subcommands(nullptr)) sub->get_formatter()->column_width(28);
 

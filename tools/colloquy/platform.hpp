@@ -11,10 +11,18 @@ namespace colloquy::tool {
 
 [[nodiscard]] bool standard_error_is_terminal();
 
+[[nodiscard]] bool standard_input_is_terminal();
+// A line of standard input, asked for and not shown where that is a terminal. The caller overwrites it.
+[[nodiscard]] std::string read_secret(const std::string& question);
+
 // From now on, in this thread and those it starts, the signals that ask a program to end (SIGINT, SIGTERM) wait to be
 // asked for. On Windows these are Ctrl-C, Ctrl-Break and the closing of the console. To be called before the first
 // thread.
 void hold_end_signals();
+// The signal by which an administrator asks a service to read its files again (SIGHUP) waits with them, where there is
+// one and the process has no terminal whose end it would mean.
+void hold_reload_signal();
+[[nodiscard]] bool is_reload_signal(int signal);
 // Waits for one of them: its number, or 0 when none came in time.
 [[nodiscard]] int wait_for_end_signal(std::chrono::milliseconds at_most);
 // The end of standard input counts as such a signal, too. What comes before is read and forgotten.

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "api/colloquy/colloquy.h"
+#include "api/colloquy/security.h"
 #include "tools/colloquy/client.hpp"
 #include "tools/colloquy/commands.hpp"
 #include "tools/colloquy/hub.hpp"
@@ -34,6 +35,11 @@ template <class Words>
 
 int serve(const serve_options& options) {
     hold_end_signals();
+    hold_reload_signal();
+    (void)clq_set_security_log(
+        [](void*, const char* line) { std::cerr << "colloquy serve: " + std::string{line} + '\n'
+                                                << std::flush; },
+        nullptr);
     if (options.end_with_input) end_with_input();
     const unsigned accepts = server::accepts_for(options.conversations);
     clq_options settings{};
@@ -69,7 +75,15 @@ int serve(const serve_options& options) {
     const auto begun = std::chrono::steady_clock::now();
     unsigned long long before = clq_counter("bytes_received") + clq_counter("bytes_sent");
     auto last = begun;
-    while (wait_for_end_signal(std::chrono::milliseconds{live.shown() ? 500 : 2'000}) == 0) {
+    for (;;) {
+        const int signal = wait_for_end_signal(std::chrono::milliseconds{live.shown() ? 500 : 2'000});
+        if (is_reload_signal(signal)) {
+            const bool done = clq_reload_security() == 0;
+            std::cerr << "colloquy serve: " +
+                             std::string{done ? "users and certificates were read again" : clq_last_error()} + '\n';
+            continue;
+        }
+        if (signal != 0) break;
         if (const std::string trouble = completions.trouble(); !trouble.empty()) throw failure{trouble};
         if (!live.shown()) continue;
         const auto now = std::chrono::steady_clock::now();

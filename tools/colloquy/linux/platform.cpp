@@ -7,6 +7,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <array>
@@ -25,11 +26,14 @@ using std::chrono::milliseconds;
 
 namespace {
 
+bool reload_held = false;
+
 sigset_t end_signals() {
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
+    if (reload_held) sigaddset(&set, SIGHUP);
     return set;
 }
 
@@ -38,6 +42,40 @@ sigset_t end_signals() {
 }  // namespace
 
 bool standard_error_is_terminal() { return ::isatty(STDERR_FILENO) == 1; }
+
+bool standard_input_is_terminal() { return ::isatty(STDIN_FILENO) == 1; }
+
+std::string read_secret(const std::string& question) {
+    termios shown{};
+    const bool terminal = ::tcgetattr(STDIN_FILENO, &shown) == 0;
+    if (terminal) {
+        termios hidden = shown;
+        hidden.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+        (void)::tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
+        (void)!::write(STDERR_FILENO, question.data(), question.size());
+    }
+    std::string line;
+    constexpr std::size_t size_max = 256;
+    line.reserve(size_max);  // in one place, for the caller to overwrite
+    char c = 0;
+    while (line.size() < size_max && ::read(STDIN_FILENO, &c, 1) == 1 && c != '\n') line += c;
+    if (terminal) {
+        (void)::tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
+        (void)!::write(STDERR_FILENO, "\n", 1);
+    }
+    return line;
+}
+
+void hold_reload_signal() {
+    if (standard_input_is_terminal()) return;
+    reload_held = true;
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGHUP);
+    ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
+
+bool is_reload_signal(int signal) { return signal == SIGHUP; }
 
 void hold_end_signals() {
     const sigset_t set = end_signals();

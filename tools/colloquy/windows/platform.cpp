@@ -106,6 +106,37 @@ bool standard_error_is_terminal() {
            ::SetConsoleMode(console, mode | ENABLE_VIRTUAL_TERMINAL_PROCESSING) != 0;
 }
 
+bool standard_input_is_terminal() {
+    DWORD mode = 0;
+    return ::GetConsoleMode(::GetStdHandle(STD_INPUT_HANDLE), &mode) != 0;
+}
+
+std::string read_secret(const std::string& question) {
+    const HANDLE input = ::GetStdHandle(STD_INPUT_HANDLE);
+    DWORD shown = 0;
+    const bool terminal = ::GetConsoleMode(input, &shown) != 0;
+    DWORD n = 0;
+    if (terminal) {
+        (void)::SetConsoleMode(input, shown & ~static_cast<DWORD>(ENABLE_ECHO_INPUT));
+        (void)::WriteFile(::GetStdHandle(STD_ERROR_HANDLE), question.data(), static_cast<DWORD>(question.size()), &n,
+                          nullptr);
+    }
+    std::string line;
+    constexpr std::size_t size_max = 256;
+    line.reserve(size_max);  // in one place, for the caller to overwrite
+    char c = 0;
+    while (line.size() < size_max && ::ReadFile(input, &c, 1, &n, nullptr) != 0 && n == 1 && c != '\n')
+        if (c != '\r') line += c;
+    if (terminal) {
+        (void)::SetConsoleMode(input, shown);
+        (void)::WriteFile(::GetStdHandle(STD_ERROR_HANDLE), "\r\n", 2, &n, nullptr);
+    }
+    return line;
+}
+
+void hold_reload_signal() {}
+bool is_reload_signal(int) { return false; }
+
 void hold_end_signals() {
     (void)end_event();
     // Also when whoever started this process had switched Ctrl-C off for its children.
