@@ -254,6 +254,15 @@ wire::reason engine::on_attach(context& c, session& s, const wire::frame_header&
         reject_attach(c, s, h.channel, sense);
         return wire::reason::none;
     };
+    struct secret_gone {  // neither here nor where it was read from
+        wire::attach& a;
+        std::span<const std::byte> section;
+        bool whole;
+        ~secret_gone() {
+            if (!whole || !a.password.empty()) cleanse(const_cast<std::byte*>(section.data()), section.size());
+            if (whole && !a.password.empty()) cleanse(a.password);
+        }
+    } forget{a, parsed.sense == 0 ? payload.first(parsed.size) : payload, parsed.sense == 0};
     if (parsed.sense != 0) return reject(parsed.sense);
     relay::route* const route = relay_ == nullptr ? nullptr : relay_->find(a.tp_name.view());
     tp_registry::entry* tp = route == nullptr ? tps_.find(a.tp_name.view()) : nullptr;
@@ -267,15 +276,6 @@ wire::reason engine::on_attach(context& c, session& s, const wire::frame_header&
     if (now == tp_registry::status::stopped) return reject(wire::sense::tp_not_available_no_retry);
     if (now != tp_registry::status::serving) return reject(wire::sense::tpn_not_recognized);
     if (a.sync_level > 1 || (a.full_duplex && a.sync_level != 0)) return reject(wire::sense::sync_level_not_supported);
-    struct secret_gone {  // neither here nor where it was read from
-        wire::attach& a;
-        std::span<const std::byte> section;
-        ~secret_gone() {
-            if (a.password.empty()) return;
-            cleanse(a.password);
-            cleanse(const_cast<std::byte*>(section.data()), section.size());
-        }
-    } forget{a, payload.first(parsed.size)};
     const auto refuse_user = [&](host::user_refusal why) {
         host_.user_refused(s, a, why);
         return reject(wire::sense::security_not_valid);
