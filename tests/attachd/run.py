@@ -611,6 +611,34 @@ def stranger(address):
         yield link
 
 
+@contextlib.contextmanager
+def flooding(link, flood):
+    """Says it over and over, and reads what comes, until the end of the block or of the link."""
+    over = threading.Event()
+
+    def talk():
+        with contextlib.suppress(ConnectionError):
+            while not over.is_set():
+                link.sendall(flood)
+
+    def listen():
+        with contextlib.suppress(ConnectionError):
+            while link.recv(1 << 16):
+                pass
+
+    both = [threading.Thread(target=f) for f in (talk, listen)]
+    for t in both:
+        t.start()
+    try:
+        yield
+    finally:
+        over.set()
+        both[0].join()
+        with contextlib.suppress(OSError):
+            link.shutdown(socket.SHUT_RDWR)
+        both[1].join()
+
+
 @case
 def floods(tools, folder):
     """A partner that attaches and gives up as fast as it can keeps nobody else from the manager, and one that asks
@@ -618,33 +646,21 @@ def floods(tools, folder):
     begin = struct.pack(">IB", 4096, 0) + bytes.fromhex("0F0502FF0003D1000002E3D7000000")  # the attach for TP
     abend = bytes.fromhex("07070864000000")
     flood = b"".join(frame(0x10, 0x80, 2 * i + 3, begin) + frame(0x10, 0x09, 2 * i + 3, abend) for i in range(400))
-    tps = {"TP": tools.tp("once", instances=4), "OTHER": tools.tp("queue", mode="queued")}
+    changes = b"".join(frame(7, 0, 0, bytes([what, 5]) + b"NAMES") for what in (1, 0))
+    tps = {"TP": tools.tp("once", instances=4), "OTHER": tools.tp("queue", mode="queued"), "NAMES": {}}
     with tools.manager(tps, folder) as m:
-        with stranger(m.address) as link:
-            over = threading.Event()
-
-            def talk():
-                while not over.is_set():
-                    link.sendall(flood)
-
-            def listen():
-                while link.recv(1 << 16):
-                    pass
-
-            both = [threading.Thread(target=f) for f in (talk, listen)]
-            for t in both:
-                t.start()
-            try:
-                until(lambda: m.tp()["refused"] + m.tp()["started"] > 0, "the flood")
-                for _ in range(3):
-                    assert m.status()["state"] == "serving"
-                    assert m.call(1, 1, "OTHER").keys() <= {0, 11}
-            finally:
-                over.set()
-                both[0].join()
-                with contextlib.suppress(OSError):
-                    link.shutdown(socket.SHUT_RDWR)
-                both[1].join()
+        with stranger(m.address) as link, flooding(link, flood):
+            until(lambda: m.tp()["refused"] + m.tp()["started"] > 0, "the flood")
+            for _ in range(3):
+                assert m.status()["state"] == "serving"
+                assert m.call(1, 1, "OTHER").keys() <= {0, 11}
+        until(lambda: m.call(1, 1, "OTHER") == {0: 1}, "everything as before")
+        # A program that offers a name and takes it back, over and over: each time is a line of the log.
+        with stranger(m.ready["socket"]) as link, flooding(link, changes * 1_000):
+            m.says(rf"TP NAMES: program {os.getpid()} registered")
+            for _ in range(3):
+                assert m.status()["state"] == "serving"
+                assert m.call(1, 1, "OTHER").keys() <= {0, 11}
         until(lambda: m.call(1, 1, "OTHER") == {0: 1}, "everything as before")
         with stranger(m.address) as link:
             link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
