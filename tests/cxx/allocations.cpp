@@ -9,15 +9,10 @@
 namespace {
 std::atomic<std::uint64_t> count;
 void add() noexcept { count.fetch_add(1, std::memory_order_relaxed); }
-
-thread_local int left = -1;  // of operator new on this thread, until one fails; below 0: none does
-bool fails() noexcept { return left >= 0 && left-- == 0; }
 }  // namespace
 
 namespace colloquy::test {
 std::uint64_t allocations() noexcept { return count.load(std::memory_order_relaxed); }
-failing_new::failing_new(int after) noexcept { left = after; }
-failing_new::~failing_new() { left = -1; }
 }  // namespace colloquy::test
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -59,6 +54,17 @@ void free(void* p) { __libc_free(p); }
 #define COLLOQUY_TEST_COUNTS_NEW
 #endif
 
+#if defined(COLLOQUY_TEST_OWN_NEW)
+namespace {
+thread_local int left = -1;  // of operator new on this thread, until one fails; below 0: none does
+bool fails() noexcept { return left >= 0 && left-- == 0; }
+}  // namespace
+
+namespace colloquy::test {
+failing_new::failing_new(int after) noexcept { left = after; }
+failing_new::~failing_new() { left = -1; }
+}  // namespace colloquy::test
+
 void* operator new(std::size_t n, const std::nothrow_t&) noexcept {
 #if defined(COLLOQUY_TEST_COUNTS_NEW)
     add();
@@ -71,3 +77,4 @@ void* operator new(std::size_t n) {
 }
 void operator delete(void* p) noexcept { std::free(p); }
 void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+#endif

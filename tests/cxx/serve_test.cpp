@@ -215,6 +215,7 @@ TEST_CASE("serve: without memory to accept it does not begin, and can be waited 
     }
 }
 
+#if defined(COLLOQUY_TEST_OWN_NEW)
 TEST_CASE("thread_pool: when one thread cannot start, those before it end") {
     for (int i = 0; i < 5; ++i) {
         CAPTURE(i);
@@ -222,6 +223,7 @@ TEST_CASE("thread_pool: when one thread cannot start, those before it end") {
         CHECK_THROWS_AS(thread_pool{4}, std::bad_alloc);
     }
 }
+#endif
 
 TEST_CASE("serve: no more conversations at a time than it is told") {
     const running u{settings(256, false)};
