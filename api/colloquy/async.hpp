@@ -1,17 +1,20 @@
 // async: the awaitable conversation: each verb is awaited by a coroutine, which goes on when the call is done.
 //
-// `co_await c.receive(buffer)` issues the call in nonblocking mode. What can be done at once is, without suspending.
+// `co_await c.receive(buffer)` issues the call without blocking. What can be done at once is, without suspending.
 // Otherwise the coroutine goes on when the completion is told: on the conversation's executor, or without one on the
 // thread that brings it. The record of the operation stands in the coroutine's frame; an operation allocates nothing.
 //
 // Lifetimes: the buffer, like everything the call was given, until the co_await is over. The executor, until no
 // coroutine waits for it. A coroutine may be destroyed while it waits, by a thread on which it would go on: the
-// conversation is then ended (the partner gets deallocated_abend_svc) and the destructor returns when nothing will be
-// written to the frame any more (docs/cpp.md).
+// conversation is then ended (the partner gets deallocated_abend_svc, other calls on it deallocated_abend) and the
+// destructor returns when nothing will be written to the frame any more (docs/cpp.md).
 //
-// Threads: one operation at a time per conversation, expedited data included; a second one is answered
-// operation_not_accepted. Different conversations are independent. The conversation has a callback of ours: programs
-// set no sink, callback or event of their own on it.
+// Threads: one operation at a time on each queue of a conversation. A full-duplex conversation has one for what is
+// sent (send, flush, deallocate, send_error) and one for receive(), a half-duplex one the same for both; both have one
+// for send_expedited() and one for receive_expedited(). Each may be awaited by a coroutine of its own, at the same time
+// and on different threads; a second operation on a queue is answered operation_not_accepted. Different conversations
+// are independent. The conversation is at queue level and its queues have a callback of ours: programs set no sink,
+// callback, event, processing mode or OOID of their own on it.
 #pragma once
 
 #include <chrono>
@@ -42,14 +45,15 @@ inline void COLLOQUY_CALL completed(void*, const clq_completion* c) {
     const std::uint32_t before = w.state.fetch_or_acq_rel(work::completed);
     if ((before & work::abandoned) != 0)
         (void)w.state.fetch_or_acq_rel(work::released);  // release[cxx-released]: nothing touches it from here on
-    else if ((before & work::stopping) == 0)
+    else if ((before & (work::stopping | work::issuing)) == 0)
         w.go_on();
 }
 
-// What a stop request does, on the thread that makes it: ends the conversation. The coroutine goes on with
-// deallocated_abend, once, by whoever is later: the completion, or we.
+// What a stop request does, on the thread that makes it: gives up the call. The coroutine goes on once, by whoever is
+// the last of the completion, the one who issues the call, and us.
 struct stop_call {
     work& of;
+    CM_INT32 queue;
     void operator()() const noexcept {
         work& w = of;
         canceller here;
@@ -61,11 +65,19 @@ struct stop_call {
             if ((seen & work::completed) != 0) return;
         } while (!w.state.cas_acq_rel(seen, seen | work::stopping));  // acq_rel[cxx-node]
         CM_INT32 rc = 0;
-        cmcanc(id, &rc);
-        // Completions are told in there, ours and others'; coroutines that go on with them may have destroyed this one.
+        clq_abandon_call(id, queue, w.id, &here.outcome, &rc);
+        // Completions of others are told in there; coroutines that go on with them may have destroyed this one.
         if (here.gone) return;
+        if (here.outcome != CLQ_CALL_TOLD) {
+            // Nobody will tell it but we.
+            w.code = here.outcome == CLQ_CALL_UNDONE ? return_code::unsuccessful
+                     : here.outcome == CLQ_CALL_DONE ? return_code::ok
+                                                     : return_code::deallocated_abend;
+            if ((w.state.fetch_or_acq_rel(work::completed) & work::abandoned) != 0)  // acq_rel[cxx-node]
+                (void)w.state.fetch_or_acq_rel(work::released);  // its destructor waits for us to leave as well
+        }
         const std::uint32_t before = w.state.fetch_and_acq_rel(~std::uint32_t{work::stopping});  // acq_rel[cxx-node]
-        if ((before & work::completed) != 0 && (before & work::abandoned) == 0) w.go_on();
+        if ((before & work::completed) != 0 && (before & (work::abandoned | work::issuing)) == 0) w.go_on();
     }
 };
 
@@ -87,40 +99,44 @@ public:
     }
 
     [[nodiscard]] bool await_ready() const noexcept { return false; }
-    // Not inlined: its variables must not be moved to the frame, which may be gone when the call has returned.
+    // Not inlined: its variables must not be moved to the frame, which may be gone when we have let go of it.
 #if defined(__GNUC__)
     __attribute__((noinline))
 #endif
     bool
     await_suspend(std::coroutine_handle<> h) noexcept {
-        work_.waiter = h;
-        work_.state.store_relaxed(work::issued);  // relaxed: nobody else knows of it yet
-        if (limit_ms_ != 0) set_limit(limit_ms_);
         const bool stoppable = token_.stop_possible();
-        // From here on a stop request may run beside us. What it ends before the call is made is answered 24.
-        if (stoppable) stop_.emplace(token_, stop_call{work_});
-        CM_INT32 rc = verb_.issue(work_.id);
-        if (rc == CM_OPERATION_INCOMPLETE) return true;  // it may have gone on, and be gone
-        if (stoppable && rc == CM_PROGRAM_PARAMETER_CHECK && token_.stop_requested()) rc = CM_DEALLOCATED_ABEND;
-        work_.code = static_cast<return_code>(rc);
-        if (!stoppable) {
-            work_.state.store_relaxed(work::issued | work::completed);  // relaxed: nobody else knows of it
-            return false;
-        }
-        // acq_rel[cxx-node]: one who is inside stop_call now goes on with it; otherwise we do.
-        return (work_.state.fetch_or_acq_rel(work::completed) & work::stopping) != 0;
+        if (stoppable && token_.stop_requested()) return over(return_code::unsuccessful);  // not made at all
+        work_.waiter = h;
+        work_.state.store_relaxed(work::issued | work::issuing);  // relaxed: nobody else knows of it yet
+        if (limit_ms_ != 0) set_limit(limit_ms_);
+        const CM_INT32 rc = verb_.issue(work_.id);
+        if (rc != CM_OPERATION_INCOMPLETE) return over(static_cast<return_code>(rc));
+        // It may have completed, and is ours still. A request that was made meanwhile is obeyed in here.
+        if (stoppable) stop_.emplace(token_, stop_call{work_, Verb::queue});
+        // acq_rel[cxx-node]: from here on it may go on, and be gone. If it is completed we go on with it at once,
+        // unless one who is inside stop_call will.
+        const std::uint32_t before = work_.state.fetch_and_acq_rel(~std::uint32_t{work::issuing});
+        return (before & (work::completed | work::stopping)) != work::completed;
     }
     result<typename Verb::value_type> await_resume() noexcept {
         resumed_ = true;
-        stop_.reset();  // waits for nobody: a stop request that comes now finds the call completed
+        stop_.reset();  // a stop request that comes now finds the call completed, and is waited for while it looks
         if (limit_ms_ != 0 && !ends_conversation(work_.code)) set_limit(0);
         return verb_.finish(work_.code);
     }
 
 private:
+    // Done at once.
+    bool over(return_code code) noexcept {
+        work_.code = code;
+        work_.state.store_relaxed(work::issued | work::completed);  // relaxed: nobody else knows of it
+        return false;
+    }
+    // Of the queue: other coroutines have theirs.
     void set_limit(unsigned ms) noexcept {
         CM_INT32 rc = 0;
-        clq_set_time_limit(work_.id, ms, &rc);
+        clq_set_queue_time_limit(work_.id, Verb::queue, ms, &rc);
     }
 
     // The frame is going away while the call is incomplete. See `work` for who may be at it.
@@ -128,17 +144,21 @@ private:
         const std::uint32_t before = work_.state.fetch_or_acq_rel(work::abandoned);  // acq_rel[cxx-node]
         // The one who stops it touches the node after his call, unless he hears that it is gone. If that is another
         // thread, he sees that it is abandoned, and stop_ waits for him.
-        if ((before & work::stopping) != 0 && work_.stopper->on == std::this_thread::get_id())
-            work_.stopper->gone = true;
+        const bool inside_stop = (before & work::stopping) != 0 && work_.stopper->on == std::this_thread::get_id();
+        if (inside_stop) work_.stopper->gone = true;
         if ((before & work::completed) == 0) {
-            // 1: nobody will be told. Otherwise another thread is about to tell it, and finds it abandoned.
-            if (clq_abandon(work_.id) != 1) work_.wait_until_released();
+            CM_INT32 outcome = CLQ_CALL_TOLD, rc = 0;
+            if (inside_stop) outcome = work_.stopper->outcome;
+            if (outcome == CLQ_CALL_TOLD) clq_abandon_call(work_.id, Verb::queue, work_.id, &outcome, &rc);
+            // Otherwise another thread is about to tell it, or to stop it, and finds it abandoned.
+            if (outcome == CLQ_CALL_TOLD) work_.wait_until_released();
         } else if ((before & work::stopping) == 0 && work_.where != nullptr) {
             work_.where->withdraw(work_);
         }
         stop_.reset();
-        // The call is completed, the coroutine has not heard of it: the conversation is ended all the same.
-        if ((before & work::completed) != 0) (void)clq_abandon(work_.id);
+        // Whatever became of the call, the coroutine has not heard of it.
+        CM_INT32 rc = 0;
+        cmcanc(work_.id, &rc);
     }
 
     work work_{};
@@ -162,14 +182,18 @@ public:
     operation(const conversation_handle& c, executor* where, const Verb& verb, std::stop_token&& stop) noexcept
         : c_{c}, where_{where}, verb_{verb}, token_{std::move(stop)} {}
 
-    // A stop request ends the conversation, as Cancel_Conversation does, and the call with it: deallocated_abend.
-    // Requested before the call is made, too. A call that is done first has its own outcome.
+    // A stop request gives up this call: unsuccessful, and the conversation and its other calls go on as though it had
+    // not been made. Requested before, it is not made at all. A call that is done first has its own outcome, which may
+    // be what it has done so far: a receive() gives the part of a record that has come, and a send() whose bytes the
+    // send buffer has is done. Only a call of which the partner has had a part that cannot be taken back (confirm, send
+    // types that end the turn or the conversation, send_error) ends with the conversation, as by Cancel_Conversation:
+    // deallocated_abend. The partner of a stopped allocate() or accept() hears nothing.
     operation& with(std::stop_token token) noexcept {
         token_ = std::move(token);
         return *this;
     }
-    // The call and the conversation end with deallocated_abend_timer when it takes longer, at both ends. For this call
-    // alone: afterwards the conversation has no time limit.
+    // The call and the conversation end with deallocated_abend_timer when it takes longer, at both ends, and what is
+    // awaited on other queues with it. For this call alone: later ones on its queue have the conversation's time limit.
     operation& within(std::chrono::nanoseconds limit) noexcept {
         limit_ms_ = std::max(1U, conversation_handle::milliseconds(limit));
         return *this;
@@ -196,16 +220,16 @@ class async_conversation : public conversation_handle {
 public:
     using conversation_handle::conversation_handle;
 
-    // Makes a conversation that exists an awaitable one: nonblocking, with a callback of ours. Fails with
-    // operation_not_accepted, or program_state_check, while a call on it is incomplete. program_parameter_check for
-    // full-duplex conversations: they are blocking ones.
+    // Makes a conversation that exists an awaitable one, half- or full-duplex: each of its queues gets a callback of
+    // ours, those too that a send-receive mode chosen later will bring. Fails with program_state_check while a call on
+    // it is incomplete, and where another level was chosen for it before: a processing mode, an event, a sink or a
+    // callback of its own.
     [[nodiscard]] static result<async_conversation> from(const conversation_handle& c,
                                                          executor* where = nullptr) noexcept {
         async_conversation a{c.id()};
         a.where_ = where;
-        CM_INT32 mode = CM_NON_BLOCKING, rc = CM_PROGRAM_PARAMETER_CHECK;
-        cmspm(a.data(), &mode, &rc);
-        if (rc == CM_OK) clq_set_callback(a.data(), &detail::completed, nullptr, &rc);
+        CM_INT32 rc = CM_PROGRAM_PARAMETER_CHECK;
+        clq_set_queue_callback(a.data(), CLQ_EVERY_QUEUE, &detail::completed, nullptr, &rc);
         return detail::as_result(rc, a);
     }
     // To be allocated; see conversation::initialize.
@@ -220,11 +244,11 @@ public:
         cminic(id.data(), &rc);
         return made(detail::as_result(rc, conversation{id}), where);
     }
-    // Blocking again, without the callback: for code that wants a blocking conversation. No call is incomplete.
+    // Blocking again, without the callbacks: for code that wants a blocking conversation. program_state_check while a
+    // call is incomplete.
     [[nodiscard]] result<conversation> blocking() noexcept {
-        CM_INT32 mode = CM_BLOCKING, rc = CM_PROGRAM_PARAMETER_CHECK;
-        clq_set_callback(data(), nullptr, nullptr, &rc);
-        if (rc == CM_OK) cmspm(data(), &mode, &rc);
+        CM_INT32 rc = CM_PROGRAM_PARAMETER_CHECK;
+        clq_set_queue_callback(data(), CLQ_EVERY_QUEUE, nullptr, nullptr, &rc);
         return detail::as_result(rc, conversation{id()});
     }
 
@@ -237,6 +261,7 @@ public:
     }
 
     // ---- the verbs, as on `conversation`; stop tokens may be given here or by with() ----
+    // Full duplex: one coroutine sends while another receives.
 
     // Of an incoming() one: takes the oldest conversation that a partner has allocated to a name of this program.
     auto accept(std::stop_token stop = {}) noexcept { return made_of(detail::accept_verb{}, std::move(stop)); }

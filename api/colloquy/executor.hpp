@@ -24,10 +24,11 @@ namespace colloquy {
 class executor;
 
 namespace detail {
-// On the stack of one who cancels a call because it was asked to stop.
+// On the stack of one who gives up a call because it was asked to stop.
 struct canceller {
     std::thread::id on = std::this_thread::get_id();
-    bool gone = false;  // the call's frame was destroyed by what the cancellation brought about
+    bool gone = false;                 // the call's frame was destroyed by what this brought about
+    CM_INT32 outcome = CLQ_CALL_TOLD;  // of clq_abandon_call
 };
 }  // namespace detail
 
@@ -36,12 +37,21 @@ struct canceller {
 //
 // bits of `state`: issued      the call was made
 //                  completed   its code is here; whoever adds this goes on with the coroutine, but for:
-//                  stopping    somebody is inside Cancel_Conversation on its behalf, and goes on with it afterwards
+//                  issuing     who makes the call has not yet left it, and goes on with it instead
+//                  stopping    somebody is giving it up on its behalf, and goes on with it afterwards
 //                  abandoned   its frame is going away: nobody goes on with it
 //                  queued      an executor has it
 //                  released    nobody else will touch it any more; for one who abandons it
 struct work {
-    enum : std::uint32_t { issued = 1, completed = 2, stopping = 4, abandoned = 8, queued = 16, released = 32 };
+    enum : std::uint32_t {
+        issued = 1,
+        completed = 2,
+        stopping = 4,
+        abandoned = 8,
+        queued = 16,
+        released = 32,
+        issuing = 64,
+    };
 
     unsigned char id[CM_CID_SIZE] = {};
     return_code code = return_code::ok;

@@ -1,8 +1,9 @@
 // verb: what the calls that may wait have in common: inputs, outputs, how it is issued, what it gives. Each is one
 // struct, shared by the blocking and the awaitable conversation.
 //
-// After issue() has given 35 the call may have completed already, and whoever heard of that may have done anything: the
-// struct is not touched behind it.
+// `queue`: where it waits on a full-duplex conversation; the calls that take such a number find the one queue of a
+// half-duplex one by either of its directions.
+// After issue() has given 35 the call may have completed already; its outputs are written by whoever completes it.
 #pragma once
 
 #include <algorithm>
@@ -42,9 +43,10 @@ inline void cmsndx(const void* id, const void* bytes, const CM_INT32* n, CM_INT3
 }
 }  // namespace calls
 
-template <void (*call)(const void*, CM_INT32*) noexcept>
+template <void (*call)(const void*, CM_INT32*) noexcept, CM_INT32 on = CM_SEND_QUEUE>
 struct plain_verb {
     using value_type = void;
+    static constexpr CM_INT32 queue = on;
     CM_INT32 issue(const void* id) noexcept {
         CM_INT32 rc = CM_PROGRAM_PARAMETER_CHECK;
         call(id, &rc);
@@ -52,8 +54,8 @@ struct plain_verb {
     }
     [[nodiscard]] result<> finish(return_code code) const noexcept { return code; }
 };
-using accept_verb = plain_verb<calls::cmacci>;
-using allocate_verb = plain_verb<calls::cmallc>;
+using accept_verb = plain_verb<calls::cmacci, CM_INITIALIZATION_QUEUE>;
+using allocate_verb = plain_verb<calls::cmallc, CM_INITIALIZATION_QUEUE>;
 using confirmed_verb = plain_verb<calls::cmcfmd>;
 using deallocate_verb = plain_verb<calls::cmdeal>;
 using flush_verb = plain_verb<calls::cmflus>;
@@ -64,6 +66,7 @@ using request_to_send_verb = plain_verb<calls::cmrts>;
 template <void (*call)(const void*, CM_INT32*, CM_INT32*) noexcept>
 struct telling_verb {
     using value_type = control_information;
+    static constexpr CM_INT32 queue = CM_SEND_QUEUE;
     CM_INT32 control = 0;
     CM_INT32 issue(const void* id) noexcept {
         CM_INT32 rc = CM_PROGRAM_PARAMETER_CHECK;
@@ -78,9 +81,10 @@ struct telling_verb {
 using confirm_verb = telling_verb<calls::cmcfm>;
 using send_error_verb = telling_verb<calls::cmserr>;
 
-template <void (*call)(const void*, const void*, const CM_INT32*, CM_INT32*, CM_INT32*) noexcept>
+template <void (*call)(const void*, const void*, const CM_INT32*, CM_INT32*, CM_INT32*) noexcept, CM_INT32 on>
 struct sending_verb {
     using value_type = control_information;
+    static constexpr CM_INT32 queue = on;
     const void* bytes;
     CM_INT32 length;
     CM_INT32 control = 0;
@@ -96,11 +100,12 @@ struct sending_verb {
         return static_cast<control_information>(control);
     }
 };
-using send_verb = sending_verb<calls::cmsend>;
-using send_expedited_verb = sending_verb<calls::cmsndx>;
+using send_verb = sending_verb<calls::cmsend, CM_SEND_QUEUE>;
+using send_expedited_verb = sending_verb<calls::cmsndx, CM_EXPEDITED_SEND_QUEUE>;
 
 struct receive_verb {
     using value_type = received;
+    static constexpr CM_INT32 queue = CM_RECEIVE_QUEUE;
     std::span<std::byte> buffer;
     CM_INT32 wanted, data = 0, length = 0, status = 0, control = 0;
     explicit receive_verb(std::span<std::byte> into) noexcept
@@ -126,6 +131,7 @@ struct receive_verb {
 
 struct receive_expedited_verb {
     using value_type = expedited;
+    static constexpr CM_INT32 queue = CM_EXPEDITED_RECEIVE_QUEUE;
     std::span<std::byte> buffer;
     receive_type how;
     CM_INT32 wanted, length = 0, control = 0;
