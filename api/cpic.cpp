@@ -428,12 +428,12 @@ CM_ENTRY cmsltp(const void* TP_name, const CM_INT32* TP_name_length, CM_RETURN_C
                                            "the name begins with a control character");
         return;
     }
-    const api::held_unit u = api::process_unit();
+    const std::string_view name{static_cast<const char*>(TP_name), static_cast<std::size_t>(*TP_name_length)};
+    const api::held_unit u = api::process_unit(name);
     if (u == nullptr) {
         answer(return_code, rc::product_specific_error);
         return;
     }
-    const std::string_view name{static_cast<const char*>(TP_name), static_cast<std::size_t>(*TP_name_length)};
     // A bound of the configuration holds for its name, whoever serves it.
     const auto& tps = u->settings().tps;
     const auto configured = std::find_if(tps.begin(), tps.end(), [&](const auto& tp) { return tp.name == name; });

@@ -1,6 +1,7 @@
 // The calls of colloquy.h.
 #include "api/colloquy/colloquy.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstring>
@@ -73,6 +74,18 @@ bool configure(const clq_options* options, bool read_file, api::configuration& o
     if (o.reactors != 0) out.reactors = o.reactors;
     if (o.no_threads != 0) out.threads = out.standby = false;
     if (o.heartbeat_ms != 0) out.limits.heartbeat_ms = o.heartbeat_ms;
+    for (std::string_view rest = o.tp_names == nullptr ? std::string_view{} : o.tp_names; !rest.empty();) {
+        const std::size_t blank = rest.find(' ');
+        const std::string_view one = rest.substr(0, blank);
+        rest = blank == rest.npos ? std::string_view{} : rest.substr(blank + 1);
+        const bool known =
+            std::any_of(out.tps.begin(), out.tps.end(), [&](const api::served_tp& tp) { return tp.name == one; });
+        if (one.size() > CM_TPN_SIZE || (!one.empty() && static_cast<unsigned char>(one[0]) < 0x20)) {
+            api::set_last_error(api::joined({"tp_names: \"", one, "\" is no name: 1 to 64 characters"}));
+            return false;
+        }
+        if (!one.empty() && !known) out.tps.push_back({std::string{one}, out.limits.accept_queue});
+    }
     out.thread_started = o.thread_started;
     out.thread_factory = o.thread_factory;
     out.thread_user = o.thread_user;

@@ -1,5 +1,6 @@
 #include "api/process.hpp"
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstdlib>
 #include <mutex>
@@ -97,8 +98,16 @@ logical_unit* start_locked(process_state& s, const configuration& wanted) {
 
 }  // namespace
 
+// What cannot be served, or is known otherwise, is for the call that brought the name to refuse, or to tell a manager.
+static void add_name(configuration& to, std::string_view tp_name) {
+    const bool known =
+        std::any_of(to.tps.begin(), to.tps.end(), [&](const served_tp& tp) { return tp.name == tp_name; });
+    if (tp_name.empty() || tp_name.find(' ') != tp_name.npos || known || to.tps.size() >= to.limits.tp_names) return;
+    to.tps.push_back({std::string{tp_name}, to.limits.accept_queue});
+}
+
 // Outside of any visit of its own: the start gives back what nobody visits.
-static void start_from_configuration(bool anew) noexcept {
+static void start_from_configuration(bool anew, std::string_view tp_name) noexcept {
     process_state& s = state();
     if (held_unit::now.load_acquire() != nullptr) return;
     try {
@@ -109,25 +118,26 @@ static void start_from_configuration(bool anew) noexcept {
             set_last_error("the logical unit was stopped; start it again with clq_start or WinCPICStartup");
             return;
         }
-        const configuration_result found = find_configuration();
+        configuration_result found = find_configuration();
         if (!found) {
             for (const std::string& error : found.errors) trace::note("start", error);
             set_last_error(found.summary());
             return;
         }
+        add_name(*found.value, tp_name);
         (void)start_locked(s, *found.value);
     } catch (const std::exception& e) {
         set_last_error(e.what());
     }
 }
 
-held_unit process_unit() noexcept {
-    start_from_configuration(false);
+held_unit process_unit(std::string_view tp_name) noexcept {
+    start_from_configuration(false, tp_name);
     return running_unit();
 }
 
 held_unit registered_unit() noexcept {
-    start_from_configuration(true);
+    start_from_configuration(true, {});
     return running_unit();
 }
 

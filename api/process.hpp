@@ -41,8 +41,9 @@ private:
     logical_unit* unit_;
 };
 
-// Started from the configuration if it is not. Null when it cannot be (last_error says why).
-[[nodiscard]] held_unit process_unit() noexcept;
+// Started from the configuration if it is not. Null when it cannot be (last_error says why). One that is started by
+// this very call serves `tp_name`, if there is one, before it listens: a partner that waits for the port finds both.
+[[nodiscard]] held_unit process_unit(std::string_view tp_name = {}) noexcept;
 // The same for WinCPICStartup, which begins anew after an end.
 [[nodiscard]] held_unit registered_unit() noexcept;
 // The same, but never starts one.

@@ -59,6 +59,12 @@ typedef struct clq_options {
      */
     int(COLLOQUY_CALL* thread_factory)(void* user, const char* role, void (*entry)(void*), void* argument);
     void* thread_user;
+    /*
+     * TP names served from the first moment of listening, with blanks between them; NULL: those of the configuration
+     * alone. For programs whose partners call as soon as they find the port: until Specify_Local_TP_Name a name is
+     * unknown to them (return code 9).
+     */
+    const char* tp_names;
 } clq_options;
 
 /*

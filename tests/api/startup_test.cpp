@@ -169,6 +169,34 @@ TEST_SUITE("api") {
         CHECK(running_unit::address().starts_with("127.0.0.1:"));
     }
 
+    TEST_CASE("startup: names in the options are served before any call names them") {
+        clq_options o{};
+        o.tp_names = " ONE OTHER  ONE";
+        {
+            const running_unit unit{o};
+            for (const char* name : {"ONE", "OTHER"}) {
+                talk ours, theirs;
+                ours.begin(std::string{"inproc/"} + name);
+                REQUIRE(ours.send("first", CM_SEND_AND_FLUSH) == CM_OK);
+                collector all;
+                theirs.accept(all);
+                CHECK(theirs.receive().text == "first");
+                CHECK(ours.cancel() == CM_OK);
+                CHECK(theirs.cancel() == CM_OK);
+            }
+            talk unknown;
+            unknown.begin("inproc/ANOTHER");
+            CHECK(unknown.flush() == CM_OK);
+            (void)unknown.prepare_to_receive();
+            CHECK(unknown.receive().code == CM_TPN_NOT_RECOGNIZED);
+        }
+        const std::string longest(64, 'N'), longer(65, 'N');
+        o.tp_names = longer.c_str();
+        CHECK(refusal(o).find(longer) != std::string::npos);
+        o.tp_names = longest.c_str();
+        const running_unit unit{o};
+    }
+
     TEST_CASE("startup: the bound that the configuration gives a name holds when the program names it itself") {
         const scratch_configuration file{
             "[limits]\nconversations = 64\nlinks = 16\n[[tp]]\nname = \"TP\"\nqueue_max = 2\n"};

@@ -696,7 +696,7 @@ TEST_CASE("queues: coroutines send and receive 10,000 records each way, at both 
         unsigned rounds = 0;
         const auto fast = [&](async_conversation c, bool first) -> task<> {
             buffer b;
-            for (; counted == 1;) {
+            while (counted == 1) {
                 if (first && !co_await c.send_expedited("fast")) co_return;
                 first = true;
                 if (!co_await c.receive_expedited(b)) co_return;

@@ -87,9 +87,9 @@ def clerk(binaries):
 
 
 def clerk_late(binaries):
-    """The client is first, and is told to retry until the server is up. Its name stands in the configuration: one that
-    only the program says is unknown between the first moment of listening and that call."""
-    pair = Pair(binaries, tp_in_configuration="CLERK")
+    """The client is first, and is told to retry until the server is up, whose first call names its TP: the name is known
+    as soon as the port is."""
+    pair = Pair(binaries)
     try:
         client = pair.start("client", "clerk_client", 10)
         server = pair.start("server", "clerk_server")
