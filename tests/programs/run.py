@@ -87,8 +87,8 @@ def clerk(binaries):
 
 
 def clerk_late(binaries):
-    """The client is first, and is told to retry until the server is up, whose first call names its TP: the name is known
-    as soon as the port is."""
+    """The client is first, and is told to retry until the server is up, whose first call names its TP: the name is
+    known as soon as the port is."""
     pair = Pair(binaries)
     try:
         client = pair.start("client", "clerk_client", 10)
