@@ -220,12 +220,12 @@ TEST_CASE("await: frames come from the memory that is named for them") {
 TEST_CASE("stop: before the call, while it waits, and after it is done; the conversation goes on") {
     const running u{settings()};
     ends e;
+    e.send_two("v", "unheard");
     const async_conversation far = async_conversation::from(e.far).value();
     {
         outcome out;
         std::stop_source stop;
         stop.request_stop();
-        e.send_two("v", "unheard");
         started s{receive_once(far, out, stop.get_token())};
         CHECK(s.done());
         CHECK(out.code == return_code::unsuccessful);
