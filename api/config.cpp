@@ -50,6 +50,7 @@ public:
             {"limits", [this](const toml::node& n) { read_limits(n); }},
             {"timeouts", [this](const toml::node& n) { read_timeouts(n); }},
             {"security", [this](const toml::node& n) { read_security_of_unit(n); }},
+            {"tls", [this](const toml::node& n) { read_tls(n); }},
             each("partner", &self::read_partner),
             each("tp", &self::read_tp),
             each("side_information", &self::read_side_information)};
@@ -60,6 +61,7 @@ public:
         read_table(root, "the file", fields);
         check_threads(root);
         check_counts(root);
+        check_tls(root);
     }
 
 private:
@@ -107,10 +109,13 @@ private:
             if (!text) {
                 return;
             }
-            const bool port_only = text->find_first_not_of("0123456789") == std::string_view::npos && !text->empty();
-            const std::string full = text->starts_with(':') ? where.host + std::string{*text}
-                                     : port_only            ? where.host + ":" + std::string{*text}
-                                                            : std::string{*text};
+            constexpr std::string_view encrypted = "tls:";
+            const bool tls = text->starts_with(encrypted);
+            const std::string_view place = tls ? text->substr(encrypted.size()) : *text;
+            const bool port_only = place.find_first_not_of("0123456789") == std::string_view::npos && !place.empty();
+            const std::string full = place.starts_with(':') ? where.host + std::string{place}
+                                     : port_only            ? where.host + ":" + std::string{place}
+                                                            : std::string{place};
             std::string error;
             if (!transport::parse_endpoint(full, 0, where, error)) {
                 fail(one, "listen: " + error);
@@ -124,6 +129,7 @@ private:
                               " names a host; write its numeric address, 0.0.0.0 or [::] for all of this machine");
                 return;
             }
+            where.tls = tls;
             out_.listen.push_back(where);
         });
     }
@@ -221,6 +227,33 @@ private:
                     {"queue", [&](const toml::node& n) { integer(n, "queue", 1, 65'536, to.queue); }}});
     }
 
+    void read_tls(const toml::node& node) {
+        const toml::table* tls = table(node, "tls");
+        if (tls == nullptr) {
+            return;
+        }
+        transport::tls_settings& to = out_.tls;
+        read_table(*tls, "[tls]",
+                   {{"certificate", [&](const toml::node& n) { read_path(n, "certificate", to.certificate); }},
+                    {"key", [&](const toml::node& n) { read_path(n, "key", to.key); }},
+                    {"trust", [&](const toml::node& n) { read_path(n, "trust", to.trust); }},
+                    {"client_certificates",
+                     [&](const toml::node& n) {
+                         const auto text = string(n, "client_certificates");
+                         if (text && *text != "none" && *text != "required") {
+                             fail(n, "client_certificates is " + in_quotes(*text) +
+                                         "; write \"none\" or \"required\"");
+                         }
+                         to.client_certificates = text && *text == "required";
+                     }}});
+        if (to.client_certificates && to.trust.empty()) {
+            fail(node, "client_certificates are required and [tls] has no trust to check them by; add trust");
+        }
+        if (!to.key.empty() && to.certificate.empty()) {
+            fail(node, "[tls] has a key and no certificate; add certificate");
+        }
+    }
+
     void read_partner(const toml::table& entry) {
         partner_lu partner;
         const bool named = require(entry, "[[partner]]", "name");
@@ -247,6 +280,12 @@ private:
                                      [&](const toml::node& one) { read_address(one, partner); });
                      }},
                     {"links", [&](const toml::node& n) { integer(n, "links", 1, 1'024, partner.links); }},
+                    {"certificate_name",
+                     [&](const toml::node& n) {
+                         if (const auto text = string(n, "certificate_name")) {
+                             partner.certificate_name = *text;
+                         }
+                     }},
                     {"trust_users", [&](const toml::node& n) { boolean(n, "trust_users", partner.trust_users); }}});
         if (named && placed && error_count() == errors_before) {
             out_.partners.push_back(std::move(partner));
@@ -383,6 +422,19 @@ private:
             fail(*standby, "standby is a thread, and threads is false; write standby = false or threads = true");
         }
         out_.standby = false;
+    }
+
+    void check_tls(const toml::table& root) {
+        const auto encrypted = [](const transport::endpoint& e) { return e.tls; };
+        if (std::any_of(out_.listen.begin(), out_.listen.end(), encrypted) && out_.tls.certificate.empty()) {
+            fail(*root.get("listen"), "listen has an address with 'tls:' and there is no certificate; add [tls]");
+        }
+        for (const partner_lu& p : out_.partners) {
+            if (std::any_of(p.addresses.begin(), p.addresses.end(), encrypted) && out_.tls.trust.empty()) {
+                fail(*root.get("partner"),
+                     "partner " + in_quotes(p.name) + " is called by 'tls:' and [tls] has no trust to check it by");
+            }
+        }
     }
 
     void check_counts(const toml::table& root) {

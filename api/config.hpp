@@ -16,6 +16,7 @@
 #include "api/user_gate.hpp"
 #include "runtime/limits.hpp"
 #include "transport/address.hpp"
+#include "transport/tls.hpp"
 
 namespace colloquy::runtime {
 class relay_host;
@@ -32,6 +33,7 @@ struct partner_lu {
     std::vector<transport::endpoint> addresses;  // tried in this order
     std::uint32_t links = 1;                     // links to hold to it at a time
     bool trust_users = false;                    // users whom it says to have verified are believed
+    std::string certificate_name;                // a DNS name that its certificate has; empty: it names the partner
 };
 
 // A transaction program that this logical unit serves.
@@ -59,6 +61,7 @@ struct configuration {
     std::vector<side_entry> side_information;
     std::vector<served_tp> tps;
     user_settings users;
+    transport::tls_settings tls;
     runtime::limits limits;  // with the heartbeat and the link's timeouts
     std::uint32_t side_information_max = side_information::entries_max_default;
     std::uint32_t accept_wait_ms = 0;  // how long a blocking Accept_Conversation waits; 0 is as long as it takes

@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "api/secondary.hpp"
+#include "api/security_log.hpp"
 #include "api/text.hpp"
 #include "api/trace.hpp"
 #include "runtime/table_memory.hpp"
@@ -68,15 +69,32 @@ std::unique_ptr<logical_unit> logical_unit::start(const configuration& wanted, s
             auto& where = *u->places_.emplace_back(std::make_unique<place>());
             where.addresses = p.addresses;
             where.trust_users = p.trust_users;
+            where.configured = &u->settings_.partners[static_cast<std::size_t>(&p - wanted.partners.data())];
             if (u->engine_->partners().add(p.name, p.links, &where) == nullptr) {
                 error = joined({"partner \"", p.name, "\": the directory is full; raise limits.partners"});
                 return nullptr;
             }
         }
-        if (std::string why; !u->users_.load(why)) {
+        user_gate::passwords known;
+        if (std::string why; !u->users_.read(known, why)) {
             error = joined({"security.passwords: ", why});
             return nullptr;
         }
+        u->users_.use(std::move(known));
+        const transport::tls_settings& tls = u->settings_.tls;
+        if (!tls.certificate.empty() || !tls.trust.empty()) {
+            std::string why;
+            u->tls_ = transport::tls_context::make(tls, why);
+            if (u->tls_ == nullptr) {
+                error = joined({"tls: ", why});
+                return nullptr;
+            }
+        }
+        for (const transport::endpoint& where : wanted.listen)
+            if (where.tls && tls.certificate.empty()) {
+                error = joined({"listen ", transport::format_endpoint(where), ": there is no [tls] certificate"});
+                return nullptr;
+            }
         for (const served_tp& tp : wanted.tps)
             if (u->engine_->tps().add(tp.name, tp.queue_max) != runtime::tp_registry::add_result::added) {
                 error = joined({"tp \"", tp.name, "\": the table is full; raise limits.tp_names"});
@@ -95,6 +113,7 @@ std::unique_ptr<logical_unit> logical_unit::start(const configuration& wanted, s
         options.streams = wanted.limits.links;
         options.connect_ms = wanted.limits.connect_ms;
         options.reuse_port = count > 1;
+        options.tls = u->tls_.get();
         for (std::uint32_t i = 0; i < count; ++i) {
             transport::reactor_options io;
             io.stream_count_max = wanted.limits.links;
@@ -117,14 +136,14 @@ std::unique_ptr<logical_unit> logical_unit::start(const configuration& wanted, s
             const relaying& sockets = *wanted.relays;
             transport::address chosen;
             for (const std::intptr_t descriptor : sockets.listeners) {
-                if (const std::string why = u->drives_.front()->listen(descriptor, nullptr, chosen); !why.empty()) {
+                if (const std::string why = u->drives_.front()->listen(descriptor, false, nullptr, chosen); !why.empty()) {
                     error = joined({"a socket that was handed over: ", why});
                     return nullptr;
                 }
                 u->listening_.push_back(chosen.to_string());
             }
             if (sockets.program_listener >= 0)
-                if (const std::string why = u->drives_.front()->listen(sockets.program_listener, sockets.gate, chosen);
+                if (const std::string why = u->drives_.front()->listen(sockets.program_listener, false, sockets.gate, chosen);
                     !why.empty()) {
                     error = joined({"the socket for programs: ", why});
                     return nullptr;
@@ -145,7 +164,7 @@ std::unique_ptr<logical_unit> logical_unit::start(const configuration& wanted, s
                     return nullptr;
                 }
                 where.port = chosen.port();  // all drives listen on the port that the first one got
-                text = chosen.to_string();
+                text = (where.tls ? "tls:" : "") + chosen.to_string();
             }
             u->listening_.push_back(text);
         }
@@ -213,7 +232,13 @@ void logical_unit::write_dirty(runtime::context& c) noexcept {
         d.write(c, *l, call_write_bytes, again);
         if (again) {
             d.dirty.push(l);
-            if (d.ring()) call_standby();
+            // An encrypted link is for the driver to write: that may be us.
+            if (caller_driven() && d.token.try_acquire()) {
+                d.pass();
+                release_drive();
+            } else if (d.ring()) {
+                call_standby();
+            }
         }
         l = next;
     }
@@ -828,14 +853,17 @@ void logical_unit::manager_told(runtime::context& c, runtime::session& s, manage
 
 // ---- users ----------------------------------------------------------------------------------------------------------
 
+// Full, or without its network.
+static bool same_unit(std::string_view known, std::string_view lu_name) noexcept {
+    const std::size_t dot = lu_name.find('.');
+    const bool short_name = known.find('.') == known.npos && dot != lu_name.npos;
+    return known == (short_name ? lu_name.substr(dot + 1) : lu_name);
+}
+
 // The partner of the configuration that has this name, in full or without its network.
 const partner_lu* logical_unit::configured(std::string_view lu_name) const noexcept {
-    for (const partner_lu& p : settings_.partners) {
-        const std::string_view known = p.name;
-        const std::size_t dot = lu_name.find('.');
-        const bool short_name = known.find('.') == known.npos && dot != lu_name.npos;
-        if (known == (short_name ? lu_name.substr(dot + 1) : lu_name)) return &p;
-    }
+    for (const partner_lu& p : settings_.partners)
+        if (same_unit(p.name, lu_name)) return &p;
     return nullptr;
 }
 
@@ -845,12 +873,43 @@ bool logical_unit::trusts(const runtime::session& s) noexcept {
     return at != nullptr && at->trust_users && (s.confidential || settings_.limits.users_in_clear);
 }
 
+// The certificate of an encrypted link is that of the unit that its hello names, and of the one we meant to call.
+bool logical_unit::identified(const transport::link& l, const runtime::session& s,
+                              std::string_view lu_name) const noexcept {
+    const transport::byte_filter& f = *l.filter();
+    const bool called = s.opened_for != nullptr;
+    if (!f.proven()) return !called;  // nobody was asked for one
+    const bool names_units = f.names_units();
+    if (names_units && !f.names_unit(lu_name)) return false;
+    const auto* const at = called ? static_cast<const place*>(s.opened_for->transport_data) : nullptr;
+    if (called && at->configured == nullptr) return f.names_host(l.called());
+    const partner_lu* const known = called ? at->configured : configured(lu_name);
+    if (known == nullptr) return names_units;
+    if (!same_unit(known->name, lu_name)) return false;
+    return known->certificate_name.empty() ? names_units : f.names_host(known->certificate_name);
+}
+
 wire::reason logical_unit::admit_peer(runtime::session& s, std::string_view lu_name) noexcept {
+    const transport::link& l = *static_cast<const transport::link*>(s.transport_data);
+    const bool encrypted = l.filter() != nullptr;
+    if (encrypted && !identified(l, s, lu_name)) {
+        try {
+            const transport::address from = l.driven_by().peer_of(l);
+            log_security(joined({"link with ", from.to_string(), " refused: its certificate is not that of ", lu_name,
+                                 s.opened_for == nullptr ? "" : ", or not that of the partner that was called"}));
+        } catch (const std::bad_alloc&) {
+            log_security("a link was refused for its certificate");
+        }
+        return wire::reason::certificate;
+    }
     if (s.in_process) {
         s.takes_users = true;
     } else if (s.opened_for == nullptr) {
         const partner_lu* const known = configured(lu_name);
-        s.takes_users = known != nullptr && known->trust_users && (s.confidential || settings_.limits.users_in_clear);
+        // On an encrypted link a name counts that is proven.
+        const bool private_line = encrypted ? l.filter()->proven() : s.confidential;
+        s.takes_users =
+            known != nullptr && known->trust_users && (private_line || settings_.limits.users_in_clear);
     }
     return wire::reason::none;
 }
@@ -868,6 +927,7 @@ void logical_unit::describe(const runtime::session& s, const wire::attach& a, us
         return;
     }
     try {
+        q.encrypted = l.filter() != nullptr;
         const transport::address from = q.by->peer_of(l);
         (void)q.peer.assign(from.to_string());
         (void)q.key.assign(from.network());
@@ -929,10 +989,16 @@ void logical_unit::user_decided(transport::drive& by, runtime::conversation_id i
 }
 
 bool logical_unit::reload_security(std::string& error) {
-    if (!users_.load(error)) {
+    user_gate::passwords fresh;
+    if (!users_.read(fresh, error)) {
         error = joined({"security.passwords: ", error});
         return false;
     }
+    if (tls_ != nullptr && !tls_->reload(error)) {
+        error = joined({"tls: ", error});
+        return false;
+    }
+    users_.use(std::move(fresh));
     return true;
 }
 
@@ -1231,6 +1297,10 @@ runtime::partner* logical_unit::partner_at(std::string_view where, std::string& 
         if (!transport::parse_endpoint(where, 0, e, error)) return nullptr;
         if (e.port == 0) {
             error = joined({"\"", where, "\": a port is missing; write HOST:PORT"});
+            return nullptr;
+        }
+        if (e.tls && settings_.tls.trust.empty()) {
+            error = joined({"\"", where, "\": there is no [tls] trust in the configuration to check its certificate by"});
             return nullptr;
         }
         entry->addresses.push_back(std::move(e));

@@ -168,6 +168,8 @@ private:
     // user_gate::owner
     bool start_user_thread() noexcept override;
     void user_decided(transport::drive& by, runtime::conversation_id id, user_check verdict) noexcept override;
+    [[nodiscard]] bool identified(const transport::link& l, const runtime::session& s,
+                                  std::string_view lu_name) const noexcept;
     [[nodiscard]] const partner_lu* configured(std::string_view lu_name) const noexcept;
     void describe(const runtime::session& s, const wire::attach& a, user_question& q) noexcept;
 
@@ -211,6 +213,7 @@ private:
     program_table programs_{transport::random_u64()};
     std::vector<runtime::atom<transport::link*>> links_;  // by session; owned
     user_gate users_;
+    std::unique_ptr<transport::tls_context> tls_;  // outlives the drives
     std::unique_ptr<runtime::engine> engine_;
     std::unique_ptr<runtime::relay> relay_;
     std::vector<std::unique_ptr<transport::drive>> drives_;
@@ -222,6 +225,7 @@ private:
         std::vector<transport::endpoint> addresses;
         bool in_process = false;
         bool trust_users = false;
+        const partner_lu* configured = nullptr;  // null: it is named by its address
     };
     std::mutex places_mutex_;
     std::vector<std::unique_ptr<place>> places_;

@@ -30,13 +30,17 @@ void user_gate::log_refused(const user_question& q, std::string_view why) noexce
 user_gate::user_gate(owner& unit, const user_settings& wanted) noexcept
     : unit_{unit}, settings_{wanted}, mistakes_{wanted.attempts, wanted.attempts_seconds * second_ns} {}
 
-bool user_gate::load(std::string& error) {
+bool user_gate::read(passwords& out, std::string& error) const {
     if (settings_.passwords.empty()) return true;
     auto fresh = std::make_shared<password_file>();
     if (!fresh->load(settings_.passwords, error)) return false;
+    out = std::move(fresh);
+    return true;
+}
+
+void user_gate::use(passwords fresh) noexcept {
     const std::lock_guard held{mutex_};
     passwords_ = std::move(fresh);
-    return true;
 }
 
 bool user_gate::too_often(const user_question& q) noexcept {

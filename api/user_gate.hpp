@@ -68,8 +68,10 @@ public:
     user_gate(const user_gate&) = delete;
     user_gate& operator=(const user_gate&) = delete;
 
-    // Reads the password file, again. False with one line; what was known stays.
-    [[nodiscard]] bool load(std::string& error);
+    // Reads the password file. False with one line. What was read is asked from use() on.
+    using passwords = std::shared_ptr<const password_file>;
+    [[nodiscard]] bool read(passwords& out, std::string& error) const;
+    void use(passwords fresh) noexcept;
 
     // Any driver.
     [[nodiscard]] user_check ask(const user_question& q) noexcept;

@@ -32,6 +32,17 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
     endif()
 endif()
 
+# TLS is OpenSSL's, where that is; without it a configuration that asks for TLS is refused.
+set(colloquy_with_tls OFF)
+if(COLLOQUY_TLS AND NOT WIN32)
+    find_package(OpenSSL 1.1.1 QUIET)
+    if(OpenSSL_FOUND)
+        set(colloquy_with_tls ON)
+        list(APPEND colloquy_system_libraries OpenSSL::SSL OpenSSL::Crypto)
+        string(APPEND colloquy_pc_requires ", openssl")
+    endif()
+endif()
+
 # Makes `name` an interface target for a library that is only headers; ARGN are its files or folders beside `header`.
 # A cross compiler must not see the headers of this machine, but those few are the same everywhere: they are shown to it
 # through links in a folder of the build tree.

@@ -23,7 +23,7 @@ set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_DEVELOPMENT_DESCRIPTION "CPI-C conversations over TCP: headers and the static library")
 # The static library needs what the shared one is linked with.
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS
-    "${CPACK_DEBIAN_RUNTIME_PACKAGE_NAME} (= ${PROJECT_VERSION}-1), libc-ares-dev")
+    "${CPACK_DEBIAN_RUNTIME_PACKAGE_NAME} (= ${PROJECT_VERSION}-1), libc-ares-dev, libcrypt-dev, libssl-dev")
 
 if(TARGET colloquy_tool)
     list(APPEND CPACK_COMPONENTS_ALL tools)
@@ -40,7 +40,7 @@ if(COLLOQUY_DPKG_SHLIBDEPS)
     set(CPACK_DEBIAN_RUNTIME_PACKAGE_SHLIBDEPS ON)
     set(CPACK_DEBIAN_TOOLS_PACKAGE_SHLIBDEPS ON)
 else()
-    set(CPACK_DEBIAN_RUNTIME_PACKAGE_DEPENDS "libc6, libstdc++6, libc-ares2")
+    set(CPACK_DEBIAN_RUNTIME_PACKAGE_DEPENDS "libc6, libstdc++6, libc-ares2, libcrypt1, libssl3")
 endif()
 
 foreach(component IN LISTS CPACK_COMPONENTS_ALL)

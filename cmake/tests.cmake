@@ -55,6 +55,11 @@ colloquy_test(api colloquy_api_test LINKS colloquy_static colloquy_test_support)
 set_source_files_properties(${PROJECT_SOURCE_DIR}/tests/api/side_information_test.cpp PROPERTIES
     COMPILE_DEFINITIONS COLLOQUY_BUILDING)
 colloquy_test(security colloquy_security_test LINKS colloquy_static colloquy_test_support)
+if(TARGET colloquy_security_test AND colloquy_with_tls)
+    # Certificates, and partners that break the rules.
+    target_link_libraries(colloquy_security_test PRIVATE OpenSSL::SSL OpenSSL::Crypto)
+    target_compile_definitions(colloquy_security_test PRIVATE COLLOQUY_TEST_WITH_TLS)
+endif()
 colloquy_test(async colloquy_async_test LINKS colloquy_static colloquy_test_support)
 colloquy_test(cxx colloquy_cxx_test LINKS colloquy_static)
 if(TARGET colloquy_cxx_test AND UNIX AND PKG_CONFIG_FOUND)

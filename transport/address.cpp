@@ -210,6 +210,10 @@ bool operator==(const address& a, const address& b) noexcept {
 }
 
 bool parse_endpoint(std::string_view text, std::uint16_t default_port, endpoint& out, std::string& error) {
+    constexpr std::string_view encrypted = "tls:";
+    // A host of that name has no second colon.
+    const bool tls = text.starts_with(encrypted) && text.find(':', encrypted.size()) != text.npos;
+    if (tls) text.remove_prefix(encrypted.size());
     std::string_view host = text;
     std::string_view port_text;
     bool has_port = false;
@@ -273,13 +277,17 @@ bool parse_endpoint(std::string_view text, std::uint16_t default_port, endpoint&
     }
     out.host.assign(host);
     out.port = port;
+    out.tls = tls;
     return true;
 }
 
 std::string format_endpoint(const endpoint& where) {
     const bool brackets = where.host.find(':') != std::string::npos;
     std::string s;
-    s.reserve(where.host.size() + 8);
+    s.reserve(where.host.size() + 12);
+    if (where.tls) {
+        s += "tls:";
+    }
     if (brackets) {
         s += '[';
     }

@@ -51,9 +51,11 @@ private:
 struct endpoint {
     std::string host;
     std::uint16_t port = 0;
+    bool tls = false;
 };
 
-// Parses "host:port", "[v6]:port", "host", "[v6]" or a bare v6 address. `default_port` 0 means that the text must say
+// Parses "host:port", "[v6]:port", "host", "[v6]" or a bare v6 address; with "tls:" in front of those that have a port
+// the connection is encrypted. `default_port` 0 means that the text must say
 // the port. On failure `out` is unchanged and `error` says in one sentence what is wrong with `text`.
 [[nodiscard]] bool parse_endpoint(std::string_view text, std::uint16_t default_port, endpoint& out, std::string& error);
 

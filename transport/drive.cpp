@@ -7,6 +7,7 @@
 #include "runtime/verbs.hpp"
 #include "transport/local_socket.hpp"
 #include "transport/platform.hpp"
+#include "transport/tls.hpp"
 
 namespace colloquy::transport {
 
@@ -35,6 +36,11 @@ link::link(runtime::session& s) noexcept : session_{s} {
 }
 
 std::span<io_slice> link::reading::offer(io_slice (&slices)[4]) noexcept {
+    if (of.filter_ != nullptr) [[unlikely]] {
+        std::vector<std::byte>& raw = of.driven_by().raw_;
+        slices[0] = {raw.data(), raw.size()};
+        return {slices, 1};
+    }
     runtime::slice where[2];
     const std::size_t n = of.session_.offer(of.driven_by().scratch_, where);
     for (std::size_t i = 0; i < n; ++i) slices[i] = {where[i].data, where[i].size};
@@ -106,7 +112,16 @@ struct drive::attempt final : resolve_op, connect_op {
             return;
         }
         drive& d = *of;
-        if (d.begin(connected, partner, which) == nullptr) {
+        std::unique_ptr<byte_filter> filter;
+        const endpoint& called = endpoints[at];
+        if (called.tls && d.options_.tls != nullptr) filter = d.options_.tls->connect(called);
+        if (called.tls && filter == nullptr) {
+            d.reactor_->reset(connected);
+            fail(runtime::return_code::allocate_failure_retry);
+            return;
+        }
+        if (d.begin(connected, partner, which, runtime::link_role::ordinary, 0, std::move(filter), called.host) ==
+            nullptr) {
             fail(runtime::return_code::allocate_failure_retry);
             return;
         }
@@ -131,10 +146,16 @@ struct drive::accepting final : accept_op {
     drive& of;
     listener at;
     admission* gate = nullptr;  // of a manager's listener for programs
+    bool tls = false;
     void complete(stream accepted, const address&, int error) noexcept override {
         if (error != 0) return;
         if (gate == nullptr) {
-            (void)of.begin(accepted, nullptr, 0);
+            std::unique_ptr<byte_filter> filter;
+            if (tls) filter = of.options_.tls->accept();
+            if (tls && filter == nullptr)
+                of.reactor_->reset(accepted);
+            else
+                (void)of.begin(accepted, nullptr, 0, runtime::link_role::ordinary, 0, std::move(filter));
             return;
         }
         const std::uint64_t program = gate->admit(of.reactor_->descriptor(accepted));
@@ -243,6 +264,7 @@ std::string drive::listen(const endpoint& where, address& chosen) {
     while (!name.over) (void)reactor_->poll(poll_forever, poll_budget);
     if (name.error != 0) return error_text(name.error);
     auto a = std::make_unique<accepting>(*this);
+    a->tls = where.tls;
     listen_options options;
     options.reuse_port = options_.reuse_port;
     if (const io_status s = reactor_->listen(name.found.front(), options, a->at); s.is_failed())
@@ -253,8 +275,9 @@ std::string drive::listen(const endpoint& where, address& chosen) {
     return {};
 }
 
-std::string drive::listen(std::intptr_t descriptor, admission* gate, address& chosen) {
+std::string drive::listen(std::intptr_t descriptor, bool tls, admission* gate, address& chosen) {
     auto a = std::make_unique<accepting>(*this);
+    a->tls = tls;
     a->gate = gate;
     if (const io_status s = reactor_->adopt(descriptor, a->at); s.is_failed()) return error_text(s.error);
     if (const io_status s = reactor_->submit_accept(a->at, *a); s.is_failed()) return error_text(s.error);
@@ -309,7 +332,8 @@ link& drive::link_of(runtime::session& s) noexcept { return *links_[s.index()].l
 // A connection is there: it gets a session. Null: there is none to be had, and the connection is closed. No stream:
 // an end of an in-process link.
 runtime::session* drive::begin(stream where, runtime::partner* p, std::uint32_t which, runtime::link_role role,
-                               std::uint64_t program) noexcept {
+                               std::uint64_t program, std::unique_ptr<byte_filter> filter,
+                               const std::string& called) noexcept {
     const bool in_process = !where;
     runtime::session* s = engine_.open_session(context);
     if (s == nullptr) {
@@ -327,6 +351,18 @@ runtime::session* drive::begin(stream where, runtime::partner* p, std::uint32_t 
         }
     }
     link& l = *made;
+    try {
+        if (filter != nullptr) {
+            l.called_ = called;
+            raw_.resize(runtime::session::scratch_min);
+        }
+    } catch (const std::bad_alloc&) {
+        s->abandon();
+        if (!in_process) reactor_->reset(where);
+        return nullptr;
+    }
+    l.filter_ = std::move(filter);
+    l.owed_ = false;
     l.drive_.store_release(this);
     l.stream_ = where;
     l.peer_ = nullptr;
@@ -338,7 +374,8 @@ runtime::session* drive::begin(stream where, runtime::partner* p, std::uint32_t 
     s->opened_index = which;
     s->role = role;
     s->in_process = in_process;
-    s->confidential = in_process || role != runtime::link_role::ordinary || reactor_->peer_address(where).is_loopback();
+    s->confidential = in_process || l.filter_ != nullptr || role != runtime::link_role::ordinary ||
+                      reactor_->peer_address(where).is_loopback();
     if (role == runtime::link_role::program) {
         s->program = engine_.relay_of()->begin(program, *s);
         if (s->program == nullptr) {
@@ -353,6 +390,7 @@ runtime::session* drive::begin(stream where, runtime::partner* p, std::uint32_t 
         (void)reactor_->submit_read(where, l.read_);
         const bool ours = p != nullptr || role == runtime::link_role::manager;
         s->start(context, ours ? wire::link_side::connector : wire::link_side::acceptor, now());
+        if (l.filter_ != nullptr) write_sealed(l);  // who calls has the first word of the handshake, too
         settle_timer(l);
     }
     return s;
@@ -412,7 +450,9 @@ void drive::expired(link& l) noexcept {
 
 void drive::read_done(link& l, io_result result) noexcept {
     if (result.error == 0 && result.bytes != 0) {
-        if (!l.ended_) {
+        if (l.filter_ != nullptr) [[unlikely]] {
+            if (!l.ended_) read_sealed(l, result.bytes);
+        } else if (!l.ended_) {
             l.session_.received(context, scratch_, result.bytes, now());
             if (!l.ended_) settle_timer(l);
         }
@@ -429,13 +469,123 @@ void drive::write_done(link& l, io_result result) noexcept {
         note(l);
         return;
     }
+    if (l.filter_ != nullptr) [[unlikely]] {
+        l.sealed_.clear();
+        write_sealed(l);
+        return;
+    }
     l.session_.written(context);
     bool again = false;
     write(context, l, SIZE_MAX, again);
 }
 
+// ---- encrypted links ------------------------------------------------------------------------------------------------
+
+void drive::read_sealed(link& l, std::size_t bytes) noexcept {
+    byte_filter& f = *l.filter_;
+    const bool was_open = f.at() == byte_filter::stage::open;
+    f.received({raw_.data(), bytes});
+    // As much at a time as the session has room for, so that its answers leave together.
+    for (bool more = true; more && !l.ended_;) {
+        runtime::slice where[2];
+        const std::size_t n = l.session_.offer(scratch_, where);
+        std::size_t total = 0;
+        for (std::size_t i = 0; more && i < n; ++i) {
+            std::size_t filled = 0;
+            while (more && filled < where[i].size) {
+                const std::size_t got = f.take({where[i].data + filled, where[i].size - filled});
+                filled += got;
+                more = got != 0;
+            }
+            total += filled;
+        }
+        if (total != 0) l.session_.received(context, scratch_, total, now());
+    }
+    f.drop_input();
+    if (!was_open && f.at() == byte_filter::stage::open) {
+        engine_.count().add(runtime::counter::tls_links, 1, context.hint);
+        if (f.resumed()) engine_.count().add(runtime::counter::tls_resumed, 1, context.hint);
+    }
+    if (f.at() == byte_filter::stage::failed && !l.ended_) {
+        engine_.count().add(runtime::counter::tls_failed, 1, context.hint);
+        l.session_.lost(context, runtime::return_code::resource_failure_no_retry, wire::reason::encryption);
+    } else if (f.at() == byte_filter::stage::ended && !l.ended_) {
+        l.session_.lost(context, runtime::return_code::resource_failure_retry, wire::reason::transport);
+    }
+    write_sealed(l);  // what the filter has to say itself, and what waited for its handshake
+    if (!l.ended_) settle_timer(l);
+}
+
+// What the filter has made, then what the session has, until there is no more or the connection takes no more. The
+// write duty, if it was left to the driver, is given up with the last of it.
+void drive::write_sealed(link& l) noexcept {
+    byte_filter& f = *l.filter_;
+    for (;;) {
+        if (l.write_.submitted() || l.half_closed_) return;
+        if (l.broken_.load_acquire() != 0) {
+            note(l);
+            return;
+        }
+        if (f.output().empty() && l.owed_ && f.at() == byte_filter::stage::open) {
+            if (f.output().capacity() == 0) f.output().swap(spare_);
+            runtime::slice gathered[link::slice_max];
+            const std::size_t n = l.session_.gather(context, gathered, link::slice_max);
+            if (n == 0) {
+                l.owed_ = false;
+                break;
+            }
+            for (std::size_t i = 0; i < n; ++i) f.give({gathered[i].data, gathered[i].size});
+            l.session_.written(context);
+        }
+        if (f.output().empty()) break;
+        l.sealed_.swap(f.output());
+        l.slices_[0] = {l.sealed_.data(), l.sealed_.size()};
+        l.write_.slices = l.slices_;
+        l.write_.slice_count = 1;
+        const io_status s = reactor_->submit_write(l.stream_, l.write_);
+        if (s.is_pending()) return;
+        l.sealed_.clear();
+        l.sealed_.swap(f.output());  // for the next one
+        if (s.is_failed()) {
+            l.broken_.store_release(1);
+            note(l);
+            return;
+        }
+    }
+    // An idle link keeps no memory for what it might write.
+    if (spare_.capacity() < f.output().capacity()) spare_.swap(f.output());
+    std::vector<std::byte>{}.swap(f.output());
+    std::vector<std::byte>{}.swap(l.sealed_);
+    if (f.at() == byte_filter::stage::failed && !l.ended_)
+        l.session_.lost(context, runtime::return_code::resource_failure_no_retry, wire::reason::encryption);
+    if (l.session_.at() == runtime::session::stage::ended) note(l);
+}
+
+// The end of encryption, and what the filter may have to say of a failure: as far as it leaves at once.
+void drive::last_words(link& l) noexcept {
+    byte_filter& f = *l.filter_;
+    f.close();
+    if (f.output().empty() || l.broken_.load_acquire() != 0) return;
+    l.sealed_.swap(f.output());
+    l.slices_[0] = {l.sealed_.data(), l.sealed_.size()};
+    l.write_.slices = l.slices_;
+    l.write_.slice_count = 1;
+    const io_status s = reactor_->submit_write(l.stream_, l.write_);
+    if (!s.is_pending()) return;
+    reactor_->cancel(l.write_);
+    l.broken_.store_release(1);
+}
+
 void drive::write(runtime::context& c, link& l, std::size_t most, bool& again) noexcept {
     again = false;
+    if (l.filter_ != nullptr) [[unlikely]] {
+        // One thread at a time, and the driver has to read.
+        again = &c != &context;
+        if (again) return;
+        l.owed_ = true;
+        write_sealed(l);
+        return;
+    }
     std::size_t total = 0;
     for (;;) {
         if (l.broken_.load_acquire() != 0) {
@@ -578,7 +728,8 @@ void drive::session_ended(runtime::session& s) noexcept {
             engine_.link_failed(
                 context, *p, s.opened_index,
                 retry ? runtime::return_code::allocate_failure_retry : runtime::return_code::allocate_failure_no_retry,
-                -static_cast<std::int32_t>(s.ended_because()));
+                l.filter_ != nullptr && l.filter_->error() != 0 ? l.filter_->error()
+                                                                : -static_cast<std::int32_t>(s.ended_because()));
         } else {
             (void)entry.state.cas_acq_rel(mine, runtime::partner_link::none);  // release[partner-link]
         }
@@ -596,13 +747,24 @@ void drive::finish(link& l) noexcept {
     }
     // Who meets an error keeps the duty. Otherwise it is taken here, or its holder calls for another look when it is
     // done.
-    const bool broken = l.broken_.load_acquire() != 0;
-    if (!broken && !l.session_.take_write_duty()) {
+    bool broken = l.broken_.load_acquire() != 0;
+    bool ours = broken;
+    // What was left to the driver before the handshake is over, or after it failed, will never leave.
+    if (l.filter_ != nullptr) ours = l.owed_ && (broken || l.filter_->at() != byte_filter::stage::open);
+    if (!ours && !l.session_.take_write_duty()) {
         if (!l.timer_.active()) wheel_.add(l.timer_, now() + options_.linger_ms * ms);
         return;
     }
     (void)wheel_.cancel(l.timer_);
     l.session_.stop_writing(context);
+    if (l.filter_ != nullptr) {
+        if (l.write_.submitted()) {
+            reactor_->cancel(l.write_);
+            l.broken_.store_release(1);
+        }
+        last_words(l);
+        broken = l.broken_.load_acquire() != 0;
+    }
     l.half_closed_ = true;
     if (l.peer_ != nullptr) {
         link& other = *l.peer_;
@@ -626,6 +788,8 @@ void drive::close_link(link& l) noexcept {
     l.closed_ = true;
     (void)wheel_.cancel(l.timer_);
     if (l.peer_ == nullptr) reactor_->close(l.stream_);
+    l.filter_.reset();
+    std::vector<std::byte>{}.swap(l.sealed_);
     l.peer_ = nullptr;
     l.stream_ = {};
     links_open_.fetch_sub_relaxed(1);

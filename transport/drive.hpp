@@ -15,12 +15,14 @@
 #include "runtime/pile.hpp"
 #include "runtime/timer_wheel.hpp"
 #include "transport/address.hpp"
+#include "transport/byte_filter.hpp"
 #include "transport/platform.hpp"
 #include "transport/reactor.hpp"
 
 namespace colloquy::transport {
 
 class drive;
+class tls_context;
 
 // A session and the bytes below it: a TCP stream, or the other end in the same process.
 class link final {
@@ -31,6 +33,9 @@ public:
 
     [[nodiscard]] runtime::session& session() noexcept { return session_; }
     [[nodiscard]] drive& driven_by() const noexcept { return *drive_.load_acquire(); }
+    // What changes its bytes, if anything does, and where it was called; the driver's.
+    [[nodiscard]] byte_filter* filter() const noexcept { return filter_.get(); }
+    [[nodiscard]] const std::string& called() const noexcept { return called_; }
 
     link* next = nullptr;  // in the pile of links whose write duty is parked; belongs to the holder of the duty
 
@@ -66,6 +71,12 @@ private:
     io_slice slices_[slice_max];
     alarm timer_;
 
+    // Of an encrypted link, which its driver alone writes.
+    std::unique_ptr<byte_filter> filter_;
+    std::vector<std::byte> sealed_;  // on its way
+    std::string called_;             // the host that was called
+    bool owed_ = false;              // the write duty is the driver's until all is written
+
     link* peer_ = nullptr;                  // the other end of an in-process link
     runtime::pile<runtime::buffer> inbox_;  // frames from it
     note note_;
@@ -82,6 +93,7 @@ struct drive_options {
     std::uint32_t connect_ms = 10'000;
     std::uint32_t linger_ms = 1'000;  // how long a closing link waits for the partner's end
     bool reuse_port = false;
+    tls_context* tls = nullptr;  // outlives the drive; null: no link is encrypted
 };
 
 // Decides about a program that has connected to an attach manager.
@@ -163,7 +175,7 @@ public:
     // Listens; `where` receives the address with the port chosen. Empty: it does; otherwise the reason.
     std::string listen(const endpoint& where, address& chosen);
     // The same on a socket that listens already. `programs`: an attach manager's, where `gate` lets programs in.
-    std::string listen(std::intptr_t descriptor, admission* gate, address& chosen);
+    std::string listen(std::intptr_t descriptor, bool tls, admission* gate, address& chosen);
     // A link on a socket that is connected: to the program of that number at a manager, to the manager at a program.
     // Null with `error`: the descriptor is no such socket and was left alone, or there is no room and it is closed.
     runtime::session* adopt(std::intptr_t descriptor, runtime::link_role role, std::uint64_t program,
@@ -211,7 +223,8 @@ private:
 
     link& link_of(runtime::session& s) noexcept;
     runtime::session* begin(stream s, runtime::partner* p, std::uint32_t which,
-                            runtime::link_role role = runtime::link_role::ordinary, std::uint64_t program = 0) noexcept;
+                            runtime::link_role role = runtime::link_role::ordinary, std::uint64_t program = 0,
+                            std::unique_ptr<byte_filter> filter = {}, const std::string& called = {}) noexcept;
     void begin_in_process(runtime::partner& p, std::uint32_t which) noexcept;
     bool settle() noexcept;
     void note(link& l) noexcept;
@@ -221,6 +234,9 @@ private:
     void close_link(link& l) noexcept;
     void read_done(link& l, io_result result) noexcept;
     void write_done(link& l, io_result result) noexcept;
+    void read_sealed(link& l, std::size_t bytes) noexcept;
+    void write_sealed(link& l) noexcept;
+    void last_words(link& l) noexcept;
     void expired(link& l) noexcept;
     void forget(attempt& a) noexcept;
     void resolve_more() noexcept;
@@ -239,6 +255,8 @@ private:
     std::uint64_t now_;
     bool slept_ = false;
     std::vector<std::byte> scratch_;
+    std::vector<std::byte> raw_;    // where encrypted links are read to
+    std::vector<std::byte> spare_;  // memory for what one write of an encrypted link becomes
     runtime::pile<link::note> notes_;
     runtime::pile<attempt> attempts_;                        // to be begun
     std::unique_ptr<runtime::atom<watch_node*>[]> watches_;  // by slot, made when first needed

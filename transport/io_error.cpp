@@ -1,6 +1,7 @@
 // What the error numbers of a reactor mean, for programs (kind_of) and for people (error_text).
 #include "transport/reactor.hpp"
 #include "transport/system_error.hpp"
+#include "transport/tls.hpp"
 
 namespace colloquy::transport {
 
@@ -18,6 +19,7 @@ error_kind kind_of(int error) noexcept {
 }
 
 std::string error_text(int error) {
+    if (error >= tls_error_first && error <= tls_error_last) return tls_error_text(error);
     switch (error) {
         case io_error_stale: return "the connection has been closed here";
         case io_error_table_full: return "all slots of the table of connections are taken";
