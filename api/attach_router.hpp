@@ -112,6 +112,9 @@ public:
     [[nodiscard]] int program_listener_descriptor();
     // Closes them here; links go on. The path of the programs' socket stays, for the successor.
     void stop_listening();
+    // Certificates and users are read again, from the files that were named at the start. False with one line, and
+    // nothing has changed.
+    [[nodiscard]] bool reload_security(std::string& error);
     // Ends everything, at once where it must. True: all was written in time. Waits.
     bool stop(std::chrono::milliseconds limit);
 

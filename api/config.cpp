@@ -237,12 +237,10 @@ private:
                    {{"certificate", [&](const toml::node& n) { read_path(n, "certificate", to.certificate); }},
                     {"key", [&](const toml::node& n) { read_path(n, "key", to.key); }},
                     {"trust", [&](const toml::node& n) { read_path(n, "trust", to.trust); }},
-                    {"client_certificates",
-                     [&](const toml::node& n) {
+                    {"client_certificates", [&](const toml::node& n) {
                          const auto text = string(n, "client_certificates");
                          if (text && *text != "none" && *text != "required") {
-                             fail(n, "client_certificates is " + in_quotes(*text) +
-                                         "; write \"none\" or \"required\"");
+                             fail(n, "client_certificates is " + in_quotes(*text) + "; write \"none\" or \"required\"");
                          }
                          to.client_certificates = text && *text == "required";
                      }}});

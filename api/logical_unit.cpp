@@ -136,22 +136,25 @@ std::unique_ptr<logical_unit> logical_unit::start(const configuration& wanted, s
             const relaying& sockets = *wanted.relays;
             transport::address chosen;
             for (const std::intptr_t descriptor : sockets.listeners) {
-                if (const std::string why = u->drives_.front()->listen(descriptor, false, nullptr, chosen); !why.empty()) {
+                if (const std::string why = u->drives_.front()->listen(descriptor, wanted.listen, nullptr, chosen);
+                    !why.empty()) {
                     error = joined({"a socket that was handed over: ", why});
                     return nullptr;
                 }
                 u->listening_.push_back(chosen.to_string());
             }
             if (sockets.program_listener >= 0)
-                if (const std::string why = u->drives_.front()->listen(sockets.program_listener, false, sockets.gate, chosen);
+                if (const std::string why =
+                        u->drives_.front()->listen(sockets.program_listener, {}, sockets.gate, chosen);
                     !why.empty()) {
                     error = joined({"the socket for programs: ", why});
                     return nullptr;
                 }
         }
         std::size_t turn = 0;
-        // The manager listens for the logical unit whose programs it knows.
-        for (transport::endpoint where : managed ? std::vector<transport::endpoint>{} : wanted.listen) {
+        // The manager listens for the logical unit whose programs it knows; one that was handed its sockets opens none.
+        const bool elsewhere = managed || (wanted.relays != nullptr && !wanted.relays->listeners.empty());
+        for (transport::endpoint where : elsewhere ? std::vector<transport::endpoint>{} : wanted.listen) {
             std::string text;
             // Where reactors cannot share a port, each address belongs to one of them, in turn.
             const bool shared = transport::reactors_share_ports();
@@ -908,8 +911,7 @@ wire::reason logical_unit::admit_peer(runtime::session& s, std::string_view lu_n
         const partner_lu* const known = configured(lu_name);
         // On an encrypted link a name counts that is proven.
         const bool private_line = encrypted ? l.filter()->proven() : s.confidential;
-        s.takes_users =
-            known != nullptr && known->trust_users && (private_line || settings_.limits.users_in_clear);
+        s.takes_users = known != nullptr && known->trust_users && (private_line || settings_.limits.users_in_clear);
     }
     return wire::reason::none;
 }
@@ -1300,7 +1302,8 @@ runtime::partner* logical_unit::partner_at(std::string_view where, std::string& 
             return nullptr;
         }
         if (e.tls && settings_.tls.trust.empty()) {
-            error = joined({"\"", where, "\": there is no [tls] trust in the configuration to check its certificate by"});
+            error =
+                joined({"\"", where, "\": there is no [tls] trust in the configuration to check its certificate by"});
             return nullptr;
         }
         entry->addresses.push_back(std::move(e));

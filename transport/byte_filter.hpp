@@ -1,7 +1,7 @@
 // byte_filter: what stands between a link's session and its connection and changes every byte: TLS.
 //
-// Bytes in, bytes out; it does no I/O, knows no time and is touched by the link's driver alone. Its memory is bounded by
-// what one write of the session becomes and by one record of the partner's.
+// Bytes in, bytes out; it does no I/O, knows no time and is touched by the link's driver alone. Its memory is bounded
+// by what one write of the session becomes and by one record of the partner's.
 #pragma once
 
 #include <cstddef>

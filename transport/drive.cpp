@@ -275,11 +275,15 @@ std::string drive::listen(const endpoint& where, address& chosen) {
     return {};
 }
 
-std::string drive::listen(std::intptr_t descriptor, bool tls, admission* gate, address& chosen) {
+std::string drive::listen(std::intptr_t descriptor, std::span<const endpoint> meant, admission* gate, address& chosen) {
     auto a = std::make_unique<accepting>(*this);
-    a->tls = tls;
     a->gate = gate;
     if (const io_status s = reactor_->adopt(descriptor, a->at); s.is_failed()) return error_text(s.error);
+    // Never plain by mistake: an address that the configuration does not name is as the others are.
+    const std::uint16_t port = reactor_->local_address(a->at).port();
+    const auto plain_here = [&](const endpoint& e) { return !e.tls && e.port == port; };
+    a->tls = std::any_of(meant.begin(), meant.end(), [](const endpoint& e) { return e.tls; }) &&
+             std::none_of(meant.begin(), meant.end(), plain_here);
     if (const io_status s = reactor_->submit_accept(a->at, *a); s.is_failed()) return error_text(s.error);
     chosen = reactor_->local_address(a->at);
     listeners_.push_back(std::move(a));

@@ -175,7 +175,8 @@ public:
     // Listens; `where` receives the address with the port chosen. Empty: it does; otherwise the reason.
     std::string listen(const endpoint& where, address& chosen);
     // The same on a socket that listens already. `programs`: an attach manager's, where `gate` lets programs in.
-    std::string listen(std::intptr_t descriptor, bool tls, admission* gate, address& chosen);
+    // `meant`: what the configuration says of addresses; encrypted are those that it does not want plain.
+    std::string listen(std::intptr_t descriptor, std::span<const endpoint> meant, admission* gate, address& chosen);
     // A link on a socket that is connected: to the program of that number at a manager, to the manager at a program.
     // Null with `error`: the descriptor is no such socket and was left alone, or there is no room and it is closed.
     runtime::session* adopt(std::intptr_t descriptor, runtime::link_role role, std::uint64_t program,

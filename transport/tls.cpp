@@ -186,8 +186,8 @@ private:
     // A name of a logical unit in the certificate: this one, or any when there is none to look for.
     [[nodiscard]] bool any_unit(std::string_view lu_name) const noexcept {
         if (peer_ == nullptr) return false;
-        const names_ptr names{static_cast<GENERAL_NAMES*>(
-            X509_get_ext_d2i(peer_.get(), NID_subject_alt_name, nullptr, nullptr))};
+        const names_ptr names{
+            static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(peer_.get(), NID_subject_alt_name, nullptr, nullptr))};
         const int count = names == nullptr ? 0 : sk_GENERAL_NAME_num(names.get());
         for (int i = 0; i < count; ++i) {
             const GENERAL_NAME* const one = sk_GENERAL_NAME_value(names.get(), i);

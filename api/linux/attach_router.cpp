@@ -182,6 +182,8 @@ std::unique_ptr<attach_router> attach_router::start(const router_options& wanted
     return std::unique_ptr<attach_router>{new attach_router{std::move(in)}};
 }
 
+bool attach_router::reload_security(std::string& error) { return inside_->unit->reload_security(error); }
+
 const std::vector<std::string>& attach_router::listening() const noexcept { return inside_->unit->listening(); }
 
 // ---- names ----------------------------------------------------------------------------------------------------------

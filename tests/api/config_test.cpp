@@ -268,7 +268,7 @@ TEST_SUITE("config") {
             if (section.starts_with('[')) tables.insert(section);
         }
         // Each key of the file that is a table has its own section.
-        CHECK(tables == std::set<std::string>{"[limits]", "[security]", "[timeouts]", "[[partner]]",
+        CHECK(tables == std::set<std::string>{"[limits]", "[security]", "[timeouts]", "[tls]", "[[partner]]",
                                               "[[side_information]]", "[[tp]]"});
         for (const documented_key& row : sections.at("Top level"))
             if (row.value.starts_with("table"))
@@ -419,7 +419,7 @@ TEST_SUITE("config") {
         CHECK(has(error_of("[timeouts]\nhartbeat_ms = 5000"), "did you mean 'heartbeat_ms'?"));
         CHECK(has(error_of("[[tp]]\nname = \"A\"\ncolour = 1"), "known are name, queue_max"));
         // A dotted key of a table that is an array in the grammar.
-        CHECK(has(error_of("[tps.TELLER]\nqueue_max = 1"), "unknown key 'tps' in the file; did you mean 'tp'?"));
+        CHECK(has(error_of("[tpn.TELLER]\nqueue_max = 1"), "unknown key 'tpn' in the file; did you mean 'tp'?"));
     }
 
     TEST_CASE("config: text that is not TOML is reported where it stops making sense") {

@@ -27,7 +27,7 @@ TEST_SUITE("runtime") {
             CHECK_FALSE(d.description.empty());
         }
         CHECK(names.size() == counter_count);
-        CHECK(describe(counter::allocations_refused).name == counter_table.back().name);
+        CHECK(describe(counter::tls_failed).name == counter_table.back().name);
     }
 
     TEST_CASE("counters: shards add up, counters do not mix") {

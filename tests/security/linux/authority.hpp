@@ -85,8 +85,7 @@ private:
         const std::unique_ptr<std::FILE, int (*)(std::FILE*)> to{std::fopen(path.c_str(), "wb"), &std::fclose};
         REQUIRE(to != nullptr);
         if (certificate != nullptr) REQUIRE(PEM_write_X509(to.get(), certificate) == 1);
-        if (key != nullptr)
-            REQUIRE(PEM_write_PrivateKey(to.get(), key, nullptr, nullptr, 0, nullptr, nullptr) == 1);
+        if (key != nullptr) REQUIRE(PEM_write_PrivateKey(to.get(), key, nullptr, nullptr, 0, nullptr, nullptr) == 1);
     }
 
     std::filesystem::path folder_;

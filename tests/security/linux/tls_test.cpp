@@ -341,11 +341,11 @@ TEST_SUITE("tls") {
         const certificate_files nameless = ca.sign("nameless", "DNS:other.example");
         const certificate_files mapped = ca.sign("mapped", "DNS:mapped.example");
         const certificate_files forged = unknown.sign("forged", "URI:colloquy:NET.FRIEND");
-        const scratch_configuration file{unit_text(
-            "NET.UNIT", tls_section(own, ca.trust(), true),
-            "[timeouts]\ngreeting_ms = 300\n[[partner]]\nname = \"NET.MAPPED\"\naddresses = \"127.0.0.1:9\"\n"
-            "certificate_name = \"mapped.example\"\n" +
-                std::string{vault})};
+        const scratch_configuration file{
+            unit_text("NET.UNIT", tls_section(own, ca.trust(), true),
+                      "[timeouts]\ngreeting_ms = 300\n[[partner]]\nname = \"NET.MAPPED\"\naddresses = \"127.0.0.1:9\"\n"
+                      "certificate_name = \"mapped.example\"\n" +
+                          std::string{vault})};
         const running_unit unit{file.options()};
         const std::string address = running_unit::address();
         {
@@ -440,8 +440,8 @@ TEST_SUITE("tls") {
         CHECK(fault("[tls]\nclient_certificates = \"required\"").find("add trust") != std::string::npos);
         CHECK(fault("[tls]\nkey = \"x\"").find("a key and no certificate") != std::string::npos);
         CHECK(fault("[tls]\ntrust = \"" + ca.file("none.pem") + "\"").find("none.pem: ") != std::string::npos);
-        CHECK(fault(tls_section({own.certificate, other.key}, ca.trust(), false)).find(
-                  "is not the key of the certificate") != std::string::npos);
+        CHECK(fault(tls_section({own.certificate, other.key}, ca.trust(), false))
+                  .find("is not the key of the certificate") != std::string::npos);
         const running_unit unit{listening_options()};
         talk a;
         REQUIRE(a.init() == CM_OK);

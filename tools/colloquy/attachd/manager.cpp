@@ -116,7 +116,6 @@ void manager::start(bool takeover) {
     api::router_options options;
     options.unit = settings_.unit;
     options.listeners = std::exchange(handed_.listeners, {});
-    if (!options.listeners.empty()) options.unit.listen.clear();
     options.program_socket = settings_.socket;
     options.program_listener = std::exchange(handed_.program, -1);
     if (!settings_.users.empty()) {
@@ -650,6 +649,10 @@ std::vector<std::string> manager::reload() {
         r = rosters_.erase(r);
     }
     std::vector<std::string> errors;
+    if (std::string error; !router_->reload_security(error)) {
+        say(error);
+        errors.push_back(std::move(error));
+    }
     for (const tp_settings& tp : settings_.tps) {
         try {
             serve(tp);
