@@ -17,6 +17,10 @@ if(colloquy_libraries)
         DESTINATION ${package_directory} COMPONENT development)
     # The file finds its prefix from where it stands, so that an installed tree can be moved.
     file(RELATIVE_PATH pkgconfig_to_prefix /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
+    set(colloquy_pc_cflags "")
+    if(MINGW)
+        set(colloquy_pc_cflags " -D_GLIBCXX_USE_POSIX_SEMAPHORE=1")  # see the libraries' own definition
+    endif()
     configure_file(cmake/colloquy.pc.in ${PROJECT_BINARY_DIR}/package/colloquy.pc @ONLY)
     install(FILES ${PROJECT_BINARY_DIR}/package/colloquy.pc
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)

@@ -306,12 +306,7 @@ TEST_CASE("stop: an accept that waits is given up, another one goes on") {
     CHECK(running::open() == 0);
 }
 
-#if defined(_WIN32)
-// With MinGW's standard library a stop callback's destructor that has to wait does not wake (docs/windows.md).
-TEST_CASE("stop: beside a completion: one of the two is the outcome, once" * doctest::skip()) {
-#else
 TEST_CASE("stop: beside a completion: one of the two is the outcome, once") {
-#endif
     const running u{settings()};
     by_hand hand;
     for (unsigned i = 0; i < 400; ++i) {
