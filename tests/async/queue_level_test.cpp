@@ -1055,8 +1055,8 @@ TEST_SUITE("async") {
     }
 
     TEST_CASE("async 8.16: a call that is given up is told to nobody, and the conversation goes on where it can") {
-        const running_unit unit;
         heard h;
+        const running_unit unit;
         {
             // A Receive, then the next one; by queue, by pointer, and not by another's.
             pair_of_ends e;
@@ -1276,9 +1276,9 @@ TEST_SUITE("async") {
 
     TEST_CASE("async 8.16: given up beside its completion: told once or never, and by who heard of another") {
         {
+            heard h;
             const running_unit unit;
             pair_of_ends e{CM_FULL_DUPLEX};
-            heard h;
             REQUIRE(set_queue_callback(e.far, CLQ_EVERY_QUEUE, &told_callback, &h) == CM_OK);
             unsigned told = 0, undone = 0, done = 0;
             kept_receive r;
@@ -1364,13 +1364,13 @@ TEST_SUITE("async") {
     }
 
     TEST_CASE("async 8.17: a queue's time limit is that of its calls, and set beside others; 31 ends them all") {
+        heard h;
         const running_unit unit;
         pair_of_ends e{CM_FULL_DUPLEX};
         kept_receive r;
         kept_expedited x;
         CM_INT32 ended_with = CM_DEALLOCATED_ABEND_TIMER;
         SUBCASE("at queue level") {
-            heard h;
             REQUIRE(set_queue_callback(e.far, CLQ_EVERY_QUEUE, &told_callback, &h) == CM_OK);
             CHECK(r.issue(e.far) == CM_OPERATION_INCOMPLETE);
             // Beside a call that waits, which keeps what it was issued with.
