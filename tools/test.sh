@@ -66,7 +66,8 @@ lean=(-DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=cla
 
 stage release "" -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_COMPILER=gcc -DCMAKE_CXX_COMPILER=g++ -DCOLLOQUY_WERROR=ON
 if [ "$quick" = 0 ]; then
-    stage tsan '^(schedule|unit|protocol|transport|api|async|cxx|random)$' "${lean[@]}" -DCOLLOQUY_SANITIZE=thread
+    stage tsan '^(schedule|unit|protocol|transport|api|async|cxx|random|security)$' "${lean[@]}" \
+        -DCOLLOQUY_SANITIZE=thread
     stage asan "" "${lean[@]}" -DCOLLOQUY_SANITIZE=address,undefined
 fi
 

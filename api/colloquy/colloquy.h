@@ -41,7 +41,7 @@ typedef struct clq_options {
     size_t size;
     const char* config_file; /* NULL: searched as usual; "": none */
     const char* lu_name;     /* NET.LU, upper case */
-    const char* listen;      /* "ADDR:PORT", several separated by commas; port 0: any free one. NULL: as configured */
+    const char* listen;      /* "[tls:]ADDR:PORT", several separated by commas; port 0: any. NULL: as configured */
     unsigned conversations;  /* slots of the table, 1 to 16777216 */
     unsigned links;          /* links at a time, 1 to 65535 */
     unsigned partner_links;  /* links opened to a partner that clq_set_destination names, taken in turn; 1 */
@@ -49,7 +49,7 @@ typedef struct clq_options {
     unsigned no_threads;     /* 1: never start a thread. Links live while somebody is inside a call */
     unsigned heartbeat_ms;
     /*
-     * Called first by each thread the library starts, with its role: "colloquy-stby" or "colloquy-rNN". The place for
+     * Called first by each thread the library starts, with its role: "colloquy-stby", -rNN or -users. The place for
      * affinity and priorities; threads are born with the process's mask and with all signals blocked. May be NULL.
      */
     void(COLLOQUY_CALL* thread_started)(void* user, const char* role);
@@ -264,7 +264,7 @@ COLLOQUY_API clq_int64 COLLOQUY_CALL clq_next_timeout_ns(void);
 COLLOQUY_API int COLLOQUY_CALL clq_dispatch(void);
 
 /*
- * Sets partner and TP of a conversation in INITIALIZE from "HOST:PORT/TPNAME", "inproc/TPNAME" or a symbolic
+ * Sets partner and TP of a conversation in INITIALIZE from "[tls:]HOST:PORT/TPNAME", "inproc/TPNAME" or a symbolic
  * destination name. Never blocks: names are resolved when the link is opened. return_code: 0; 24 unknown conversation
  * or malformed destination (clq_last_error says how); 25 not in INITIALIZE; 37 an operation is outstanding; 20 the
  * directory is full.

@@ -251,6 +251,40 @@ def case_config():
         assert run_json("ping", "ECHOES", "--config", file)["count"] == 4
 
 
+def case_password():
+    """A line for the password file, and a server that reads its files again when it is told to."""
+    if emulated():
+        return
+
+    def line_for(user, password):
+        return subprocess.run([*COLLOQUY, "password", user], input=password + "\n", capture_output=True, text=True,
+                              timeout=TIMEOUT)
+    done = line_for("jane", "s3same")
+    assert done.returncode == 0 and done.stdout.startswith("jane:$") and "s3same" not in done.stdout, done
+    assert done.stderr == "", done
+    for user, password in (("jane", "elevenchars"), ("jane", ""), ("ja:ne", "x"), ("elevenchars", "x")):
+        failed = line_for(user, password)
+        assert failed.returncode == 1 and failed.stdout == "" and len(failed.stderr.splitlines()) == 1, failed
+    with tempfile.TemporaryDirectory() as folder:
+        users, config = os.path.join(folder, "users"), os.path.join(folder, "colloquy.toml")
+        for name, text in ((users, done.stdout), (config, f'[security]\npasswords = "{users}"\n')):
+            with open(name, "w", encoding="ascii") as file:
+                file.write(text)
+            os.chmod(name, 0o600)
+        server = subprocess.Popen([*COLLOQUY, "serve", "--listen", "127.0.0.1:0", "--json", "--end-with-input",
+                                   "--config", config], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, text=True)
+        assert json.loads(server.stdout.readline())["ready"]
+        server.send_signal(signal.SIGHUP)
+        assert server.stderr.readline() == "colloquy serve: users and certificates were read again\n"
+        with open(users, "w", encoding="ascii") as file:
+            file.write("nonsense\n")
+        server.send_signal(signal.SIGHUP)
+        assert server.stderr.readline().startswith(f"colloquy serve: security.passwords: {users}:1: ")
+        server.communicate(timeout=TIMEOUT)
+        assert server.returncode == 0
+
+
 def case_plan():
     small = run_json("plan", "--conversations", "1000", "--links", "10")
     large = run_json("plan", "--conversations", "1000000", "--links", "10")
