@@ -23,7 +23,7 @@ class authority {
 public:
     authority() : folder_{scratch_path("colloquy-ca")} {
         std::filesystem::create_directory(folder_);
-        key_ = EVP_EC_gen("P-256");
+        key_ = EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256");
         REQUIRE(key_ != nullptr);
         own_ = make(key_, "test authority", "critical,CA:TRUE", {}, 0, 3'600, nullptr);
         write(file("ca.pem"), own_, nullptr);
@@ -42,7 +42,7 @@ public:
     // `names` as openssl's configuration writes them: "URI:colloquy:NET.LU,IP:127.0.0.1". Valid from now + `from` to
     // now + `to` seconds. A second one of that name replaces the files.
     certificate_files sign(const std::string& name, const std::string& names, long from = -3'600, long to = 3'600) {
-        EVP_PKEY* const key = EVP_EC_gen("P-256");
+        EVP_PKEY* const key = EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256");
         REQUIRE(key != nullptr);
         X509* const made = make(key, name, "critical,CA:FALSE", names, from, to, own_);
         certificate_files files{file(name + ".pem"), file(name + ".key")};
