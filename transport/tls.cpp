@@ -50,6 +50,12 @@ std::string complaint() {
     return reason == nullptr ? "it cannot be read" : reason;
 }
 
+// A session carries the certificate of the partner on, whose time may be over.
+bool expired(const SSL_SESSION& s) noexcept {
+    X509* const peer = SSL_SESSION_get0_peer(const_cast<SSL_SESSION*>(&s));
+    return peer != nullptr && X509_cmp_current_time(X509_get0_notAfter(peer)) < 0;
+}
+
 // The sessions that partners gave us, one an address.
 class session_cache {
 public:
@@ -259,7 +265,7 @@ filter::filter(std::shared_ptr<generation> with, const endpoint* called) : with_
         // What the macro for it does, without its old-style casts.
         (void)SSL_ctrl(ssl_.get(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
                        const_cast<char*>(called->host.c_str()));
-    if (const session_ptr last = with_->sessions.take(called_); last != nullptr)
+    if (const session_ptr last = with_->sessions.take(called_); last != nullptr && !expired(*last))
         (void)SSL_set_session(ssl_.get(), last.get());
     (void)shake();  // the first words are ours
 }
@@ -274,6 +280,12 @@ int choose_protocol(SSL*, const unsigned char** out, unsigned char* size, const 
         return SSL_TLSEXT_ERR_ALERT_FATAL;
     *out = chosen;
     return SSL_TLSEXT_ERR_OK;
+}
+
+SSL_TICKET_RETURN look_at_ticket(SSL*, SSL_SESSION* s, const unsigned char*, std::size_t, SSL_TICKET_STATUS status,
+                                 void*) {
+    const bool good = status == SSL_TICKET_SUCCESS || status == SSL_TICKET_SUCCESS_RENEW;
+    return good && s != nullptr && !expired(*s) ? SSL_TICKET_RETURN_USE_RENEW : SSL_TICKET_RETURN_IGNORE_RENEW;
 }
 
 int keep_session(SSL* ssl, SSL_SESSION* s) {
@@ -323,6 +335,7 @@ std::shared_ptr<generation> read_files(const tls_settings& s, std::string& error
         // Tickets carry all there is to know, under a key that goes with these certificates.
         (void)SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
         (void)SSL_CTX_set_num_tickets(c, 1);
+        (void)SSL_CTX_set_session_ticket_cb(c, nullptr, &look_at_ticket, nullptr);
         (void)SSL_CTX_set_session_id_context(c, protocol_name.data(), protocol_name.size());
         if (s.client_certificates) {
             SSL_CTX_set_verify(c, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
