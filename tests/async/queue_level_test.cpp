@@ -125,12 +125,14 @@ struct heard {
     std::vector<void*> memory;
 
     void add(CM_INT32 call, CM_INT32 code, std::string field, void* where) {
-        const std::lock_guard held{mutex};
-        calls.push_back(call);
-        codes.push_back(code);
-        fields.push_back(std::move(field));
-        memory.push_back(where);
-        times.add();
+        {
+            const std::lock_guard held{mutex};
+            calls.push_back(call);
+            codes.push_back(code);
+            fields.push_back(std::move(field));
+            memory.push_back(where);
+        }
+        times.add();  // last: all this may go once the last one is counted
     }
 };
 heard* listener = nullptr;  // of told_function, which has no other way
