@@ -14,6 +14,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "api/config.hpp"
@@ -25,6 +26,13 @@ namespace colloquy::api {
 using attach_id = std::uint64_t;   // never 0, never used twice
 using program_id = std::uint64_t;  // never 0, never used twice
 using transport::peer_credentials;
+
+struct route_options {
+    std::uint32_t queue_max = 1'024;  // attaches that may be held; beyond it 11
+    std::uint32_t wait_ms = 30'000;   // how long each is held before it is answered 11; 0: as long as it takes
+    bool one_program = false;         // a second program that offers itself for the name is refused
+    bool registrable = true;          // programs may offer themselves for the name
+};
 
 struct router_options {
     configuration unit;  // lu_name, listen, limits; it has one reactor thread whatever else this says
@@ -39,13 +47,9 @@ struct router_options {
     // taken; a program that changes its names so often before that loses its link. Conversations under way add to it,
     // a few events each.
     std::uint32_t events_max = 16'384;
-};
-
-struct route_options {
-    std::uint32_t queue_max = 1'024;  // attaches that may be held; beyond it 11
-    std::uint32_t wait_ms = 30'000;   // how long each is held before it is answered 11; 0: as long as it takes
-    bool one_program = false;         // a second program that offers itself for the name is refused
-    bool registrable = true;          // programs may offer themselves for the name
+    // As by serve(), before the first partner or program is heard: those that waited for a manager to come back find
+    // their names.
+    std::vector<std::pair<std::string, route_options>> names;
 };
 
 // What has happened. Which members say something stands beside each kind; the others are empty.

@@ -19,6 +19,7 @@
 #include "transport/tls.hpp"
 
 namespace colloquy::runtime {
+class relay;
 class relay_host;
 }
 namespace colloquy::transport {
@@ -47,6 +48,7 @@ struct served_tp {
 // What makes a logical unit pass attaches on to other programs; see attach_router.hpp. Never part of a file.
 struct relaying {
     runtime::relay_host* host = nullptr;
+    std::function<bool(runtime::relay&)> routes;  // its first names, before anybody can ask for them; false: no memory
     transport::admission* gate = nullptr;  // for programs that connect by themselves
     std::vector<std::intptr_t> listeners;  // sockets that listen already; each belongs to the unit when it has started
     std::intptr_t program_listener = -1;   // the same, for programs

@@ -106,6 +106,7 @@ std::unique_ptr<logical_unit> logical_unit::start(const configuration& wanted, s
                 return nullptr;
             }
             u->relay_ = std::make_unique<runtime::relay>(*u->engine_, *wanted.relays->host);
+            if (!wanted.relays->routes(*u->relay_)) throw std::bad_alloc{};
             u->engine_->set_relay(u->relay_.get());
         }
         const std::uint32_t count = std::max<std::uint32_t>(1, wanted.reactors);

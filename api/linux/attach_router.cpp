@@ -19,6 +19,21 @@ namespace {
 
 constexpr std::uint64_t ms = 1'000'000;
 
+runtime::route_rules rules_of(const route_options& o) {
+    runtime::route_rules r;
+    r.queue_max = o.queue_max;
+    r.wait_ns = o.wait_ms * ms;
+    r.one_program = o.one_program;
+    r.registrable = o.registrable;
+    return r;
+}
+
+bool is_name(std::string_view tp, std::string& error) {
+    if (!tp.empty() && tp.size() <= 64 && tp.find(' ') == std::string_view::npos) return true;
+    error = "a TP name has 1 to 64 characters and no blanks";
+    return false;
+}
+
 template <class F>
 struct job final : transport::drive::task {
     F work;
@@ -156,6 +171,13 @@ std::unique_ptr<attach_router> attach_router::start(const router_options& wanted
     relaying sockets;
     sockets.host = in.get();
     sockets.gate = in.get();
+    for (const auto& [name, rules] : wanted.names)
+        if (!is_name(name, error)) return nullptr;
+    sockets.routes = [&](runtime::relay& r) {
+        bool all = true;
+        for (const auto& [name, rules] : wanted.names) all = all && r.serve(name, rules_of(rules));
+        return all;
+    };
     sockets.listeners.assign(wanted.listeners.begin(), wanted.listeners.end());
     sockets.program_listener = wanted.program_listener;
     const auto fail = [&]() -> std::unique_ptr<attach_router> {
@@ -189,17 +211,9 @@ const std::vector<std::string>& attach_router::listening() const noexcept { retu
 // ---- names ----------------------------------------------------------------------------------------------------------
 
 bool attach_router::serve(std::string_view tp, const route_options& rules, std::string& error) {
-    if (tp.empty() || tp.size() > 64 || tp.find(' ') != std::string_view::npos) {
-        error = "a TP name has 1 to 64 characters and no blanks";
-        return false;
-    }
-    runtime::route_rules r;
-    r.queue_max = rules.queue_max;
-    r.wait_ns = rules.wait_ms * ms;
-    r.one_program = rules.one_program;
-    r.registrable = rules.registrable;
+    if (!is_name(tp, error)) return false;
     inside_->post(
-        [this, r, name = std::string{tp}](transport::drive&) { (void)inside_->unit->relay()->serve(name, r); });
+        [this, r = rules_of(rules), name = std::string{tp}](transport::drive&) { (void)inside_->unit->relay()->serve(name, r); });
     return true;
 }
 

@@ -352,8 +352,13 @@ TEST_SUITE("async") {
         talk queued;
         queued.begin("inproc/TP");
         REQUIRE(queued.flush() == CM_OK);
-        const ends
-            mark;  // behind it on the same way, so the first attach has come, and one accept has taken one of them
+        {
+            // Behind it on the same way: when this one is refused, that one has come.
+            talk stranger;
+            stranger.begin("inproc/STRANGER");
+            REQUIRE(stranger.send("x", CM_SEND_AND_PREP_TO_RECEIVE) == CM_OK);
+            CHECK(stranger.receive().code == CM_TPN_NOT_RECOGNIZED);
+        }
         talk b;
         CHECK(b.accept() == CM_OK);
         talk c;

@@ -126,12 +126,13 @@ void manager::start(bool takeover) {
             return is(0) || is(own) || std::any_of(users.begin(), users.end(), is);
         };
     }
+    for (const tp_settings& tp : settings_.tps) options.names.emplace_back(tp.name, rules_of(tp));
+    if (const auto errors = find_identities(settings_.tps); !errors.empty()) throw failure{errors.front()};
     std::string error;
     router_ = api::attach_router::start(options, error);
     if (router_ == nullptr) throw failure{error};
     watch(router_->descriptor(), [this] { take_news(); });
-    if (const auto errors = find_identities(settings_.tps); !errors.empty()) throw failure{errors.front()};
-    for (const tp_settings& tp : settings_.tps) serve(tp);
+    for (const tp_settings& tp : settings_.tps) supervise(tp);
     confirm_takeover();
     watch(control_, [this] { take_asker(); });
 }
@@ -202,13 +203,21 @@ std::vector<std::string> manager::find_identities(const std::vector<tp_settings>
     return errors;
 }
 
-void manager::serve(const tp_settings& tp) {
+api::route_options manager::rules_of(const tp_settings& tp) {
     api::route_options how;
     how.queue_max = tp.queue_max;
     how.wait_ms = tp.wait_ms;
     how.one_program = !tp.shared;
+    return how;
+}
+
+void manager::serve(const tp_settings& tp) {
     std::string error;
-    if (!router_->serve(tp.name, how, error)) throw failure{"cannot serve " + tp.name + ": " + error};
+    if (!router_->serve(tp.name, rules_of(tp), error)) throw failure{"cannot serve " + tp.name + ": " + error};
+    supervise(tp);
+}
+
+void manager::supervise(const tp_settings& tp) {
     auto& r = rosters_[tp.name];
     const auto before =
         std::find_if(retired_.begin(), retired_.end(), [&](const auto& old) { return old->tp().name == tp.name; });

@@ -78,7 +78,10 @@ private:
     void take_over();
     void confirm_takeover();
     [[nodiscard]] std::vector<std::string> find_identities(const std::vector<tp_settings>& tps);
+    [[nodiscard]] static api::route_options rules_of(const tp_settings& tp);
     void serve(const tp_settings& tp);
+    // Makes its roster, or changes that.
+    void supervise(const tp_settings& tp);
 
     void watch(int descriptor, std::function<void()> work);
     void unwatch(int descriptor);
