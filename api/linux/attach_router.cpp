@@ -212,8 +212,9 @@ const std::vector<std::string>& attach_router::listening() const noexcept { retu
 
 bool attach_router::serve(std::string_view tp, const route_options& rules, std::string& error) {
     if (!is_name(tp, error)) return false;
-    inside_->post(
-        [this, r = rules_of(rules), name = std::string{tp}](transport::drive&) { (void)inside_->unit->relay()->serve(name, r); });
+    inside_->post([this, r = rules_of(rules), name = std::string{tp}](transport::drive&) {
+        (void)inside_->unit->relay()->serve(name, r);
+    });
     return true;
 }
 
