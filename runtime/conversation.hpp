@@ -124,6 +124,7 @@ struct exchange {
     std::uint8_t expedited_waiting : 1 = 0;    // the partner's waits for our program
     std::uint8_t relayed : 1 = 0;              // by an attach manager; who the partner is stands in the particulars
     std::uint8_t no_expedited : 1 = 0;         // the partner behind the manager takes none
+    std::uint8_t parted_asking : 1 = 0;        // with parted_channel: the last word may be a Confirmed
     std::uint8_t signal_owed : 1 = 0;          // Request_To_Send was called before the attach has left
     std::uint8_t errors_owed = 0;              // error reports that stand behind what is in the send buffer
     // Turns are counted, because error reports cross them: the partner may have ended one and begun another before it
@@ -151,8 +152,10 @@ struct alignas(64) conversation {
     // --- the owner's
     session* link = nullptr;
     std::uint32_t channel = 0;
-    std::uint32_t send_credit = 0;  // charge we may still send
-    buffer* received = nullptr;     // frames in order of arrival
+    std::uint32_t parted_channel = 0;  // the number it had, where the partner still owes that its last word
+    session* parted_link = nullptr;    // of an ended conversation: its link until the last pin is gone
+    std::uint32_t send_credit = 0;     // charge we may still send
+    buffer* received = nullptr;        // frames in order of arrival
     buffer* received_last = nullptr;
     buffer* sending = nullptr;  // the frame being filled; header room in front
 

@@ -154,7 +154,9 @@ void flow::both_done() noexcept {
 }
 
 void flow::end_channel(bool acknowledged) noexcept {
-    v.link->end_channel(v.channel, acknowledged, v.chosen.full_duplex);
+    if (v.link->end_channel(v.channel, acknowledged, v.chosen.full_duplex)) return;
+    v.parted_channel = v.channel;
+    v.said.parted_asking = v.said.end_conditional;
 }
 
 wire::reason flow::admit_expedited(wire::frame_type type, std::span<const std::byte> payload) noexcept {
@@ -202,6 +204,13 @@ void flow::absorb_from(buffer* list) noexcept {
         list->user1 = list->user2 = 0;
         list->user3 = 0;
         const bool fill = v.op.kind == verb::receive && !v.op.filled;
+        if (v.parted_channel != 0 && v.link != nullptr) {
+            // It was brought before the driver saw that the channel has ended here.
+            v.link->settle_late(c, v.parted_channel, type, indicators);
+            e.release_inbound(c, owned);
+            list = next;
+            continue;
+        }
         const wire::reason why = type == wire::frame_type::data ? admit(indicators, content(list), charge, owned, fill)
                                  : type == wire::frame_type::response ? admit_answer()
                                                                       : admit_expedited(type, content(list));

@@ -270,6 +270,8 @@ void flow::abend(std::uint32_t sense) noexcept {
             v.channel = 0;
         } else if (v.said.end_conditional && !v.said.originator) {
             v.link->end_unanswered(v.channel);
+            v.parted_channel = v.channel;
+            v.said.parted_asking = 1;
             v.channel = 0;
         } else {
             (void)emit_error(sense, false, true);

@@ -327,15 +327,18 @@ void flow::close_down() noexcept {
     if (v.chosen.security_type == 2 && v.said.originator) cleanse(e.details(v).password);
     drop_sending();
     while (v.received != nullptr) pop();
-    e.release_arrivals(c, v);
     if (v.said.attach_budget && v.link != nullptr) v.link->attach_charge.fetch_sub_relaxed(v.attach_charge);
     v.said.attach_budget = 0;
     if (v.window != 0) e.inbound().unreserve(v.window);
     v.window = v.allowance = v.consumed = 0;
     if (v.link != nullptr) {
         if (v.channel != 0) end_channel(false);
-        v.link->leave(c);
+        if (v.parted_channel != 0)
+            v.parted_link = v.link;  // left when nobody can bring anything any more
+        else
+            v.link->leave(c);
     }
+    if (v.parted_channel == 0) e.release_arrivals(c, v);
     v.link = nullptr;
     v.channel = 0;
     v.state = conversation_state::reset;

@@ -67,8 +67,8 @@ conversation* engine::open(context& c, conversation_state state) noexcept {
     if (!index) return nullptr;
     conversation& v = slots_[*index];
     v.index = *index;
-    v.link = nullptr;
-    v.channel = 0;
+    v.link = v.parted_link = nullptr;
+    v.channel = v.parted_channel = 0;
     v.send_credit = 0;
     v.received = v.received_last = v.sending = nullptr;
     v.window = v.allowance = v.consumed = v.attach_charge = 0;
@@ -99,17 +99,31 @@ void engine::retire(context& c, conversation& v) noexcept {
     v.attention = nullptr;
     if (v.chosen.processing_mode == 2 || v.chosen.queue_limits) [[unlikely]]
         forget_queues(v);
-    const std::uint32_t index = v.index;
-    if (!v.word.retire()) return;  // the last unpin does the rest
-    release_arrivals(c, v);
-    free_slots_.release(index, c.hint);
+    if (v.word.retire()) bury(c, v);  // else the last unpin does
 }
 
 void engine::unpin(context& c, conversation& v) noexcept {
-    const std::uint32_t index = v.index;
-    if (!v.word.unpin()) return;
-    release_arrivals(c, v);
-    free_slots_.release(index, c.hint);
+    if (v.word.unpin()) bury(c, v);
+}
+
+// Nobody finds the slot any more, so whatever a driver still brought there, having seen the channel as it was before it
+// ended here, is complete. The partner's last word may be among it.
+void engine::bury(context& c, conversation& v) noexcept {
+    if (session* const link = v.parted_link; link != nullptr) {
+        for (buffer* b = take_arrivals(v); b != nullptr;) {
+            buffer* const next = b->next;
+            link->settle_late(c, v.parted_channel, static_cast<wire::frame_type>(b->user2), b->user1);
+            release_inbound(c, b);
+            b = next;
+        }
+        // acquire[asked]: who took the question has the answer.
+        if (v.said.parted_asking && v.asked.load_acquire() == 0)
+            link->settle_late(c, v.parted_channel, wire::frame_type::response, wire::indicator::conditional_end);
+        link->leave(c);
+    } else {
+        release_arrivals(c, v);
+    }
+    free_slots_.release(v.index, c.hint);
 }
 
 // ---- buffers --------------------------------------------------------------------------------------------------------

@@ -142,6 +142,7 @@ public:
     }
     [[nodiscard]] log_data& log_of(const conversation& v) noexcept { return log_data_[v.index]; }
     void unpin(context& c, conversation& v) noexcept;
+    void bury(context& c, conversation& v) noexcept;
     // No conversation begins any more.
     void close() noexcept { closed_.store_relaxed(1); }
 

@@ -281,21 +281,56 @@ void session::rename_channel(conversation_id id, std::uint32_t channel) noexcept
         e->value.store_release(id.value);
 }
 
-void session::end_channel(std::uint32_t channel, bool acknowledged, bool duplex) noexcept {
+bool session::end_channel(std::uint32_t channel, bool acknowledged, bool duplex) noexcept {
     const std::uint32_t index = wire::channel_index(channel);
     if (wire::channel_side(channel) != side_) {
         if (auto* e = peer_channels_.find(index); e != nullptr) e->value.store_release(channel_map<>::ended);
-        return;
+        return true;
     }
     auto* e = own_channels_.find(index);
-    if (e == nullptr) return;
+    if (e == nullptr) return true;
     if (duplex && !acknowledged)
         acknowledged = e->value.exchange_acq_rel(channel_map<>::awaiting_duplex_end) == channel_map<>::answered;
     else if (!acknowledged)
         e->value.store_release(channel_map<>::awaiting_end);
-    if (!acknowledged) return;
+    if (!acknowledged) return false;
     e->value.store_release(channel_map<>::ended);
     own_channels_.release(index);
+    return true;
+}
+
+// False: somebody else has settled it. The driver and who settles late may both have heard a last word.
+bool session::settle(std::uint32_t channel, std::uint64_t awaited) noexcept {
+    const std::uint32_t index = wire::channel_index(channel);
+    channel_map<>& map = channels(wire::channel_side(channel));
+    auto* const e = map.find(index);
+    if (e == nullptr || !e->value.cas_acq_rel(awaited, channel_map<>::ended)) return false;
+    if (wire::channel_side(channel) == side_) own_channels_.release(index);
+    return true;
+}
+
+void session::settle_late(context& c, std::uint32_t channel, wire::frame_type type, std::uint8_t indicators) noexcept {
+    auto* const e = channels(wire::channel_side(channel)).find(wire::channel_index(channel));
+    if (e != nullptr) after_end(c, {0, type, indicators, channel}, e->value.load_acquire());  // acquire[channel]
+}
+
+// A frame on a channel that has ended here; false: its entry does not say so. The partner's last word ends it for good.
+bool session::after_end(context& c, const wire::frame_header& h, std::uint64_t value) noexcept {
+    const bool response = h.type == wire::frame_type::response;
+    const bool data = h.type == wire::frame_type::data;
+    const bool ends = h.has(wire::indicator::conditional_end);
+    switch (value) {
+        case channel_map<>::ended: return true;
+        case channel_map<>::awaiting_end:
+            if (ends && (response || (data && !h.has(wire::indicator::definite_response))))
+                (void)settle(h.channel, value);
+            return true;
+        case channel_map<>::awaiting_duplex_end:
+            if (ends && (response || h.has(wire::indicator::fm_header))) (void)settle(h.channel, value);
+            return true;
+        case channel_map<>::awaiting_answer: on_unanswered(c, h); return true;
+        default: return false;
+    }
 }
 
 bool session::note_answer(std::uint32_t channel, conversation_id id) noexcept {
@@ -320,8 +355,7 @@ void session::on_unanswered(context& c, const wire::frame_header& h) noexcept {
     const bool ended = h.type == wire::frame_type::data && h.has(wire::indicator::conditional_end);
     const bool refused = h.type == wire::frame_type::data && h.has(wire::indicator::purging);
     if (!confirmed && !ended && !refused) return;
-    end_channel(h.channel, true);
-    if (confirmed) return;
+    if (!settle(h.channel, channel_map<>::awaiting_answer) || confirmed) return;
     if (ended) {
         send_answer(c, {0, wire::frame_type::response, wire::indicator::conditional_end, h.channel}, {});
         return;
@@ -408,8 +442,7 @@ bool session::on_hello(context& c, std::span<const std::byte> payload, std::uint
     if (role == link_role::program && peer_.attach_credit < engine_.bounds().window_bytes)
         return refuse(c, wire::reason::limits);
     if (role == link_role::ordinary)
-        if (const wire::reason why = engine_.world().admit_peer(*this, peer_.lu_name.view());
-            why != wire::reason::none)
+        if (const wire::reason why = engine_.world().admit_peer(*this, peer_.lu_name.view()); why != wire::reason::none)
             return refuse(c, why);
     if (side_ == wire::link_side::acceptor) {
         // Programs were let in one by one, and are counted by the relay.
@@ -675,25 +708,8 @@ bool session::on_frame(context& c, const wire::frame_header& h, std::span<const 
         return at() != stage::ended;
     }
     for (;;) {
-        if (value == channel_map<>::ended) return true;
         if (value == channel_map<>::answered) return broken(wire::reason::protocol);  // it was the last word
-        if (value == channel_map<>::awaiting_end) {
-            const bool over = h.has(wire::indicator::conditional_end) &&
-                              (h.type == wire::frame_type::response ||
-                               (h.type == wire::frame_type::data && !h.has(wire::indicator::definite_response)));
-            if (over) end_channel(h.channel, true);
-            return true;
-        }
-        if (value == channel_map<>::awaiting_duplex_end) {
-            if (h.has(wire::indicator::conditional_end) &&
-                (h.type == wire::frame_type::response || h.has(wire::indicator::fm_header)))
-                end_channel(h.channel, true);
-            return true;
-        }
-        if (value == channel_map<>::awaiting_answer) {
-            on_unanswered(c, h);
-            return true;
-        }
+        if (after_end(c, h, value)) return true;
         wire::reason why = wire::reason::none;
         bool stale = false;
         const conversation_id id{value};

@@ -107,7 +107,10 @@ public:
     // The conversation no longer answers for its channel. `acknowledged`: nothing more comes for it, so that a number
     // of ours may be used again. Called before the frame that ends the channel is sent.
     // `duplex`: each end ends on its own, so that only an answer or an abend can be the partner's last word.
-    void end_channel(std::uint32_t channel, bool acknowledged, bool duplex = false) noexcept;
+    // False: the number is in use until the partner has said its last word.
+    bool end_channel(std::uint32_t channel, bool acknowledged, bool duplex = false) noexcept;
+    // A frame that was brought to the conversation before its channel ended: it may be the partner's last word.
+    void settle_late(context& c, std::uint32_t channel, wire::frame_type type, std::uint8_t indicators) noexcept;
     // The partner has acknowledged the end of a full-duplex conversation whose owner has still to hear of its end.
     // False: the owner has ended it meanwhile.
     [[nodiscard]] bool note_answer(std::uint32_t channel, conversation_id id) noexcept;
@@ -207,6 +210,8 @@ private:
     void send_reason(context& c, wire::frame_type type, wire::reason why) noexcept;
     void send_link_frame(context& c, wire::frame_type type, std::span<const std::byte> payload) noexcept;
     void on_unanswered(context& c, const wire::frame_header& h) noexcept;
+    bool after_end(context& c, const wire::frame_header& h, std::uint64_t value) noexcept;
+    bool settle(std::uint32_t channel, std::uint64_t awaited) noexcept;
     bool on_relay_frame(context& c, const wire::frame_header& h, std::span<const std::byte> payload) noexcept;
     bool blame(context& c, std::uint32_t channel, wire::reason why) noexcept;
     void keep_rest(context& c, std::span<const std::byte> bytes) noexcept;

@@ -231,4 +231,47 @@ TEST_SUITE("async") {
             CHECK(looks.load() != 0);
         }
     }
+
+    TEST_CASE(
+        "race: who is cancelled while the partner's last word comes leaves its link and its channel as they were") {
+        const scratch_configuration file{"[limits]\nconversations = 64\nlinks = 4\nlink_conversations = 6\n"};
+        for (const unsigned reactors : {0U, 1U}) {
+            for (const bool near_asks : {false, true}) {
+                CAPTURE(reactors);
+                CAPTURE(near_asks);
+                clq_options o = file.options();
+                o.reactors = reactors;
+                const running_unit unit{o};
+                ends mark{CM_CONFIRM, CM_BLOCKING};
+                const unsigned long rounds = 1'500;
+                for (unsigned long i = 0; i < rounds; ++i) {
+                    const ends two{CM_CONFIRM, CM_BLOCKING};
+                    talk asks = near_asks ? two.near : two.far, answers = near_asks ? two.far : two.near;
+                    if (!near_asks) {
+                        talk from = two.near;
+                        REQUIRE(from.set(cmsptr, CM_PREP_TO_RECEIVE_FLUSH) == CM_OK);
+                        REQUIRE(from.prepare_to_receive() == CM_OK);
+                        REQUIRE(asks.receive().status == CM_SEND_RECEIVED);
+                    }
+                    REQUIRE(asks.set(cmspm, CM_NON_BLOCKING) == CM_OK);
+                    REQUIRE(asks.deallocate() == CM_OPERATION_INCOMPLETE);
+                    REQUIRE(answers.receive().status == CM_CONFIRM_DEALLOC_RECEIVED);
+                    // Told of no more, so that it may be on its way, there, or taken, when the other end is cancelled.
+                    if (i % 2 == 0)
+                        REQUIRE(answers.confirmed() == CM_OK);
+                    else
+                        REQUIRE(answers.cancel() == CM_OK);
+                    for (unsigned long spin = i % 61 * 20; spin != 0; --spin)
+                        std::atomic_signal_fence(std::memory_order_seq_cst);
+                    (void)asks.cancel();
+                    while (check_any().code == CM_OK) (void)wait_any();
+                }
+                mark.say("still here");
+                CHECK(mark.far.receive().text == "still here");
+                CHECK(mark.near.cancel() == CM_OK);
+                CHECK(mark.far.cancel() == CM_OK);
+                CHECK(running_unit::conversations_open() == 0);
+            }
+        }
+    }
 }
