@@ -136,7 +136,7 @@ def case_usage():
         ([], f"colloquy: no command; write {commands}, or --help"),
         (["nonsense"], f"colloquy: 'nonsense' is no command; write {commands}"),
         (["--nonsense"], f"colloquy: '--nonsense' is no option; write {commands}, or --help or --version"),
-        (["ping"], "colloquy ping: DEST is missing; give HOST:PORT/TPNAME, "),
+        (["ping"], "colloquy ping: DEST is missing; give [tls:]HOST:PORT/TPNAME, "),
         (["ping", "a/b", "--size", "0"], "colloquy ping: --size '0' will not do; write a whole number from 1 to 32767"),
         (["plan", "--conversations", "16777217"],
          "colloquy plan: --conversations '16777217' will not do; write a whole number from 1 to 16777216"),
