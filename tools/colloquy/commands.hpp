@@ -18,6 +18,7 @@ struct serve_options {
     ledger_store store = ledger_stores().front();
     bool end_with_input = false;
     unsigned accounts = 10'000;
+    double watch_seconds = 0;  // between lines of counters; 0: none
     bool json = false;
 };
 int serve(const serve_options& options);

@@ -61,6 +61,8 @@ void add_serve(CLI::App& app, command& chosen, serve_options& o) {
         ->capture_default_str();
     sub->add_flag("--end-with-input", o.end_with_input,
                   "End also when standard input ends, for programs that start a server of their own");
+    sub->add_option("--watch", o.watch_seconds, "Seconds between lines of counters, JSON objects on standard output")
+        ->check(within_seconds(0.1, 86'400));
     sub->add_flag("--json", o.json, "The line when ready as a JSON object");
     sub->callback([&] { chosen = {[&] { return serve(o); }, &o.json}; });
 }

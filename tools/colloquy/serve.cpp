@@ -1,4 +1,5 @@
 // colloquy serve: a logical unit with the built-in programs, until it is asked to end.
+#include <algorithm>
 #include <chrono>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -29,6 +30,18 @@ template <class Words>
     std::string text;
     for (const std::string& w : words) text += (text.empty() ? "" : ", ") + w;
     return text;
+}
+
+// One line for --watch. What has been counted since the start, by the names of clq_counter.
+[[nodiscard]] nlohmann::ordered_json counters(double seconds, unsigned long long conversations) {
+    nlohmann::ordered_json line{{"seconds", seconds}, {"conversations", conversations}};
+    for (const char* name :
+         {"conversations_opened", "conversations_closed", "conversations_refused", "attaches_received",
+          "attaches_refused", "frames_received", "frames_sent", "bytes_received", "bytes_sent", "verbs",
+          "protocol_errors", "links_opened", "links_closed", "allocations_refused"})
+        line[name] = clq_counter(name);
+    line["links"] = clq_counter("links_opened") - clq_counter("links_closed");
+    return line;
 }
 
 }  // namespace
@@ -71,12 +84,24 @@ int serve(const serve_options& options) {
     }
 
     // As JSON it is another program that listens, which has its own idea of the terminal.
-    live_line live{!options.json};
+    live_line live{!options.json && options.watch_seconds == 0};
     const auto begun = std::chrono::steady_clock::now();
+    const auto watch =
+        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::duration<double>{options.watch_seconds});
+    auto watched = begun;
     unsigned long long before = clq_counter("bytes_received") + clq_counter("bytes_sent");
     auto last = begun;
     for (;;) {
-        const int signal = wait_for_end_signal(std::chrono::milliseconds{live.shown() ? 500 : 2'000});
+        auto patience = std::chrono::milliseconds{live.shown() ? 500 : 2'000};
+        if (watch.count() != 0) {
+            const auto now = std::chrono::steady_clock::now();
+            if (now >= watched + watch) {
+                watched = now;
+                print_json(counters(std::chrono::duration<double>(now - begun).count(), programs.in_use()));
+            }
+            patience = std::min(patience, std::chrono::ceil<std::chrono::milliseconds>(watched + watch - now));
+        }
+        const int signal = wait_for_end_signal(patience);
         if (is_reload_signal(signal)) {
             const bool done = clq_reload_security() == 0;
             std::cerr << "colloquy serve: " +
