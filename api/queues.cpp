@@ -82,7 +82,7 @@ void COLLOQUY_CALL clq_set_queue_time_limit(const void* conversation_ID, CM_INT3
 }
 
 void COLLOQUY_CALL clq_abandon_call(const void* conversation_ID, CM_INT32 queue, const void* id_memory,
-                                    CM_INT32* result, CM_INT32* return_code) {
+                                    CM_INT32* result, CM_INT32* call_code, CM_INT32* return_code) {
     call traced{"clq_abandon_call", conversation_ID, return_code};
     traced.in("queue", static_cast<long long>(queue)).out("outcome", result);
     static_assert(CLQ_CALL_TOLD == static_cast<int>(runtime::given_back::nothing) &&
@@ -93,8 +93,10 @@ void COLLOQUY_CALL clq_abandon_call(const void* conversation_ID, CM_INT32 queue,
     api::with_conversation(conversation_ID, return_code, [&](logical_unit& u, runtime::context& c, conversation_id id) {
         if (result == nullptr) return refused();
         runtime::given_back what{};
-        const outcome o = runtime::abandon_call(u.engine(), c, id, queue, id_memory, what);
+        runtime::return_code code{};
+        const outcome o = runtime::abandon_call(u.engine(), c, id, queue, id_memory, what, code);
         *result = static_cast<CM_INT32>(what);
+        if (call_code != nullptr && what != runtime::given_back::nothing) *call_code = static_cast<CM_INT32>(code);
         return o;
     });
 }

@@ -124,7 +124,6 @@ struct exchange {
     std::uint8_t expedited_waiting : 1 = 0;    // the partner's waits for our program
     std::uint8_t relayed : 1 = 0;              // by an attach manager; who the partner is stands in the particulars
     std::uint8_t no_expedited : 1 = 0;         // the partner behind the manager takes none
-    std::uint8_t parted_asking : 1 = 0;        // with parted_channel: the last word may be a Confirmed
     std::uint8_t signal_owed : 1 = 0;          // Request_To_Send was called before the attach has left
     std::uint8_t errors_owed = 0;              // error reports that stand behind what is in the send buffer
     // Turns are counted, because error reports cross them: the partner may have ended one and begun another before it

@@ -34,7 +34,7 @@ std::span<const std::byte> content(const buffer* b) noexcept { return {b->bytes(
 
 wire::reason flow::admit(std::uint8_t indicators, std::span<const std::byte> payload, std::uint32_t charge,
                          buffer*& owned, bool may_fill) noexcept {
-    if (v.link == nullptr) return wire::reason::none;  // it came behind our end
+    if (heard_after_end(wire::frame_type::data, indicators) || v.link == nullptr) return wire::reason::none;
     indicators = static_cast<std::uint8_t>(indicators & ~in::begin);
     const bool error = (indicators & in::fm_header) != 0;
     const bool purging_error = (indicators & in::purging) != 0;
@@ -154,9 +154,15 @@ void flow::both_done() noexcept {
 }
 
 void flow::end_channel(bool acknowledged) noexcept {
-    if (v.link->end_channel(v.channel, acknowledged, v.chosen.full_duplex)) return;
-    v.parted_channel = v.channel;
-    v.said.parted_asking = v.said.end_conditional;
+    if (!v.link->end_channel(v.channel, v.id(), acknowledged, v.chosen.full_duplex)) v.parted_channel = v.channel;
+}
+
+// True: the channel has ended here, and what was brought by a driver that had not seen that is the link's to settle.
+bool flow::heard_after_end(wire::frame_type type, std::uint8_t indicators) noexcept {
+    if (v.parted_channel == 0) return false;
+    session* const link = v.link != nullptr ? v.link : v.parted_link;
+    link->settle_late(c, v.parted_channel, type, indicators);
+    return true;
 }
 
 wire::reason flow::admit_expedited(wire::frame_type type, std::span<const std::byte> payload) noexcept {
@@ -204,16 +210,11 @@ void flow::absorb_from(buffer* list) noexcept {
         list->user1 = list->user2 = 0;
         list->user3 = 0;
         const bool fill = v.op.kind == verb::receive && !v.op.filled;
-        if (v.parted_channel != 0 && v.link != nullptr) {
-            // It was brought before the driver saw that the channel has ended here.
-            v.link->settle_late(c, v.parted_channel, type, indicators);
-            e.release_inbound(c, owned);
-            list = next;
-            continue;
-        }
-        const wire::reason why = type == wire::frame_type::data ? admit(indicators, content(list), charge, owned, fill)
-                                 : type == wire::frame_type::response ? admit_answer()
-                                                                      : admit_expedited(type, content(list));
+        wire::reason why = wire::reason::none;
+        if (type == wire::frame_type::data)
+            why = admit(indicators, content(list), charge, owned, fill);
+        else if (!heard_after_end(type, indicators))
+            why = type == wire::frame_type::response ? admit_answer() : admit_expedited(type, content(list));
         if (owned != nullptr) e.release_inbound(c, owned);
         if (why != wire::reason::none && v.link != nullptr) v.link->condemn(why);
         list = next;

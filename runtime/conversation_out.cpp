@@ -232,8 +232,14 @@ flow::sent flow::emit_error(std::uint32_t sense, bool purging, bool end) noexcep
     session& link = *v.link;
     if (end) {
         v.said.we_ended = 1;
+        const bool ours = wire::channel_side(v.channel) == link.side();
         end_channel(false);
         v.channel = 0;
+        if (ours && v.parted_channel == 0) {
+            // The partner has confirmed our end before: the number may be another conversation's already.
+            e.release_outbound(c, b);
+            return sent::all;
+        }
     }
     link.send(c, b);
     return sent::all;
@@ -269,9 +275,7 @@ void flow::abend(std::uint32_t sense) noexcept {
             end_channel(true);
             v.channel = 0;
         } else if (v.said.end_conditional && !v.said.originator) {
-            v.link->end_unanswered(v.channel);
-            v.parted_channel = v.channel;
-            v.said.parted_asking = 1;
+            if (v.link->end_unanswered(v.channel, v.id())) v.parted_channel = v.channel;
             v.channel = 0;
         } else {
             (void)emit_error(sense, false, true);

@@ -273,7 +273,7 @@ step flow::allocate() noexcept {
         return step::done(return_code::ok);
     }
     if (!e.inbound().reserve(bounds.window_bytes)) {
-        v.link->end_channel(v.channel, true);
+        end_channel(true);
         v.channel = 0;
         return failed(return_code::allocate_failure_retry);
     }
@@ -303,7 +303,7 @@ step flow::allocate() noexcept {
         cleanse(d.password);
     }
     if (!has_room) {
-        v.link->end_channel(v.channel, true);
+        end_channel(true);
         v.channel = 0;
         return failed(return_code::product_specific_error);
     }
@@ -333,10 +333,11 @@ void flow::close_down() noexcept {
     v.window = v.allowance = v.consumed = 0;
     if (v.link != nullptr) {
         if (v.channel != 0) end_channel(false);
+        v.link->unbind();
         if (v.parted_channel != 0)
-            v.parted_link = v.link;  // left when nobody can bring anything any more
+            v.parted_link = v.link;  // let go when nobody can bring anything any more
         else
-            v.link->leave(c);
+            v.link->release(c);
     }
     if (v.parted_channel == 0) e.release_arrivals(c, v);
     v.link = nullptr;

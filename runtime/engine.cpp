@@ -116,10 +116,7 @@ void engine::bury(context& c, conversation& v) noexcept {
             release_inbound(c, b);
             b = next;
         }
-        // acquire[asked]: who took the question has the answer.
-        if (v.said.parted_asking && v.asked.load_acquire() == 0)
-            link->settle_late(c, v.parted_channel, wire::frame_type::response, wire::indicator::conditional_end);
-        link->leave(c);
+        link->release(c);
     } else {
         release_arrivals(c, v);
     }
@@ -323,6 +320,9 @@ wire::reason engine::on_response(context& c, session& s, const wire::frame_heade
     if (stale) return wire::reason::none;
     // acquire[asked]
     const bool waited_for = v.asked.exchange_acquire(0) != 0;
+    // Its number is free for the partner from here on, or ours as soon as the owner has heard: not later, whatever keeps
+    // the owner.
+    if (waited_for && h.has(wire::indicator::conditional_end)) s.take_last_word(h.channel, id);
     if (waited_for && v.word.announce(id.generation(), flag::response) == state_word<>::announce_result::take_it)
         look(c, v, id.generation());
     wire::reason why = wire::reason::none;

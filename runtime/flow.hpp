@@ -116,6 +116,7 @@ private:
     void refused_here(return_code why) noexcept;
     void ended_by_partner() noexcept;
     void end_channel(bool acknowledged) noexcept;
+    bool heard_after_end(wire::frame_type type, std::uint8_t indicators) noexcept;
     // Full duplex: each direction has ended normally.
     void both_done() noexcept;
     [[nodiscard]] return_code why_ended() const noexcept;

@@ -252,7 +252,7 @@ outcome set_queue_time_limit(engine& e, context& c, conversation_id id, std::int
 }
 
 outcome abandon_call(engine& e, context& c, conversation_id id, std::int32_t which, const void* id_memory,
-                     given_back& what) noexcept {
+                     given_back& what, return_code& code) noexcept {
     using rc = return_code;
     what = given_back::nothing;
     phase before{};
@@ -275,6 +275,7 @@ outcome abandon_call(engine& e, context& c, conversation_id id, std::int32_t whi
     const bool collected_by_waiters = op.channel == notify::queue_level && s.mode == queue_mode::waited_for;
     if (ours && waiting) {
         const step now = flow{e, c, *v}.take_back(op);
+        code = now.waits ? rc::deallocated_abend : now.code == rc::operation_incomplete ? rc::unsuccessful : now.code;
         what = now.waits                              ? given_back::ended
                : now.code == rc::operation_incomplete ? given_back::undone
                                                       : given_back::done;
@@ -285,7 +286,10 @@ outcome abandon_call(engine& e, context& c, conversation_id id, std::int32_t whi
         // Who has collected it from the board already is the one to tell of it.
         ours = !collected_by_waiters || e.board().collect(s.number, 0, others, e.waker());
         if (others) e.told_elsewhere(c);
-        if (ours) what = given_back::done;
+        if (ours) {
+            what = given_back::done;
+            code = op.result;
+        }
     }
     if (ours) {
         if (on == queue::main) {

@@ -190,7 +190,7 @@ wire::reason relay::attach(context& c, session& s, const wire::frame_header& h, 
     (void)r.user.assign(a.user_id.view());
     s.adopt_channel(conversation_id{value_of(r)}, h.channel);
     if (const wire::reason why = note_from_partner(r, h, payload); why != wire::reason::none) {
-        s.end_channel(r.x, true);
+        s.end_channel(r.x, {}, true);
         s.leave(c);
         free_slot(r);
         return why;
@@ -552,7 +552,7 @@ wire::reason relay::from_partner(context& c, relayed& r, const wire::frame_heade
         if (!ends || !h.has(in::fm_header)) return hold(c, r, h, payload);
         // It gave up before anybody was there: acknowledged here, and no program hears of it.
         session& a = *r.a;
-        a.end_channel(r.x, true);
+        a.end_channel(r.x, {}, true);
         a.send_answer(c, {0, wire::frame_type::response, in::conditional_end, r.x}, {});
         end_held(c, r, 0, return_code::ok);
         return wire::reason::none;
@@ -561,8 +561,8 @@ wire::reason relay::from_partner(context& c, relayed& r, const wire::frame_heade
     const bool last = ends && h.type == wire::frame_type::response;
     const std::uint32_t y = r.y;
     if (last) {
-        s.end_channel(r.y, true);
-        r.a->end_channel(r.x, true);
+        s.end_channel(r.y, {}, true);
+        r.a->end_channel(r.x, {}, true);
     }
     ++counters_.frames_to_programs;
     counters_.bytes_to_programs += wire::frame_header_size + payload.size();
@@ -627,8 +627,8 @@ wire::reason relay::from_program(context& c, relayed& r, const wire::frame_heade
     }
     const std::uint32_t x = r.x;
     if (last) {
-        r.p->s->end_channel(r.y, true);
-        a.end_channel(x, true);
+        r.p->s->end_channel(r.y, {}, true);
+        a.end_channel(x, {}, true);
     }
     ++counters_.frames_from_programs;
     counters_.bytes_from_programs += wire::frame_header_size + payload.size();
@@ -703,22 +703,22 @@ void relay::link_lost(context& c, session& s, std::uint64_t value, return_code c
     relayed& r = slots_[static_cast<std::size_t>(value - channel_map<>::relayed_first)];
     if (!r.in_use || (r.a != &s && (r.p == nullptr || r.p->s != &s))) return;
     if (r.a == &s) {
-        s.end_channel(r.x, true);
+        s.end_channel(r.x, {}, true);
         if (r.y == 0) {
             end_held(c, r, 0, return_code::ok);
             return;
         }
         // After its last word nothing may be said in its name; otherwise the program hears what a lost link gives.
         session& to = *r.p->s;
-        to.end_channel(r.y, false, r.duplex);
+        to.end_channel(r.y, {}, false, r.duplex);
         if (!r.partner_done) abend(c, to, r.y, code);
     } else {
-        s.end_channel(r.y, true);
+        s.end_channel(r.y, {}, true);
         // After a request to confirm the end nothing may be said before the answer.
         if (r.end_asked && !r.partner_ended) {
-            r.a->end_unanswered(r.x);
+            (void)r.a->end_unanswered(r.x, {});
         } else {
-            r.a->end_channel(r.x, true);
+            r.a->end_channel(r.x, {}, true);
             if (r.program_heard)
                 abend(c, *r.a, r.x, code);
             else

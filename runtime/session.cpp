@@ -281,18 +281,22 @@ void session::rename_channel(conversation_id id, std::uint32_t channel) noexcept
         e->value.store_release(id.value);
 }
 
-bool session::end_channel(std::uint32_t channel, bool acknowledged, bool duplex) noexcept {
+bool session::end_channel(std::uint32_t channel, conversation_id holder, bool acknowledged, bool duplex) noexcept {
     const std::uint32_t index = wire::channel_index(channel);
     if (wire::channel_side(channel) != side_) {
-        if (auto* e = peer_channels_.find(index); e != nullptr) e->value.store_release(channel_map<>::ended);
+        auto* const e = peer_channels_.find(index);
+        std::uint64_t expected = holder.value;
+        if (e != nullptr && holder.value == 0)
+            e->value.store_release(channel_map<>::ended);
+        else if (e != nullptr)
+            (void)e->value.cas_acq_rel(expected, channel_map<>::ended);  // release[channel]
         return true;
     }
     auto* e = own_channels_.find(index);
     if (e == nullptr) return true;
-    if (duplex && !acknowledged)
-        acknowledged = e->value.exchange_acq_rel(channel_map<>::awaiting_duplex_end) == channel_map<>::answered;
-    else if (!acknowledged)
-        e->value.store_release(channel_map<>::awaiting_end);
+    if (!acknowledged)
+        acknowledged = e->value.exchange_acq_rel(duplex ? channel_map<>::awaiting_duplex_end
+                                                        : channel_map<>::awaiting_end) == channel_map<>::answered;
     if (!acknowledged) return false;
     e->value.store_release(channel_map<>::ended);
     own_channels_.release(index);
@@ -345,9 +349,22 @@ void session::take_back_answer(std::uint32_t channel, conversation_id id) noexce
     if (e != nullptr) (void)e->value.cas_acq_rel(expected, id.value);  // release[channel]
 }
 
-void session::end_unanswered(std::uint32_t channel) noexcept {
-    if (auto* e = peer_channels_.find(wire::channel_index(channel)); e != nullptr)
-        e->value.store_release(channel_map<>::awaiting_answer);
+bool session::end_unanswered(std::uint32_t channel, conversation_id holder) noexcept {
+    auto* const e = peer_channels_.find(wire::channel_index(channel));
+    if (e == nullptr) return false;
+    std::uint64_t expected = holder.value;
+    if (holder.value != 0) return e->value.cas_acq_rel(expected, channel_map<>::awaiting_answer);  // release[channel]
+    e->value.store_release(channel_map<>::awaiting_answer);
+    return true;
+}
+
+void session::take_last_word(std::uint32_t channel, conversation_id holder) noexcept {
+    const bool ours = wire::channel_side(channel) == side_;
+    auto* const e = channels(wire::channel_side(channel)).find(wire::channel_index(channel));
+    std::uint64_t expected = holder.value;
+    if (e == nullptr || e->value.cas_acq_rel(expected, ours ? channel_map<>::answered : channel_map<>::ended)) return;
+    // It has ended here meanwhile.
+    (void)settle(channel, ours ? channel_map<>::awaiting_end : channel_map<>::awaiting_answer);
 }
 
 void session::on_unanswered(context& c, const wire::frame_header& h) noexcept {
@@ -369,9 +386,11 @@ void session::on_unanswered(context& c, const wire::frame_header& h) noexcept {
 }
 
 void session::leave(context& c) noexcept {
-    bound_.fetch_sub_acq_rel(1);
+    unbind();
     release(c);
 }
+
+void session::unbind() noexcept { bound_.fetch_sub_acq_rel(1); }
 
 void session::release(context& c) noexcept {
     // release[session-hold] acquire[session-hold]: the last one to let go recycles it.

@@ -108,7 +108,10 @@ public:
     // of ours may be used again. Called before the frame that ends the channel is sent.
     // `duplex`: each end ends on its own, so that only an answer or an abend can be the partner's last word.
     // False: the number is in use until the partner has said its last word.
-    bool end_channel(std::uint32_t channel, bool acknowledged, bool duplex = false) noexcept;
+    // `holder` had it; at a peer's number that is somebody else's by now nothing is done. No holder: a relay.
+    bool end_channel(std::uint32_t channel, conversation_id holder, bool acknowledged, bool duplex = false) noexcept;
+    // The partner confirmed the end that the holder asked for (driver).
+    void take_last_word(std::uint32_t channel, conversation_id holder) noexcept;
     // A frame that was brought to the conversation before its channel ended: it may be the partner's last word.
     void settle_late(context& c, std::uint32_t channel, wire::frame_type type, std::uint8_t indicators) noexcept;
     // The partner has acknowledged the end of a full-duplex conversation whose owner has still to hear of its end.
@@ -118,13 +121,16 @@ public:
     void take_back_answer(std::uint32_t channel, conversation_id id) noexcept;
     // The partner's channel: we gave the conversation up after asking to confirm its end. Nothing may be sent before
     // the partner has answered, because a Confirmed would free the number for its next conversation.
-    void end_unanswered(std::uint32_t channel) noexcept;
-    // A conversation lets go of the session.
+    // False: the answer has come.
+    bool end_unanswered(std::uint32_t channel, conversation_id holder) noexcept;
+    // A conversation lets go of the session: at once, or when it has ended (unbind) and when nobody can bring it
+    // anything any more (release).
     void leave(context& c) noexcept;
+    void unbind() noexcept;
 
     // Opened by engine::open_session and never started: given back as it is.
     void abandon() noexcept;
-    // The connection's hold, given back when it is closed.
+    // The hold of the connection, or of a conversation.
     void release(context& c) noexcept;
     [[nodiscard]] std::uint32_t conversations() const noexcept {
         return bound_.load_relaxed() & ~bound_ended;  // relaxed: statistic

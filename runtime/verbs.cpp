@@ -395,7 +395,7 @@ outcome confirmed(engine& e, context& c, conversation_id id) noexcept {
     if (f.reachable()) {
         const std::uint32_t channel = v->channel;
         session& link = *v->link;
-        link.end_channel(channel, true);
+        link.end_channel(channel, v->id(), true);
         f.answer(true);
         v->channel = 0;
     }

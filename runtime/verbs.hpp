@@ -76,7 +76,7 @@ outcome abandon(engine& e, context& c, conversation_id id, bool& untold) noexcep
 // CM_SEND_QUEUE and CM_RECEIVE_QUEUE mean the one queue for both. `id_memory`: only the operation that was given this;
 // null: any. 24: no such conversation or queue.
 outcome abandon_call(engine& e, context& c, conversation_id id, std::int32_t which, const void* id_memory,
-                     given_back& what) noexcept;
+                     given_back& what, return_code& code) noexcept;
 // As cancel, by the thread that is blocked on the operation.
 enum class given_up : std::uint8_t {
     finished,   // not at all: it has finished meanwhile, and its code is to be collected

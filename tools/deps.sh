@@ -21,7 +21,7 @@ say() { [ "$quiet" = 1 ] || echo "$@"; }
 packages=(
     build-essential g++ clang cmake ninja-build ccache pkg-config python3
     libconcurrentqueue-dev libmimalloc-dev libbenchmark-dev doctest-dev libtomlplusplus-dev libcli11-dev
-    nlohmann-json3-dev libc-ares-dev libsqlite3-dev libssl-dev libcrypt-dev libclang-rt-14-dev
+    nlohmann-json3-dev libc-ares-dev libsqlite3-dev libssl-dev openssl libcrypt-dev libclang-rt-14-dev
     libuv1-dev libasio-dev libglib2.0-dev spin
 )
 if [ "$windows" = 1 ]; then

@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::uint64_t ms = 1'000'000;
 constexpr std::uint32_t poll_budget = 256;
+constexpr std::size_t sealed_unread_max = 256 * 1024;  // four times what is sealed at once
 
 runtime::return_code connect_failure(int error) noexcept {
     switch (kind_of(error)) {
@@ -506,6 +507,9 @@ void drive::read_sealed(link& l, std::size_t bytes) noexcept {
         if (total != 0) l.session_.received(context, scratch_, total, now());
     }
     f.drop_input();
+    // A peer may have the filter answer (an update of keys) without reading: that is not the session's to bound.
+    if (l.write_.submitted() && f.output().size() > sealed_unread_max && !l.ended_)
+        l.session_.lost(context, runtime::return_code::resource_failure_no_retry, wire::reason::limits);
     if (!was_open && f.at() == byte_filter::stage::open) {
         engine_.count().add(runtime::counter::tls_links, 1, context.hint);
         if (f.resumed()) engine_.count().add(runtime::counter::tls_resumed, 1, context.hint);

@@ -306,6 +306,7 @@ ctx_ptr make_context(const SSL_METHOD* method, const tls_settings& s, std::strin
     (void)SSL_CTX_set_min_proto_version(c, TLS1_3_VERSION);
     (void)SSL_CTX_set_max_proto_version(c, TLS1_3_VERSION);
     (void)SSL_CTX_set_mode(c, SSL_MODE_RELEASE_BUFFERS);
+    (void)SSL_CTX_set_options(c, SSL_OP_CLEANSE_PLAINTEXT);
     ERR_clear_error();
     const auto fail = [&](const std::string& file) {
         error = file + ": " + complaint();

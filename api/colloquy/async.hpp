@@ -65,14 +65,13 @@ struct stop_call {
             if ((seen & work::completed) != 0) return;
         } while (!w.state.cas_acq_rel(seen, seen | work::stopping));  // acq_rel[cxx-node]
         CM_INT32 rc = 0;
-        clq_abandon_call(id, queue, w.id, &here.outcome, &rc);
+        CM_INT32 code = CM_OK;
+        clq_abandon_call(id, queue, w.id, &here.outcome, &code, &rc);
         // Completions of others are told in there; coroutines that go on with them may have destroyed this one.
         if (here.gone) return;
         if (here.outcome != CLQ_CALL_TOLD) {
             // Nobody will tell it but we.
-            w.code = here.outcome == CLQ_CALL_UNDONE ? return_code::unsuccessful
-                     : here.outcome == CLQ_CALL_DONE ? return_code::ok
-                                                     : return_code::deallocated_abend;
+            w.code = static_cast<return_code>(code);
             if ((w.state.fetch_or_acq_rel(work::completed) & work::abandoned) != 0)  // acq_rel[cxx-node]
                 (void)w.state.fetch_or_acq_rel(work::released);  // its destructor waits for us to leave as well
         }
@@ -149,7 +148,7 @@ private:
         if ((before & work::completed) == 0) {
             CM_INT32 outcome = CLQ_CALL_TOLD, rc = 0;
             if (inside_stop) outcome = work_.stopper->outcome;
-            if (outcome == CLQ_CALL_TOLD) clq_abandon_call(work_.id, Verb::queue, work_.id, &outcome, &rc);
+            if (outcome == CLQ_CALL_TOLD) clq_abandon_call(work_.id, Verb::queue, work_.id, &outcome, nullptr, &rc);
             // Otherwise another thread is about to tell it, or to stop it, and finds it abandoned.
             if (outcome == CLQ_CALL_TOLD) work_.wait_until_released();
         } else if ((before & work::stopping) == 0 && work_.where != nullptr) {

@@ -17,8 +17,9 @@ namespace colloquy::api {
 std::string password_file::fault_of_access(const std::string& path) {
     struct stat status {};
     if (::stat(path.c_str(), &status) != 0) return "it cannot be looked at";
-    if ((status.st_mode & (S_IROTH | S_IWOTH)) != 0)
-        return "everybody may read or change it; chmod 640, and give it to those who serve";
+    if ((status.st_mode & (S_IROTH | S_IWOTH | S_IWGRP)) != 0)
+        return "others than its owner may change it, or everybody may read it; chmod 640, and give it to those who "
+               "serve";
     return {};
 }
 

@@ -107,7 +107,7 @@ struct pair_of_ends {
 // What became of the call, or minus the code of a refusal.
 CM_INT32 give_up(const talk& t, CM_INT32 queue, const void* id_memory = nullptr) {
     CM_INT32 outcome = -1, rc = -1;
-    clq_abandon_call(t.id.data(), queue, id_memory, &outcome, &rc);
+    clq_abandon_call(t.id.data(), queue, id_memory, &outcome, nullptr, &rc);
     return rc == CM_OK ? outcome : -rc;
 }
 CM_INT32 set_queue_limit(const talk& t, CM_INT32 queue, unsigned ms) {
@@ -1257,7 +1257,7 @@ TEST_SUITE("async") {
             for (const CM_INT32 queue : {-1, 6, CLQ_EVERY_QUEUE})
                 CHECK(give_up(e.far, queue) == -CM_PROGRAM_PARAMETER_CHECK);
             CM_INT32 rc = -1;
-            clq_abandon_call(e.far.id.data(), CM_SEND_RECEIVE_QUEUE, nullptr, nullptr, &rc);
+            clq_abandon_call(e.far.id.data(), CM_SEND_RECEIVE_QUEUE, nullptr, nullptr, nullptr, &rc);
             CHECK(rc == CM_PROGRAM_PARAMETER_CHECK);
             CHECK(e.near.cancel() == CM_OK);
             CHECK(wait_any().result == CM_DEALLOCATED_ABEND_SVC);

@@ -9,7 +9,7 @@
 namespace colloquy::tool {
 
 struct serve_options {
-    std::string listen = "127.0.0.1:4711";
+    std::string listen;  // empty: as the configuration file says, or 127.0.0.1:4711 where none is named
     unsigned reactors = 0;
     unsigned conversations = 65'536;
     unsigned threads = 1;

@@ -58,7 +58,9 @@ int serve(const serve_options& options) {
     clq_options settings{};
     settings.size = sizeof settings;
     settings.config_file = or_usual(options.config);
-    settings.listen = options.listen.c_str();
+    settings.listen = !options.listen.empty()  ? options.listen.c_str()
+                      : options.config.empty() ? "127.0.0.1:4711"
+                                               : nullptr;
     settings.conversations = options.conversations + accepts;
     settings.reactors = options.reactors;
     if (clq_start(&settings) != 0) throw failure{clq_last_error()};
