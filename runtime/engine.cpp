@@ -320,8 +320,8 @@ wire::reason engine::on_response(context& c, session& s, const wire::frame_heade
     if (stale) return wire::reason::none;
     // acquire[asked]
     const bool waited_for = v.asked.exchange_acquire(0) != 0;
-    // Its number is free for the partner from here on, or ours as soon as the owner has heard: not later, whatever keeps
-    // the owner.
+    // The number is free for the partner from here on, or for us as soon as the owner has heard; not later, whatever
+    // keeps the owner.
     if (waited_for && h.has(wire::indicator::conditional_end)) s.take_last_word(h.channel, id);
     if (waited_for && v.word.announce(id.generation(), flag::response) == state_word<>::announce_result::take_it)
         look(c, v, id.generation());

@@ -3,13 +3,15 @@
 
 usage: soak.py COLLOQUY DURATION [--out DIRECTORY] [--seed N] [--every SECONDS]
 
-DURATION is seconds, or a number with s, m or h. All the time `colloquy load` calls a `colloquy serve` in every mode, and
-what it reports must be free of errors. Beside it, by turns from the seed: clients that are killed in the middle, peers
-that send garbage, peers that stop in the middle of a greeting, and storms of connections that close at once. Every few
+DURATION is seconds, or a number with s, m or h. All the time `colloquy load` calls a `colloquy serve` in every mode,
+and what it reports must be free of errors. Beside it, by turns from the seed: clients that are killed in the middle,
+peers that send garbage, peers that stop in the middle of a greeting, and storms of connections that close at once.
+Every few
 seconds the server's counters, memory, descriptors and processor time are written down.
 
 At the end the load stops, and the server must hold no conversation, no link and no descriptor that it did not hold
-before. soak.json has the samples, soak.svg the plot. Exit code 0: all of that was so; 1: it was not, and a line says what.
+before. soak.json has the samples, soak.svg the plot. Exit code 0: all of that was so; 1: it was not, and a line says
+what.
 """
 import argparse
 import json
@@ -100,8 +102,9 @@ class Load:
             mode = rng.choice(list(MODES))
             length = min(rng.uniform(2, 15), max(1.0, until - time.monotonic()))
             done = subprocess.run(
-                [self.command, "load", f"{self.server.address}/{MODES[mode]}", "--mode", mode, "--duration", f"{length:.1f}",
-                 "--conversations", str(rng.choice([1, 50, 1000])), "--links", str(rng.choice([1, 4])),
+                [self.command, "load", f"{self.server.address}/{MODES[mode]}", "--mode", mode,
+                 "--duration", f"{length:.1f}", "--conversations", str(rng.choice([1, 50, 1000])),
+                 "--links", str(rng.choice([1, 4])),
                  "--size", str(rng.choice([16, 64, 3000])), "--json"],
                 stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=length + 120)
             told = json.loads(done.stdout) if done.returncode == 0 else {}
@@ -248,15 +251,16 @@ def main():
     if load.transactions == 0:
         troubles.append("no load was carried")
 
-    result = {"seed": wanted.seed, "seconds": wanted.duration, "load_runs": load.runs, "transactions": load.transactions,
-              "faults": faults.counts, "troubles": troubles, "samples": samples}
+    result = {"seed": wanted.seed, "seconds": wanted.duration, "load_runs": load.runs,
+              "transactions": load.transactions, "faults": faults.counts, "troubles": troubles, "samples": samples}
     (wanted.out / "soak.json").write_text(json.dumps(result, indent=1) + "\n")
     if samples:
         plot(samples, wanted.out / "soak.svg")
         third = samples[len(samples) // 3:] or samples
         print(f"{load.runs} loads, {load.transactions:,} transactions; faults {faults.counts}")
         print(f"resident memory {third[0]['resident_bytes'] / 2**20:.1f} MiB after a third, at most "
-              f"{max(s['resident_bytes'] for s in samples) / 2**20:.1f}, {samples[-1]['resident_bytes'] / 2**20:.1f} at the end; "
+              f"{max(s['resident_bytes'] for s in samples) / 2**20:.1f}, "
+              f"{samples[-1]['resident_bytes'] / 2**20:.1f} at the end; "
               f"descriptors {before.get('descriptors')} before, at most {max(s['descriptors'] for s in samples)}, "
               f"{samples[-1]['descriptors']} at the end")
         print(f"{wanted.out / 'soak.json'}, {wanted.out / 'soak.svg'}")

@@ -231,9 +231,9 @@ COLLOQUY_API int COLLOQUY_CALL clq_abandon(const void* conversation_ID);
  * CLQ_CALL_TOLD    there is none such: its completion has been told, or another thread is inside the callback or about
  *                  to be, or has it from Wait_For_Completion; or a thread is blocked in the call
  *
- * *call_return_code (NULL: not wanted) is what the call would have been told: 28 with CLQ_CALL_UNDONE, its own code with
- * CLQ_CALL_DONE (0, or what it had completed with: a Confirm that was refused is not confirmed), 17 with CLQ_CALL_ENDED;
- * not written with CLQ_CALL_TOLD.
+ * *call_return_code (NULL: not wanted) is what the call would have been told: 28 with CLQ_CALL_UNDONE, its own code
+ * with CLQ_CALL_DONE (0, or what it had completed with: a Confirm that was refused is not confirmed), 17 with
+ * CLQ_CALL_ENDED; not written with CLQ_CALL_TOLD.
  *
  * Any thread, any level, also from a callback, not from a sink. Never waits for the partner. return_code: 0; 24 unknown
  * conversation, or none of its queues; 37 from a sink.

@@ -85,7 +85,7 @@ struct received {
     data_received data = data_received::none;
     status_received status = status_received::none;
     control_information control = control_information::none;
-    bool ended = false;  // the partner has ended the conversation, on full duplex its direction; this was the last of it
+    bool ended = false;  // the partner has ended the conversation (full duplex: its direction); this was the last
 
     [[nodiscard]] std::string_view text() const noexcept {
         return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};

@@ -159,6 +159,11 @@ std::vector<std::byte> rest_of(int socket) {
     for (;;) {
         const ssize_t n = ::read(socket, part, sizeof part);
         if (n < 0 && errno == EINTR) continue;
+        if (n < 0 && errno == EAGAIN) {
+            pollfd there{socket, POLLIN, 0};
+            (void)::poll(&there, 1, -1);
+            continue;
+        }
         if (n <= 0) return all;
         all.insert(all.end(), part, part + n);
     }
