@@ -7,5 +7,20 @@
 said=$(mktemp) || exit 125
 exec 3>"$said" 4<"$said"
 rm -f "$said"
-tail -n +1 -s 0.1 -f --pid=$$ <&4 >&2 3>&- 4<&- &
+
+# Also when nobody has waited for it yet: who reads its output first may be who waits for it next.
+ended() {
+    [ -r "/proc/$1/status" ] || return 0
+    while read -r key value _; do
+        [ "$key" != State: ] || break
+    done 2>/dev/null <"/proc/$1/status"
+    [ "$value" = Z ] || [ "$value" = X ]
+}
+{
+    until ended $$; do
+        cat <&4
+        sleep 0.1
+    done
+    cat <&4
+} >&2 3>&- </dev/null &
 exec "$@" 2>&3 3>&- 4<&-
