@@ -6,6 +6,7 @@ option(COLLOQUY_BUILD_TOOLS "Build the colloquy command" ${PROJECT_IS_TOP_LEVEL}
 option(COLLOQUY_BUILD_BENCHES "Build the benchmarks" ${PROJECT_IS_TOP_LEVEL})
 option(COLLOQUY_BUILD_EXAMPLES "Build the examples" ${PROJECT_IS_TOP_LEVEL})
 option(COLLOQUY_CHECK_HEADERS "Compile every header alone" ${COLLOQUY_BUILD_TESTS})
+option(COLLOQUY_BUILD_PEERS "Build what Colloquy is compared with (bench/peers), as far as it is installed" OFF)
 option(COLLOQUY_TLS "TLS on links, where OpenSSL is found" ON)
 option(COLLOQUY_FUZZ "Build the fuzz targets under libFuzzer (clang)" OFF)
 set(COLLOQUY_SANITIZE "" CACHE STRING "Sanitizers: empty, address,undefined or thread")
