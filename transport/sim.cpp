@@ -14,16 +14,14 @@ sim_unit::sim_unit(sim_network& network, const runtime::limits& bounds, std::str
     network_.units_.push_back(this);
 }
 
-sim_unit::~sim_unit() {
-    // The sessions go with the engine; whatever the network still holds of them is never looked at again.
-    for (auto& l : network_.links_)
-        for (auto* e : {&l->a, &l->b})
-            if (e->owner == this) e->session = nullptr;
-    std::erase(network_.units_, this);
-}
+sim_unit::~sim_unit() { network_.gone(*this); }
 
 runtime::partner* sim_unit::know(sim_unit& peer, std::uint32_t links) {
     return engine.partners().add(peer.engine.lu_name(), links, &peer);
+}
+
+void sim_unit::know_again(sim_unit& peer) noexcept {
+    engine.partners().find(peer.engine.lu_name())->transport_data = &peer;
 }
 
 void sim_unit::write_duty(runtime::context&, session& s) noexcept {
@@ -53,7 +51,7 @@ void sim_unit::session_ended(runtime::context&, session& s) noexcept {
     auto& e = *static_cast<sim_network::end*>(s.transport_data);
     e.ended = true;
     network_.last_loss_ = network_.now_;
-    switch (s.ended_because()) {
+    switch (e.corrupted ? wire::reason::none : s.ended_because()) {
         case wire::reason::version:
         case wire::reason::not_colloquy:
         case wire::reason::protocol:
@@ -161,6 +159,10 @@ void sim_network::connect(const attempt& a, runtime::context& ctx) {
         a.from->engine.link_failed(ctx, *a.to, a.index, runtime::return_code::allocate_failure_retry);
     };
     if (a.failed) return refuse();
+    if (now_ < peer.refuses_until) {
+        last_loss_ = now_;
+        return refuse();
+    }
     session* const mine = a.from->engine.open_session(ctx);
     if (mine == nullptr) return refuse();
     session* const theirs = peer.engine.open_session(peer.c);
@@ -337,6 +339,78 @@ void sim_network::black_hole(std::size_t which) {
         e->in.swallows = true;
         e->in.clear();
     }
+}
+
+sim_network::end* sim_network::an_end(std::size_t which) noexcept {
+    link* const l = nth_up(which);
+    if (l == nullptr) return nullptr;
+    return random_.chance(500) ? &l->a : &l->b;
+}
+
+void sim_network::half_close(std::size_t which) {
+    end* const e = an_end(which);
+    if (e != nullptr && e->in.finished_at == 0) e->in.finished_at = std::max(e->in.last_at, now_);
+}
+
+void sim_network::truncate(std::size_t which) {
+    end* const e = an_end(which);
+    if (e == nullptr || e->in.finished_at != 0) return;
+    std::size_t keep = random_.below(e->in.size() + 1);
+    e->in.bytes.resize(e->in.head + keep);
+    for (auto p = e->in.parcels.begin(); p != e->in.parcels.end();) {
+        p->bytes = std::min(p->bytes, keep);
+        keep -= p->bytes;
+        p = p->bytes == 0 ? e->in.parcels.erase(p) : p + 1;
+    }
+    e->in.finished_at = std::max(e->in.last_at, now_);
+}
+
+bool sim_network::corrupt(std::size_t which) {
+    link* const l = nth_up(which);
+    if (l == nullptr) return false;
+    end* e = random_.chance(500) ? &l->a : &l->b;
+    if (e->in.size() == 0) e = e->other;
+    if (e->in.size() == 0) return false;
+    for (std::uint64_t n = random_.between(1, 6); n != 0; --n) {
+        // Often in the first bytes, where a header may be.
+        const std::size_t most = random_.chance(500) ? std::min<std::size_t>(e->in.size(), 16) : e->in.size();
+        e->in.bytes[e->in.head + random_.below(most)] ^= static_cast<std::byte>(random_.between(1, 255));
+    }
+    l->a.corrupted = l->b.corrupted = true;
+    return true;
+}
+
+void sim_network::end_corrupted(std::uint64_t within_ns) {
+    for (auto& l : links_)
+        for (end* e : {&l->a, &l->b})
+            if (e->corrupted && e->session != nullptr && e->reset_at == 0)
+                e->reset_at = now_ + random_.below(within_ns + 1);
+}
+
+std::pair<const sim_unit*, const sim_unit*> sim_network::ends_of(std::size_t which) noexcept {
+    link* const l = nth_up(which);
+    if (l == nullptr) return {nullptr, nullptr};
+    return {l->a.owner, l->b.owner};
+}
+
+// The sessions go with the engine; whatever is still kept of them is never looked at again.
+void sim_network::gone(sim_unit& u) {
+    for (auto& l : links_) {
+        for (end* e : {&l->a, &l->b}) {
+            if (e->owner != &u || e->session == nullptr) continue;
+            e->session = nullptr;
+            e->in.clear();
+            pipe& out = e->other->in;
+            if (out.finished_at == 0) out.finished_at = std::max(out.last_at, now_ + delay());
+            if (e->other->session != nullptr && random_.chance(500)) {
+                out.clear();
+                out.finished_at = now_ + delay();
+            }
+        }
+    }
+    std::erase_if(attempts_, [&](const attempt& a) { return a.from == &u; });
+    std::erase_if(questions_, [&](const question& q) { return q.unit == &u; });
+    std::erase(units_, &u);
 }
 
 bool sim_network::black_hole_open() const noexcept {

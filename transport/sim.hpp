@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "runtime/engine.hpp"
@@ -58,16 +59,20 @@ class sim_network;
 class sim_unit final : public runtime::host {
 public:
     sim_unit(sim_network& network, const runtime::limits& bounds, std::string_view name, std::uint64_t salt);
+    // As a process that is killed: its partners learn it as their links end, each in a time of its own.
     ~sim_unit();
     sim_unit(const sim_unit&) = delete;
     sim_unit& operator=(const sim_unit&) = delete;
 
     // Makes `peer` a partner under its name.
     runtime::partner* know(sim_unit& peer, std::uint32_t links);
+    // A partner that was known before lives again, as another.
+    void know_again(sim_unit& peer) noexcept;
 
     runtime::context c;
     runtime::engine engine;
-    bool watched = false;  // what the engine is told about waiters on the wait queue
+    bool watched = false;             // what the engine is told about waiters on the wait queue
+    std::uint64_t refuses_until = 0;  // nobody may connect before
     struct logged {
         bool received;
         std::string text;
@@ -125,6 +130,19 @@ public:
     void drain(std::size_t link);
     // Ends the link in order, as a logical unit does that stops.
     void shut(std::size_t link);
+    // One direction ends behind what is under way; the other goes on.
+    void half_close(std::size_t link);
+    // The same in the middle of what is under way.
+    void truncate(std::size_t link);
+    // Some bytes that are under way become others; the link is marked, and what its ends complain about does not count.
+    // False: nothing was under way.
+    [[nodiscard]] bool corrupt(std::size_t link);
+    // Resets every link of which bytes were corrupted, by then.
+    void end_corrupted(std::uint64_t within_ns);
+    // Between whom it is.
+    [[nodiscard]] std::pair<const sim_unit*, const sim_unit*> ends_of(std::size_t link) noexcept;
+    // Everybody's clock is later at once, as after a sleep of the machine: nothing happened meanwhile.
+    void jump(std::uint64_t ns) noexcept { now_ += ns; }
 
     // When a link last ended at one of its ends, for whatever reason; 0: never.
     [[nodiscard]] std::uint64_t last_loss() const noexcept { return last_loss_; }
@@ -163,6 +181,7 @@ private:
         pipe in;
         bool duty = false;
         bool ended = false;  // the session said so
+        bool corrupted = false;
         std::uint64_t write_at = 0;
         std::uint64_t reset_at = 0;  // not 0: the connection fails here then
         runtime::slice slices[64];
@@ -201,6 +220,8 @@ private:
     void close(end& e);
     [[nodiscard]] std::size_t room(const end& e) const noexcept;
     [[nodiscard]] link* nth_up(std::size_t n) noexcept;
+    [[nodiscard]] end* an_end(std::size_t link) noexcept;
+    void gone(sim_unit& u);
     std::uint64_t delay() noexcept { return random_.between(weather_.delay_min_ns, weather_.delay_max_ns); }
 
     sim_random random_;

@@ -70,32 +70,39 @@ struct pair_of {
 
 class scene {
 public:
-    scene(std::uint64_t seed, bool verbose) : random_{seed * 2 + 1}, verbose_{verbose} {
+    scene(std::uint64_t seed, const reduction& less, bool verbose)
+        : random_{source_of(~seed, 0)}, seed_{seed}, less_{less}, verbose_{verbose}, draw_{less} {
         auto& r = random_;
         transport::sim_weather w;
-        w.delay_max_ns = 1'000 + r.below(2 * ms);
+        w.delay_max_ns = draw_("delay_max", 1'000 + r.below(2 * ms), std::uint64_t{1'000});
         static constexpr std::size_t chunks[] = {1, 64, 1'460, 65'536};
-        w.read_bytes_max = chunks[r.below(4)];
-        w.write_bytes_max = chunks[r.below(4)];
-        w.pipe_bytes = r.chance(500) ? 4'096 : 1U << 20;
+        w.read_bytes_max = draw_("read", chunks[r.below(4)], std::size_t{65'536});
+        w.write_bytes_max = draw_("write", chunks[r.below(4)], std::size_t{65'536});
+        w.pipe_bytes = draw_("pipe", r.chance(500) ? std::size_t{4'096} : 1U << 20, std::size_t{1U << 20});
         if (r.chance(300)) {
             w.stall = static_cast<std::uint32_t>(r.below(100));
             w.stall_ns_max = r.below(20 * ms);
         }
-        w.connect_at_once = r.chance(300) ? 500 : 0;
+        w.stall = draw_("stall", w.stall, 0U);
+        w.connect_at_once = draw_("connect_at_once", r.chance(300) ? 500U : 0U, 0U);
+        std::uint32_t failures = 0;
         if (r.chance(500)) {
             static constexpr std::uint32_t rates[] = {0, 1, 4, 10};
             faults_ = rates[r.below(4)];
-            if (r.chance(200)) w.connect_failure = 300;
+            if (r.chance(200)) failures = 300;
             w.abrupt_close = r.chance(300);
         }
+        faults_ = draw_("faults", faults_, 0U);
+        w.connect_failure = draw_("connect_failure", failures, 0U);
+        w.abrupt_close = draw_("abrupt_close", w.abrupt_close, false);
         connect_may_fail_ = w.connect_failure != 0;
-        heartbeats_ = faults_ != 0 && r.chance(500);
-        tight_ = r.chance(300);
+        heartbeats_ = draw_("heartbeats", faults_ != 0 && r.chance(500), false);
+        tight_ = draw_("tight", r.chance(300), false);
         runtime::limits l;
         static constexpr std::uint32_t windows[] = {512, 1'024, 4'096, 16'384};
-        l.window_bytes = windows[r.below(4)];
-        l.window_bytes_max = l.window_bytes << r.below(4);
+        l.window_bytes = draw_("window", windows[r.below(4)], 16'384U);
+        l.window_bytes_max = draw_("window_max", l.window_bytes << r.below(4), l.window_bytes);
+        l.window_bytes_max = std::max(l.window_bytes_max, l.window_bytes);
         l.conversations = 64;
         l.links = 32;
         l.partners = 4;
@@ -115,21 +122,26 @@ public:
             units_[i] = std::make_unique<transport::sim_unit>(*network_, l, names[i], r.next());
             (void)units_[i]->engine.tps().add("TELLER", tight_ && r.chance(300) ? 2 : 100);
         }
-        const auto links = static_cast<std::uint32_t>(r.between(1, 2));
+        const auto links = draw_("links", static_cast<std::uint32_t>(r.between(1, 2)), 1U);
         (void)units_[0]->know(*units_[1], links);
         (void)units_[1]->know(*units_[0], links);
-        shape_ = r.chance(500) ? 300 : 8'000;
+        shape_ = draw_("records", r.chance(500) ? 300U : 8'000U, 300U);
         static constexpr std::uint32_t shares[] = {0, 50, 300};
-        express_ = shares[r.below(3)];
-        incoming_ = shares[r.below(3)] * 3;
+        express_ = draw_("express", shares[r.below(3)], 0U);
+        incoming_ = draw_("incoming", shares[r.below(3)] * 3, 0U);
+        breaks_ = draw_("breaks", r.chance(500), false);
+        actions_ = draw_("actions", r.between(50, 600), std::uint64_t{0});
     }
 
     void run() {
-        const std::uint64_t actions = random_.between(50, 600);
-        for (std::uint64_t i = 0; i < actions; ++i) {
+        for (std::uint64_t i = 0; i < actions_; ++i) {
+            if (less_.leaves_out(i)) continue;
+            begun_ = i + 1;
+            random_ = transport::sim_random{source_of(~seed_, i + 1)};
             if (talks_.empty() || (living() < 4 && random_.chance(20))) open();
             if (!talks_.empty()) act();
         }
+        random_ = transport::sim_random{source_of(~seed_, UINT32_MAX)};
         network_->weather().connect_failure = 0;
         network_->weather().stall = 0;
         at_rest();
@@ -147,6 +159,12 @@ public:
                 if (e.inbound().bytes_in_use(k) != 0 || e.outbound_pool().bytes_in_use(k) != 0)
                     fail("duplex: buffers leak");
         }
+    }
+
+    void tell(run_result& out) const {
+        out.drawn = draw_.all();
+        out.actions = begun_;
+        out.count += count_;
     }
 
 private:
@@ -205,6 +223,7 @@ private:
         a.known = true;
         made->opened_at = network_->now();
         talks_.push_back(std::move(made));
+        ++count_.conversations;
         pair_of& t = *talks_.back();
         t.serial = static_cast<std::uint32_t>(talks_.size());
         (void)runtime::set_details(engine(a), context(a), a.id, names[1 - from], "", "TELLER", false);
@@ -274,6 +293,7 @@ private:
         if (mode != 1) fail("duplex: an accepted conversation is not full-duplex");
         b.id = id;
         b.known = true;
+        ++count_.accepted;
         note(t, 1, "accepted");
         check(t);
     }
@@ -327,19 +347,29 @@ private:
         const std::size_t which = r.below(up);
         const auto roll = r.below(100);
         say_so("interference " + std::to_string(roll) + " at link " + std::to_string(which));
-        if (roll < 40) {
+        if (breaks_ && r.chance(300)) {
             interfered_ = true;
+            const bool cut = r.chance(500);
+            ++count_[cut ? fault::truncation : fault::half_close];
+            cut ? network_->truncate(which) : network_->half_close(which);
+        } else if (roll < 40) {
+            interfered_ = true;
+            ++count_[fault::reset];
             network_->reset(which);
         } else if (roll < 60) {
+            ++count_[fault::stall];
             network_->stall(which, r.below(100 * ms));
         } else if (roll < 75 && heartbeats_) {
             interfered_ = true;
+            ++count_[fault::black_hole];
             network_->black_hole(which);
         } else if (roll < 90) {
             interfered_ = drained_ = true;
+            ++count_[fault::drain];
             network_->drain(which);
         } else {
             interfered_ = true;
+            ++count_[fault::orderly_end];
             network_->shut(which);
         }
         poll();
@@ -376,6 +406,7 @@ private:
             case sending::deallocate: o = runtime::deallocate(e, context(p), p.id, nullptr); break;
         }
         const auto code = static_cast<std::int32_t>(o.code);
+        ++count_.verbs;
         note(t, k,
              "send " + std::to_string(static_cast<int>(verb)) + " of " + std::to_string(length) + " gives " +
                  std::to_string(code));
@@ -454,6 +485,7 @@ private:
         const runtime::receive_request real{buffer.data(), length, &p.kind, &p.got, &p.status, &p.rts};
         const runtime::outcome o = runtime::receive(engine(p), context(p), p.id, expected == 0 ? real : none, nullptr);
         const auto code = static_cast<std::int32_t>(o.code);
+        ++count_.verbs;
         note(t, k, "Receive of " + std::to_string(length) + " gives " + std::to_string(code));
         if (expected != 0) {
             if (code != expected)
@@ -541,6 +573,7 @@ private:
                                                     real ? &p.express_got : &got, real ? &p.express_told : &info,
                                                     immediate ? 1 : 0, nullptr);
         const auto code = static_cast<std::int32_t>(o.code);
+        ++count_.verbs;
         note(t, k,
              std::string{sends ? "Send" : "Receive"} + "_Expedited_Data of " + std::to_string(length) + " gives " +
                  std::to_string(code));
@@ -658,6 +691,7 @@ private:
                     if (!engine(p).collect(context(p), p.id, code)) fail("duplex: a Receive cannot be collected");
                     p.receives = false;
                     note(*t, k, "Receive completes with " + std::to_string(static_cast<int>(code)));
+                    ++count_.completions;
                     received(*t, k, static_cast<std::int32_t>(code), true);
                 }
                 if (p.sends && engine(p).finished(p.id, queue::send)) {
@@ -665,6 +699,7 @@ private:
                         fail("duplex: a call that sends cannot be collected");
                     p.sends = false;
                     note(*t, k, "send completes with " + std::to_string(static_cast<int>(code)));
+                    ++count_.completions;
                     sent(*t, k, static_cast<std::int32_t>(code), true);
                 }
                 for (const bool x : {true, false}) {
@@ -795,7 +830,12 @@ private:
     }
 
     transport::sim_random random_;
+    const std::uint64_t seed_;
+    const reduction& less_;
     bool verbose_;
+    drawings draw_;
+    tally count_;
+    std::uint64_t begun_ = 0;
     std::unique_ptr<transport::sim_network> network_;
     std::unique_ptr<transport::sim_unit> units_[2];
     std::vector<std::unique_ptr<pair_of>> talks_;
@@ -807,12 +847,23 @@ private:
     bool tight_ = false;          // limits are so small that refusals are legal
     std::uint32_t express_ = 0;   // per mille of actions
     std::uint32_t incoming_ = 0;  // per mille of accepts
-    std::uint64_t shape_ = 0;
+    std::uint32_t shape_ = 0;
+    std::uint64_t actions_ = 0;
+    bool breaks_ = false;
     bool interfered_ = false, drained_ = false;
 };
 
 }  // namespace
 
-void run_duplex(std::uint64_t seed, bool verbose) { scene{seed, verbose}.run(); }
+void run_duplex(std::uint64_t seed, const reduction& less, bool verbose, run_result& out) {
+    scene playing{seed, less, verbose};
+    try {
+        playing.run();
+    } catch (...) {
+        playing.tell(out);
+        throw;
+    }
+    playing.tell(out);
+}
 
 }  // namespace colloquy::sim

@@ -3,9 +3,11 @@
 
 #include <cstdint>
 
+#include "tests/sim/run_result.hpp"
+
 namespace colloquy::sim {
 
-// Throws failure.
-void run_duplex(std::uint64_t seed, bool verbose);
+// Throws failure; `out` tells what there was either way.
+void run_duplex(std::uint64_t seed, const reduction& less, bool verbose, run_result& out);
 
 }  // namespace colloquy::sim

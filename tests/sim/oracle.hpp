@@ -139,6 +139,7 @@ struct talk {
     std::uint64_t opened_at = 0;
     std::int32_t reject = 0;  // the code with which the partner must refuse it; 0: it does not
     bool accepted = false;
+    bool spoiled = false;  // by corrupted bytes: nothing is known of it any more
 
     side& other(const side& s) noexcept { return &s == &ends[0] ? ends[1] : ends[0]; }
 };

@@ -25,86 +25,113 @@ runtime::partner* find_partner(void* arg, std::string_view name) {
 
 }  // namespace
 
-world::world(std::uint64_t seed, oracle& judge, bool verbose)
-    : judge_{judge}, random_{seed}, swarm_{seed ^ 0x5EED0F5A17ULL}, verbose_{verbose} {
+world::world(std::uint64_t seed, oracle& judge, const reduction& less, bool verbose)
+    : judge_{judge},
+      random_{seed},
+      swarm_{source_of(seed, 0)},
+      seed_{seed},
+      less_{less},
+      verbose_{verbose},
+      draw_{less} {
     auto& r = random_;
     transport::sim_weather w;
     const bool slow = r.chance(500);
-    w.delay_min_ns = slow ? r.between(1, 50'000) : 1'000;
-    w.delay_max_ns = w.delay_min_ns + (slow ? r.below(5 * ms) : 0);
+    w.delay_min_ns = draw_("delay_min", slow ? r.between(1, 50'000) : 1'000, std::uint64_t{1'000});
+    w.delay_max_ns = draw_("delay_max", w.delay_min_ns + (slow ? r.below(5 * ms) : 0), w.delay_min_ns);
+    w.delay_max_ns = std::max(w.delay_max_ns, w.delay_min_ns);
     static constexpr std::size_t chunks[] = {1, 7, 64, 600, 1'460, 65'536, 65'536, 65'536};
-    w.read_bytes_max = chunks[r.below(8)];
-    w.write_bytes_max = chunks[r.below(8)];
+    w.read_bytes_max = draw_("read", chunks[r.below(8)], std::size_t{65'536});
+    w.write_bytes_max = draw_("write", chunks[r.below(8)], std::size_t{65'536});
     static constexpr std::size_t pipes[] = {4'096, 65'536, 1U << 20, 1U << 20};
-    w.pipe_bytes = pipes[r.below(4)];
+    w.pipe_bytes = draw_("pipe", pipes[r.below(4)], std::size_t{1U << 20});
     if (r.chance(300)) {
         w.stall = static_cast<std::uint32_t>(r.below(100));
         w.stall_ns_max = r.below(20 * ms);
     }
-    w.connect_at_once = r.chance(300) ? 500 : 0;
+    w.stall = draw_("stall", w.stall, 0U);
+    w.connect_at_once = draw_("connect_at_once", r.chance(300) ? 500U : 0U, 0U);
     const bool calm = r.chance(400);
+    std::uint32_t failures = 0;
     if (!calm) {
-        static constexpr std::uint32_t rates[] = {0, 1, 3, 10};
+        static constexpr std::uint32_t rates[] = {0, 1, 5, 20};
         faults_ = rates[r.below(4)];
-        if (r.chance(200)) w.connect_failure = 300;
+        if (r.chance(200)) failures = 300;
         w.abrupt_close = r.chance(300);
     }
+    faults_ = draw_("faults", faults_, 0U);
+    w.connect_failure = draw_("connect_failure", failures, 0U);
+    w.abrupt_close = draw_("abrupt_close", w.abrupt_close, false);
     connect_may_fail_ = w.connect_failure != 0;
-    heartbeats_ = faults_ != 0 && r.chance(400);
-    tight_ = r.chance(300);
-
-    runtime::limits l;
-    draw_limits(l);
-    if (heartbeats_) l.heartbeat_ms = 500;
-    network_ = std::make_unique<transport::sim_network>(r.next(), w);
-    const std::uint32_t n = r.chance(150) ? 3 : 2;
-    for (std::uint32_t i = 0; i < n; ++i) {
-        unit& u = units_.emplace_back();
-        u.name = std::string{"NET.UNIT"} + static_cast<char>('A' + i);
-        u.at = std::make_unique<transport::sim_unit>(*network_, l, u.name, r.next());
-        u.at->watched = r.chance(300);
-        const std::uint32_t queue = tight_ && r.chance(300) ? 2 : 1'000;
-        (void)u.at->engine.tps().add("TELLER", queue);
-        (void)u.at->engine.tps().add("STOPPED", queue);
-        u.at->engine.tps().set("STOPPED", runtime::tp_registry::status::stopped);
-    }
-    const auto links = static_cast<std::uint32_t>(r.between(1, 2));
-    for (auto& a : units_)
-        for (auto& b : units_)
-            if (&a != &b) (void)a.at->know(*b.at, links);
+    heartbeats_ = draw_("heartbeats", faults_ != 0 && r.chance(400), false);
+    tight_ = draw_("tight", r.chance(300), false);
+    draw_limits();
 
     actions_ = static_cast<std::uint32_t>(r.chance(100) ? r.between(1'000, 4'000) : r.between(50, 1'000));
+    actions_ = draw_("actions", actions_, 0U);
     static constexpr std::uint32_t shares[] = {0, 20, 150, 400};
-    illegal_ = shares[r.below(4)];
-    blocking_share_ = shares[r.below(4)];
-    sync_allowed_ = r.chance(800);
-    concurrent_ = static_cast<std::uint32_t>(std::min<std::uint64_t>(r.between(1, 12), l.conversations / 3));
-    record_shape_ = static_cast<std::uint32_t>(r.below(5));
+    illegal_ = draw_("illegal", shares[r.below(4)], 0U);
+    blocking_share_ = draw_("blocking", shares[r.below(4)], 0U);
+    sync_allowed_ = draw_("confirmations", r.chance(800), false);
+    concurrent_ = static_cast<std::uint32_t>(std::min<std::uint64_t>(r.between(1, 12), limits_.conversations / 3));
+    concurrent_ = draw_("concurrent", concurrent_, 1U);
+    record_shape_ = draw_("records", static_cast<std::uint32_t>(r.below(5)), 0U);
     for (auto& k : knobs_) k = static_cast<std::uint8_t>(r.between(0, 4));
     knobs_[0] = 4;  // sending
     knobs_[1] = 4;  // receiving
+    static constexpr const char* knob_names[] = {
+        "",       "",        "flushes", "confirms", "prepares",   "deallocates",
+        "errors", "signals", "abends",  "cancels",  "withdrawals"};
+    for (std::size_t i = 2; i < std::size(knob_names); ++i)
+        knobs_[i] = draw_(knob_names[i], knobs_[i], std::uint8_t{0});
     static constexpr std::uint32_t basic_shares[] = {0, 0, 300, 1'000};
-    basic_ = basic_shares[swarm_.below(4)];
+    basic_ = draw_("basic", basic_shares[swarm_.below(4)], 0U);
     static constexpr std::uint32_t incoming_shares[] = {0, 0, 500, 1'000};
-    incoming_ = incoming_shares[swarm_.below(4)];
+    incoming_ = draw_("incoming", incoming_shares[swarm_.below(4)], 0U);
     static constexpr std::uint32_t express_shares[] = {0, 0, 20, 150};
-    express_ = express_shares[swarm_.below(4)];
-    drawn_ = std::string{"basic "} + std::to_string(basic_) + " incoming " + std::to_string(incoming_) + " express " +
-             std::to_string(express_) + " units " + std::to_string(n) + " actions " + std::to_string(actions_) +
-             " faults " + std::to_string(faults_) + " tight " + std::to_string(tight_) + " heartbeats " +
-             std::to_string(heartbeats_) + " illegal " + std::to_string(illegal_) + " blocking " +
-             std::to_string(blocking_share_) + " conversations " + std::to_string(l.conversations) + " concurrent " +
-             std::to_string(concurrent_) + " window " + std::to_string(l.window_bytes) + ".." +
-             std::to_string(l.window_bytes_max) + " read " + std::to_string(w.read_bytes_max) + " write " +
-             std::to_string(w.write_bytes_max) + " pipe " + std::to_string(w.pipe_bytes) + " delay " +
-             std::to_string(w.delay_max_ns) + " links " + std::to_string(links);
+    express_ = draw_("express", express_shares[swarm_.below(4)], 0U);
+    static constexpr std::uint32_t chain_shares[] = {0, 0, 200, 600};
+    chains_ = draw_("chains", chain_shares[swarm_.below(4)], 0U);
+    deaths_ = draw_("deaths", swarm_.chance(400), false);
+    breaks_ = draw_("breaks", swarm_.chance(500), false);
+    corruption_ = draw_("corruption", !tight_ && swarm_.chance(300), false);
+    jumps_ = draw_("jumps", swarm_.chance(300), false);
+
+    network_ = std::make_unique<transport::sim_network>(r.next(), w);
+    static constexpr std::uint32_t sizes[] = {2, 2, 2, 2, 3, 3, 3, 4, 4, 5};
+    const std::uint32_t n = std::max(2U, draw_("units", sizes[r.below(10)], 2U));
+    queue_ = draw_("queue", tight_ && r.chance(300) ? 2U : 1'000U, 1'000U);
+    links_ = draw_("links", static_cast<std::uint32_t>(r.between(1, 2)), 1U);
+    units_.resize(n);
+    for (std::uint32_t i = 0; i < n; ++i) {
+        units_[i].name = std::string{"NET.UNIT"} + static_cast<char>('A' + i);
+        units_[i].at = make_unit(i);
+        units_[i].at->watched = r.chance(300);
+    }
+    for (auto& a : units_)
+        for (auto& b : units_)
+            if (&a != &b) (void)a.at->know(*b.at, links_);
 }
 
-void world::draw_limits(runtime::limits& l) {
+std::unique_ptr<transport::sim_unit> world::make_unit(std::uint32_t at) {
+    auto made = std::make_unique<transport::sim_unit>(*network_, limits_, units_[at].name, random_.next());
+    (void)made->engine.tps().add("TELLER", queue_);
+    (void)made->engine.tps().add("STOPPED", queue_);
+    made->engine.tps().set("STOPPED", runtime::tp_registry::status::stopped);
+    return made;
+}
+
+void world::draw_from(std::uint64_t source) noexcept {
+    random_ = transport::sim_random{source_of(seed_, 2 * source + 1)};
+    swarm_ = transport::sim_random{source_of(seed_, 2 * source + 2)};
+}
+
+void world::draw_limits() {
     auto& r = random_;
+    runtime::limits& l = limits_;
     static constexpr std::uint32_t windows[] = {512, 600, 1'024, 4'096, 16'384};
-    l.window_bytes = windows[r.below(5)];
-    l.window_bytes_max = std::min(262'144U, l.window_bytes << r.below(6));
+    l.window_bytes = draw_("window", windows[r.below(5)], 16'384U);
+    l.window_bytes_max = draw_("window_max", std::min(262'144U, l.window_bytes << r.below(6)), l.window_bytes);
+    l.window_bytes_max = std::max(l.window_bytes_max, l.window_bytes);
     l.conversations = 64;
     l.links = 32;
     l.partners = 4;
@@ -112,8 +139,8 @@ void world::draw_limits(runtime::limits& l) {
     l.accept_queue = 64;
     l.link_conversations = 64;
     l.link_output_bytes = 131'072;
-    l.window_growth_bytes = r.chance(500) ? 1U << 20 : 0;
-    l.heartbeat_ms = 0;
+    l.window_growth_bytes = draw_("window_growth", r.chance(500) ? 1U << 20 : 0U, 0U);
+    l.heartbeat_ms = heartbeats_ ? 500 : 0;
     l.greeting_ms = 1'000;
     if (tight_) {
         if (r.chance(300)) l.conversations = static_cast<std::uint32_t>(r.between(4, 12));
@@ -264,6 +291,12 @@ void world::withdraw(std::uint32_t at, std::size_t which) {
 }
 
 void world::accepted(std::uint32_t at, conversation_id id, std::int32_t mode) {
+    if (spoiled_) {
+        // Whose it is cannot be known. Its program does not stay.
+        note("an attach is not believed");
+        if (number(runtime::cancel(engine(at), context(at), id).code) != 0) fail("Cancel is refused");
+        return;
+    }
     char user[16] = {};
     std::int32_t length = 0;
     if (number(runtime::extract_name(engine(at), context(at), id, runtime::name_of::user_id, user, 10, length).code) !=
@@ -302,6 +335,10 @@ void world::accepted(std::uint32_t at, conversation_id id, std::int32_t mode) {
     note(label(s) + " accepted");
     check_state(s);
     if (!random_.chance(blocking_share_)) set(s, characteristic::processing_mode, 1);
+    // A program that needs another one for its answer.
+    if (swarm_.chance(chains_) && active_.size() < std::size_t{2} * concurrent_)
+        open_talk(at, (at + 1 + static_cast<std::uint32_t>(swarm_.below(units_.size() - 1))) %
+                          static_cast<std::uint32_t>(units_.size()));
 }
 
 // ---- characteristics ----------------------------------------------------------------------------------------------
@@ -389,6 +426,7 @@ void world::set_log(side& s) {
 // A text is logged by its own end when the report takes it, and then at most once by the other, in order.
 void world::read_logs() {
     for (const bool received : {false, true}) {
+        if (spoiled_) break;
         for (std::uint32_t u = 0; u < units_.size(); ++u) {
             for (const auto& entry : units_[u].at->log) {
                 if (entry.received != received) continue;
@@ -818,6 +856,7 @@ bool world::poll_beside(side& s) {
         ++totals_.completions;
         any = true;
         note(label(s) + " " + name(q->what) + " completes with " + std::to_string(number(code)));
+        if (s.of->spoiled) continue;
         judge_.judge_express(s, *q, number(code), around(s));
         if (i == 0 && number(code) != 0) s.express.pop_back();
         if (s.state == row_state::reset && !s.pending) forget(s);
@@ -910,6 +949,7 @@ void world::finish_pending(side& s, std::int32_t code) {
                                                  std::to_string(q->received) + " status " + std::to_string(q->status)
                                            : ""));
     if (!q->blocking) --units_[s.unit].outstanding;
+    if (s.of->spoiled) return;
     if (q->forced_code != -1 && q->rts > 0) judge_.told_request_to_send(s, q->rts);
     if (code == 2 && connect_may_fail_ && q->what == call::allocate)
         s.state = row_state::reset;
@@ -1069,28 +1109,156 @@ void world::check_at_rest() {
 
 void world::interfere() {
     auto& r = random_;
+    if (deaths_ && swarm_.chance(200)) return die(static_cast<std::uint32_t>(swarm_.below(units_.size())));
+    if (jumps_ && swarm_.chance(100)) {
+        const std::uint64_t by = swarm_.below(3'000 * ms);
+        note("the clock jumps by " + std::to_string(by));
+        ++totals_[fault::clock_jump];
+        interfered_ = true;
+        network_->jump(by);
+        return;
+    }
     const std::size_t up = network_->links_up();
     if (up == 0) return;
     const std::size_t which = r.below(up);
+    const std::string on = " link " + std::to_string(which);
+    if (corruption_ && swarm_.chance(200)) return corrupt(which);
+    const bool heard = breaks_ && swarm_.chance(300);
     const auto roll = r.below(100);
-    if (roll < 40) {
-        note(std::string{"reset of link "} + std::to_string(which));
+    if (heard) {
         interfered_ = true;
+        const bool cut = swarm_.chance(500);
+        note((cut ? "truncation of" : "half-close of") + on);
+        ++totals_[cut ? fault::truncation : fault::half_close];
+        cut ? network_->truncate(which) : network_->half_close(which);
+    } else if (roll < 40) {
+        note("reset of" + on);
+        interfered_ = true;
+        ++totals_[fault::reset];
         network_->reset(which);
     } else if (roll < 60) {
+        ++totals_[fault::stall];
         network_->stall(which, r.below(100 * ms));
     } else if (roll < 75 && heartbeats_) {
-        note(std::string{"black hole on link "} + std::to_string(which));
+        note("black hole on" + on);
         interfered_ = true;
+        ++totals_[fault::black_hole];
         network_->black_hole(which);
     } else if (roll < 90) {
-        note(std::string{"drain of link "} + std::to_string(which));
+        note("drain of" + on);
         interfered_ = drained_ = true;
+        ++totals_[fault::drain];
         network_->drain(which);
     } else {
-        note(std::string{"orderly end of link "} + std::to_string(which));
+        note("orderly end of" + on);
         interfered_ = true;
+        ++totals_[fault::orderly_end];
         network_->shut(which);
+    }
+}
+
+// A logical unit is killed with all its programs, and another of its name comes up, perhaps a while later.
+void world::die(std::uint32_t at) {
+    collect_all();
+    read_logs();
+    note(units_[at].name + " dies");
+    ++totals_[fault::death];
+    interfered_ = true;
+    unit& u = units_[at];
+    for (const auto& t : talks_)
+        for (side& s : t->ends) {
+            if (s.unit != at || !s.known) continue;
+            s.pending.reset();
+            s.beside[0].reset();
+            s.beside[1].reset();
+            s.state = row_state::reset;
+        }
+    u.sides.clear();
+    u.accepts.clear();
+    u.outstanding = 0;
+    const bool watched = u.at->watched;
+    u.at = nullptr;
+    u.at = make_unit(at);
+    u.at->watched = watched;
+    if (swarm_.chance(500)) u.at->refuses_until = network_->now() + swarm_.below(50 * ms);
+    for (unit& other : units_) {
+        if (&other == &u) continue;
+        (void)u.at->know(*other.at, links_);
+        other.at->know_again(*u.at);
+    }
+    refresh();
+}
+
+// Bytes between two units become others. Nothing is known any more of what these two say to each other, nor of who
+// is on the way to whom; everybody else's conversations must go on as if nothing had been, and nothing may leak.
+void world::corrupt(std::size_t which) {
+    collect_all();
+    const auto ends = network_->ends_of(which);
+    if (!network_->corrupt(which)) return;
+    note("corruption on link " + std::to_string(which));
+    ++totals_[fault::corruption];
+    interfered_ = spoiled_ = true;
+    const auto between = [&](const talk& t) {
+        const auto* const a = units_[t.ends[0].unit].at.get();
+        const auto* const b = units_[t.ends[1].unit].at.get();
+        return (a == ends.first && b == ends.second) || (a == ends.second && b == ends.first);
+    };
+    for (const auto& t : talks_) {
+        const bool begun = t->ends[0].state != row_state::initialize || t->ends[0].pending;
+        t->spoiled |= between(*t) || (!t->accepted && begun);
+    }
+    network_->end_corrupted(5 * ms);
+    settle();
+    collect_all();
+    for (const auto& t : talks_)
+        if (t->spoiled)
+            for (side& s : t->ends) give_up_spoiled(s);
+    refresh();
+    settle();
+    take_spoiled_attaches();
+    settle();
+    collect_all();
+    for (unit& u : units_) u.at->log.clear();
+    spoiled_ = false;
+    check_outstanding();
+}
+
+// Its program ends whatever is left of the conversation.
+void world::give_up_spoiled(side& s) {
+    if (!s.known || (s.state == row_state::reset && !s.pending && !s.any_beside())) return;
+    ++totals_.verbs;
+    runtime::engine& e = engine(s.unit);
+    const std::int32_t code = number(runtime::cancel(e, context(s.unit), s.id).code);
+    note(label(s) + " is given up, " + std::to_string(code));
+    if (code != 0 && code != 24) fail("Cancel gives " + std::to_string(code));
+    collect_all();
+    if (s.pending && s.pending->blocking) fail("a cancelled conversation keeps a caller");
+    if (s.any_beside()) fail("a cancelled conversation keeps a caller of expedited data");
+    if (s.pending) {
+        // Nobody was told, because nobody waits to be.
+        if (units_[s.unit].at->watched) fail("a cancelled operation is not told although somebody waits");
+        --units_[s.unit].outstanding;
+        s.pending.reset();
+    }
+    s.state = row_state::reset;
+    forget(s);
+}
+
+void world::take_spoiled_attaches() {
+    for (std::uint32_t u = 0; u < units_.size(); ++u) {
+        for (;;) {
+            const runtime::outcome o = runtime::accept(engine(u), context(u), true, nullptr);
+            if (o.code == return_code::ok) {
+                accepted(u, o.id);
+                continue;
+            }
+            if (number(o.code) != 35) fail("Accept gives " + std::to_string(number(o.code)));
+            return_code code{};
+            if (runtime::give_up(engine(u), context(u), o.id) == runtime::given_up::withdrawn ||
+                !engine(u).collect(context(u), o.id, code) || number(code) != 17)
+                fail("an Accept that is given up does not end");
+            break;
+        }
     }
 }
 
@@ -1341,11 +1509,17 @@ void world::use_again() {
 
 void world::run() {
     for (std::uint32_t i = 0; i < actions_; ++i) {
+        if (less_.leaves_out(i)) continue;
+        begun_ = i + 1;
+        draw_from(i);
         act();
         refresh();
     }
+    draw_from(UINT32_MAX);
+    chains_ = 0;
     network_->weather().connect_failure = 0;
     network_->weather().stall = 0;
+    for (unit& u : units_) u.at->refuses_until = 0;
     check_at_rest();
     if (random_.chance(600)) cooperate();
     end_everything();

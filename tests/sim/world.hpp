@@ -10,6 +10,8 @@
 
 #include "runtime/verbs.hpp"
 #include "tests/sim/oracle.hpp"
+#include "tests/sim/reduction.hpp"
+#include "tests/sim/tally.hpp"
 #include "transport/sim.hpp"
 
 namespace colloquy::sim {
@@ -17,17 +19,14 @@ namespace colloquy::sim {
 class world {
 public:
     // Everything that differs between runs follows from `seed`.
-    world(std::uint64_t seed, oracle& judge, bool verbose);
+    world(std::uint64_t seed, oracle& judge, const reduction& less, bool verbose);
 
     // Throws failure.
     void run();
-    // What the seed drew, on one line.
-    [[nodiscard]] const std::string& drawn() const noexcept { return drawn_; }
-
-    struct totals {
-        std::uint64_t verbs = 0, refused = 0, completions = 0, accepted = 0, conversations = 0, bytes = 0, lost = 0;
-    };
-    [[nodiscard]] const totals& count() const noexcept { return totals_; }
+    [[nodiscard]] const drawings& drawn() const noexcept { return draw_; }
+    [[nodiscard]] const tally& count() const noexcept { return totals_; }
+    // Actions that were begun.
+    [[nodiscard]] std::uint64_t begun() const noexcept { return begun_; }
 
 private:
     struct acceptance {
@@ -44,10 +43,16 @@ private:
         std::uint32_t outstanding = 0;  // non-blocking verbs that are not collected
     };
 
-    void draw_limits(runtime::limits& l);
+    void draw_limits();
     void act();
     void act_on(side& s);
     void interfere();
+    void die(std::uint32_t at);
+    void corrupt(std::size_t link);
+    void give_up_spoiled(side& s);
+    void take_spoiled_attaches();
+    [[nodiscard]] std::unique_ptr<transport::sim_unit> make_unit(std::uint32_t at);
+    void draw_from(std::uint64_t source) noexcept;
     void open_talk(std::uint32_t from, std::uint32_t to);
     void accept(std::uint32_t at, bool blocking);
     void accept_incoming(std::uint32_t at, runtime::conversation_id id, bool blocking);
@@ -91,9 +96,13 @@ private:
     transport::sim_random random_;
     // Draws for what the first kind of conversations has not, so that the draws of their worlds stay as they are.
     transport::sim_random swarm_;
+    const std::uint64_t seed_;
+    const reduction& less_;
     bool verbose_;
-    std::string drawn_;
-    totals totals_;
+    drawings draw_;
+    tally totals_;
+    std::uint64_t begun_ = 0;
+    runtime::limits limits_;
 
     std::unique_ptr<transport::sim_network> network_;
     std::vector<unit> units_;
@@ -115,7 +124,12 @@ private:
     std::uint32_t basic_ = 0;     // per mille of conversations
     std::uint32_t incoming_ = 0;  // per mille of accepts
     std::uint32_t express_ = 0;   // per mille of actions
+    std::uint32_t chains_ = 0;    // per mille of accepts: the program allocates onward
+    std::uint32_t queue_ = 0;     // attaches of one name
+    std::uint32_t links_ = 0;     // of a partner
+    bool deaths_ = false, breaks_ = false, corruption_ = false, jumps_ = false;
     bool drained_ = false;
+    bool spoiled_ = false;  // bytes were corrupted, and what they may mean is not over
     bool interfered_ = false;
 };
 
