@@ -23,12 +23,15 @@ class channel_map {
 public:
     // What an entry holds when it is no conversation_id (those are never below 2^24).
     static constexpr std::uint64_t never_begun = 0;
-    static constexpr std::uint64_t ended = 1;                // frames still under way to it are dropped
-    static constexpr std::uint64_t awaiting_end = 2;         // ours is over, the partner's acknowledgement is under way
+    static constexpr std::uint64_t ended = 1;            // frames still under way to it are dropped
+    static constexpr std::uint64_t awaiting_end = 2;     // ours is over, the partner's acknowledgement is under way
+    static constexpr std::uint64_t awaiting_answer = 3;  // the partner's number: over, but it still owes us an answer
     static constexpr std::uint64_t awaiting_duplex_end = 4;  // the same, where both ends have ended on their own
     static constexpr std::uint64_t answered = 5;  // the acknowledgement has come first: who ends it frees the number
-    static constexpr std::uint64_t last_mark = answered;
-    static constexpr std::uint64_t awaiting_answer = 3;  // the partner's number: over, but it still owes us an answer
+    // With awaiting_end or awaiting_duplex_end: our last frame is not in the link's output yet. Were the number free
+    // now, another thread's attach could leave before it.
+    static constexpr std::uint64_t unsent = 8;
+    static constexpr std::uint64_t last_mark = awaiting_duplex_end | awaiting_answer | unsent;
     // Between the marks and the ids: a number that a relay forwards, by the index of its conversation there.
     static constexpr std::uint64_t relayed_first = 16;
     static constexpr std::uint64_t relayed_last = (1U << 24) - 1;
@@ -39,6 +42,27 @@ public:
     struct entry {
         Atom<std::uint64_t> value;
         Atom<std::uint32_t> next_free;  // index + 1
+
+        // The conversation says nothing more on its number. `mark`: what its entry waits for; with `unsent`, sent()
+        // follows. False: the partner has said its last word, and the number is the caller's to free.
+        [[nodiscard]] bool part(std::uint64_t mark) noexcept {
+            return value.exchange_acq_rel(mark) != answered;  // acquire[channel] release[channel]
+        }
+        // What was unsent is in the output. False as above.
+        [[nodiscard]] bool sent(std::uint64_t mark) noexcept {
+            std::uint64_t expected = mark | unsent;
+            return value.cas_acq_rel(expected, mark);  // acquire[channel] release[channel]
+        }
+        // The partner's last word for an entry that was seen to wait for it. True: the caller frees the number. False:
+        // the sender does, or somebody else has settled it, because the driver and a late look may both have heard it.
+        [[nodiscard]] bool settle(std::uint64_t seen) noexcept {
+            // acquire[channel] release[channel]: what was sent for the number is in the output before it is used again.
+            if ((seen & unsent) != 0) {
+                if (value.cas_acq_rel(seen, answered)) return false;
+                if ((seen & unsent) != 0 || seen < awaiting_end || seen > awaiting_duplex_end) return false;
+            }
+            return value.cas_acq_rel(seen, ended);
+        }
     };
 
     channel_map() noexcept = default;

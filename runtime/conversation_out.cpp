@@ -185,19 +185,20 @@ flow::sent flow::emit(std::uint8_t indicators) noexcept {
         v.asked.store_release(1);  // release[asked]: before the request can be answered
     }
     note_sent(indicators);
-    session& link = *v.link;
     if (v.chosen.full_duplex) {
+        const bool both = v.said.we_ended && v.said.peer_done;
+        if (both && v.said.originator)
+            send_last(b);
+        else
+            v.link->send(c, b);
         // The end of our direction goes first; what both_done() says is the channel's last word.
-        if (v.said.we_ended && v.said.peer_done && v.said.originator) both_done();
-        link.send(c, b);
-        if (v.said.we_ended && v.said.peer_done) both_done();
+        if (both) both_done();
         return sent::all;
     }
-    if (v.said.we_ended) {
-        end_channel(false);
-        v.channel = 0;
-    }
-    link.send(c, b);
+    if (v.said.we_ended)
+        send_last(b);
+    else
+        v.link->send(c, b);
     if (v.said.signal_owed) signal();
     return sent::all;
 }
@@ -229,20 +230,27 @@ flow::sent flow::emit_error(std::uint32_t sense, bool purging, bool end) noexcep
         static_cast<std::uint8_t>(in::fm_header | (purging ? in::purging : 0) | (end ? in::conditional_end : 0));
     wire::encode_header(b->bytes() + b->begin,
                         {static_cast<std::uint16_t>(size), wire::frame_type::data, indicators, v.channel});
-    session& link = *v.link;
     if (end) {
         v.said.we_ended = 1;
-        const bool ours = wire::channel_side(v.channel) == link.side();
-        end_channel(false);
-        v.channel = 0;
-        if (ours && v.parted_channel == 0) {
-            // The partner has confirmed our end before: the number may be another conversation's already.
-            e.release_outbound(c, b);
-            return sent::all;
-        }
+        send_last(b);
+    } else {
+        v.link->send(c, b);
     }
-    link.send(c, b);
     return sent::all;
+}
+
+void flow::send_last(buffer* b) noexcept {
+    if (!v.link->send_last(c, b, v.channel, v.id(), v.chosen.full_duplex)) v.parted_channel = v.channel;
+    v.channel = 0;
+}
+
+void flow::answer_end() noexcept {
+    // The partner's number is its own again with our answer, ours with the end of it: neither may be used before both.
+    const bool ours = wire::channel_side(v.channel) == v.link->side();
+    if (!ours) end_channel(true);
+    answer(true);
+    if (ours) end_channel(true);
+    v.channel = 0;
 }
 
 void flow::answer(bool end) noexcept {

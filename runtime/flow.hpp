@@ -76,6 +76,7 @@ struct flow {
     sent settle_errors() noexcept;
     static constexpr std::uint32_t part_min = 256;  // less credit than for this is not spent on part of a record
     void answer(bool end) noexcept;                 // +RSP
+    void answer_end() noexcept;                     // the same to the partner's end, which ends the channel
     void signal() noexcept;                         // the partner is asked for the turn
     void drop_sending() noexcept;
     [[nodiscard]] bool reachable() const noexcept;  // the partner still listens
@@ -116,6 +117,7 @@ private:
     void refused_here(return_code why) noexcept;
     void ended_by_partner() noexcept;
     void end_channel(bool acknowledged) noexcept;
+    void send_last(buffer* b) noexcept;  // the frame that ends the channel
     bool heard_after_end(wire::frame_type type, std::uint8_t indicators) noexcept;
     // Full duplex: each direction has ended normally.
     void both_done() noexcept;

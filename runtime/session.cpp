@@ -277,44 +277,66 @@ void session::adopt_channel(conversation_id id, std::uint32_t channel) noexcept 
 
 void session::rename_channel(conversation_id id, std::uint32_t channel) noexcept {
     // release[channel]
-    if (auto* e = channels(wire::channel_side(channel)).find(wire::channel_index(channel)); e != nullptr)
-        e->value.store_release(id.value);
+    if (auto* const e = entry_of(channel); e != nullptr) e->value.store_release(id.value);
+}
+
+// The entry of a number says already that it has ended, unless it is ours.
+void session::free_number(std::uint32_t channel) noexcept {
+    if (wire::channel_side(channel) != side_) return;
+    entry_of(channel)->value.store_release(channel_map<>::ended);
+    own_channels_.release(wire::channel_index(channel));
+}
+
+static std::uint64_t awaits(bool duplex) noexcept {
+    return duplex ? channel_map<>::awaiting_duplex_end : channel_map<>::awaiting_end;
 }
 
 bool session::end_channel(std::uint32_t channel, conversation_id holder, bool acknowledged, bool duplex) noexcept {
-    const std::uint32_t index = wire::channel_index(channel);
+    auto* const e = entry_of(channel);
+    if (e == nullptr) return true;
     if (wire::channel_side(channel) != side_) {
-        auto* const e = peer_channels_.find(index);
         std::uint64_t expected = holder.value;
-        if (e != nullptr && holder.value == 0)
+        if (holder.value == 0)
             e->value.store_release(channel_map<>::ended);
-        else if (e != nullptr)
+        else
             (void)e->value.cas_acq_rel(expected, channel_map<>::ended);  // release[channel]
         return true;
     }
-    auto* e = own_channels_.find(index);
-    if (e == nullptr) return true;
-    if (!acknowledged)
-        acknowledged = e->value.exchange_acq_rel(duplex ? channel_map<>::awaiting_duplex_end
-                                                        : channel_map<>::awaiting_end) == channel_map<>::answered;
-    if (!acknowledged) return false;
-    e->value.store_release(channel_map<>::ended);
-    own_channels_.release(index);
+    if (!acknowledged && e->part(awaits(duplex))) return false;
+    free_number(channel);
     return true;
 }
 
-// False: somebody else has settled it. The driver and who settles late may both have heard a last word.
-bool session::settle(std::uint32_t channel, std::uint64_t awaited) noexcept {
-    const std::uint32_t index = wire::channel_index(channel);
-    channel_map<>& map = channels(wire::channel_side(channel));
-    auto* const e = map.find(index);
-    if (e == nullptr || !e->value.cas_acq_rel(awaited, channel_map<>::ended)) return false;
-    if (wire::channel_side(channel) == side_) own_channels_.release(index);
+bool session::send_last(context& c, buffer* frame, std::uint32_t channel, conversation_id holder,
+                        bool duplex) noexcept {
+    if (wire::channel_side(channel) != side_) {
+        // Our frame lets the partner use the number again, so its entry is ready for that before.
+        (void)end_channel(channel, holder, false);
+        send(c, frame);
+        return true;
+    }
+    auto* const e = entry_of(channel);
+    const std::uint64_t mark = awaits(duplex);
+    if (!e->part(mark | channel_map<>::unsent)) {
+        engine_.release_outbound(c, frame);
+        free_number(channel);
+        return true;
+    }
+    send(c, frame);
+    if (e->sent(mark)) return false;
+    free_number(channel);
+    return true;
+}
+
+bool session::settle(std::uint32_t channel, std::uint64_t seen) noexcept {
+    auto* const e = entry_of(channel);
+    if (e == nullptr || !e->settle(seen)) return false;
+    free_number(channel);
     return true;
 }
 
 void session::settle_late(context& c, std::uint32_t channel, wire::frame_type type, std::uint8_t indicators) noexcept {
-    auto* const e = channels(wire::channel_side(channel)).find(wire::channel_index(channel));
+    auto* const e = entry_of(channel);
     if (e != nullptr) after_end(c, {0, type, indicators, channel}, e->value.load_acquire());  // acquire[channel]
 }
 
@@ -326,10 +348,12 @@ bool session::after_end(context& c, const wire::frame_header& h, std::uint64_t v
     switch (value) {
         case channel_map<>::ended: return true;
         case channel_map<>::awaiting_end:
+        case channel_map<>::awaiting_end | channel_map<>::unsent:
             if (ends && (response || (data && !h.has(wire::indicator::definite_response))))
                 (void)settle(h.channel, value);
             return true;
         case channel_map<>::awaiting_duplex_end:
+        case channel_map<>::awaiting_duplex_end | channel_map<>::unsent:
             if (ends && (response || h.has(wire::indicator::fm_header))) (void)settle(h.channel, value);
             return true;
         case channel_map<>::awaiting_answer: on_unanswered(c, h); return true;
@@ -338,19 +362,19 @@ bool session::after_end(context& c, const wire::frame_header& h, std::uint64_t v
 }
 
 bool session::note_answer(std::uint32_t channel, conversation_id id) noexcept {
-    auto* e = own_channels_.find(wire::channel_index(channel));
+    auto* const e = entry_of(channel);
     std::uint64_t expected = id.value;
     return e != nullptr && e->value.cas_acq_rel(expected, channel_map<>::answered);
 }
 
 void session::take_back_answer(std::uint32_t channel, conversation_id id) noexcept {
-    auto* e = own_channels_.find(wire::channel_index(channel));
+    auto* const e = entry_of(channel);
     std::uint64_t expected = channel_map<>::answered;
     if (e != nullptr) (void)e->value.cas_acq_rel(expected, id.value);  // release[channel]
 }
 
 bool session::end_unanswered(std::uint32_t channel, conversation_id holder) noexcept {
-    auto* const e = peer_channels_.find(wire::channel_index(channel));
+    auto* const e = entry_of(channel);
     if (e == nullptr) return false;
     std::uint64_t expected = holder.value;
     if (holder.value != 0) return e->value.cas_acq_rel(expected, channel_map<>::awaiting_answer);  // release[channel]
@@ -360,11 +384,12 @@ bool session::end_unanswered(std::uint32_t channel, conversation_id holder) noex
 
 void session::take_last_word(std::uint32_t channel, conversation_id holder) noexcept {
     const bool ours = wire::channel_side(channel) == side_;
-    auto* const e = channels(wire::channel_side(channel)).find(wire::channel_index(channel));
-    std::uint64_t expected = holder.value;
-    if (e == nullptr || e->value.cas_acq_rel(expected, ours ? channel_map<>::answered : channel_map<>::ended)) return;
+    auto* const e = entry_of(channel);
+    std::uint64_t seen = holder.value;
+    if (e == nullptr || e->value.cas_acq_rel(seen, ours ? channel_map<>::answered : channel_map<>::ended)) return;
     // It has ended here meanwhile.
-    (void)settle(channel, ours ? channel_map<>::awaiting_end : channel_map<>::awaiting_answer);
+    if ((seen & ~channel_map<>::unsent) == (ours ? channel_map<>::awaiting_end : channel_map<>::awaiting_answer))
+        (void)settle(channel, seen);
 }
 
 void session::on_unanswered(context& c, const wire::frame_header& h) noexcept {

@@ -110,6 +110,9 @@ public:
     // False: the number is in use until the partner has said its last word.
     // `holder` had it; at a peer's number that is somebody else's by now nothing is done. No holder: a relay.
     bool end_channel(std::uint32_t channel, conversation_id holder, bool acknowledged, bool duplex = false) noexcept;
+    // The same with `duplex` or without, for the holder's last frame: takes it, and sends it unless the partner has said
+    // its last word already. The number is not free before the frame is in the output.
+    bool send_last(context& c, buffer* frame, std::uint32_t channel, conversation_id holder, bool duplex) noexcept;
     // The partner confirmed the end that the holder asked for (driver).
     void take_last_word(std::uint32_t channel, conversation_id holder) noexcept;
     // A frame that was brought to the conversation before its channel ended: it may be the partner's last word.
@@ -217,7 +220,11 @@ private:
     void send_link_frame(context& c, wire::frame_type type, std::span<const std::byte> payload) noexcept;
     void on_unanswered(context& c, const wire::frame_header& h) noexcept;
     bool after_end(context& c, const wire::frame_header& h, std::uint64_t value) noexcept;
-    bool settle(std::uint32_t channel, std::uint64_t awaited) noexcept;
+    [[nodiscard]] channel_map<>::entry* entry_of(std::uint32_t channel) noexcept {
+        return channels(wire::channel_side(channel)).find(wire::channel_index(channel));
+    }
+    bool settle(std::uint32_t channel, std::uint64_t seen) noexcept;
+    void free_number(std::uint32_t channel) noexcept;
     bool on_relay_frame(context& c, const wire::frame_header& h, std::span<const std::byte> payload) noexcept;
     bool blame(context& c, std::uint32_t channel, wire::reason why) noexcept;
     void keep_rest(context& c, std::span<const std::byte> bytes) noexcept;

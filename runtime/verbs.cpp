@@ -392,13 +392,7 @@ outcome confirmed(engine& e, context& c, conversation_id id) noexcept {
         if (f.reachable()) f.answer(false);
         return k.leave(rc::ok);
     }
-    if (f.reachable()) {
-        const std::uint32_t channel = v->channel;
-        session& link = *v->link;
-        link.end_channel(channel, v->id(), true);
-        f.answer(true);
-        v->channel = 0;
-    }
+    if (f.reachable()) f.answer_end();
     if (v->fate == rc::ok) v->fate = rc::conversation_ending;  // for whoever waits on another queue
     e.end_life(c, *v);
     return just(rc::ok);
