@@ -178,7 +178,9 @@ struct alignas(64) conversation {
     std::uint32_t next_posted = 0;    // in the list of completions to be posted, index + 1
     partner* wanted = nullptr;        // the logical unit Allocate looks for
     waiting_node waiting;             // its place in the list of those that wait for a link or for room
-    atom<std::uint8_t> listed;        // shared: it stands in such a list, which then holds a pin
+    // Shared: it stands in one such list, which then holds a pin. Who waits for room is called where buffers come free
+    // and the other way round, so either list will do; in that of a link nobody is who does not wait for one.
+    atom<std::uint8_t> listed;
     // Two bits for each queue beside the main one, see `waits`. Written by the owner; a blocked caller looks.
     atom<std::uint8_t> beside;
     atom<std::uint8_t> asked;      // shared: a confirmation request has left and no response has come

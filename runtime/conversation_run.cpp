@@ -219,7 +219,13 @@ step flow::allocate() noexcept {
     partner& p = *v.wanted;
     // Which of the partner's links: conversations take them in turn. `length` and `received` belong to the wait here.
     partner_link& l = p.links[op.length];
+    // Whoever is in the list when nothing is waited for any more came to it too late to be called, and would be taken
+    // for one that waits for something else.
+    const auto leave_list = [&] {
+        if (v.listed.load_relaxed() != 0) e.resume(c, p.waiting.take_all());  // relaxed: written by the owner
+    };
     const auto failed = [&](return_code code) {
+        leave_list();
         if (ends_conversation(code)) v.state = conversation_state::reset;
         return step::done(code);
     };
@@ -258,6 +264,7 @@ step flow::allocate() noexcept {
         // Read-modify-write: either this sees what the opener published, or the opener sees us in the list.
         if (l.state.fetch_or_acq_rel(0) == partner_link::opening) return step::wait();
     }
+    leave_list();
 
     if (v.chosen.full_duplex && !v.link->peer_can(wire::hello_flag::full_duplex)) {
         refused_here(return_code::send_rcv_mode_not_supported);

@@ -1,6 +1,7 @@
 #include "runtime/verbs.hpp"
 
 #include <cstring>
+#include <utility>
 
 #include "runtime/flow.hpp"
 #include "runtime/wire/fmh7.hpp"
@@ -277,7 +278,10 @@ outcome allocate(engine& e, context& c, conversation_id id, partner* (*find)(voi
     if (blank(d.partner_lu_name.view()) || blank(d.tp_name.view()) || d.mode_name == "SNASVCMG" ||
         d.mode_name == "CPSVCMG")
         return k.leave(rc::parameter_error);
-    v->wanted = find(find_arg, d.partner_lu_name.view());
+    partner* const before = std::exchange(v->wanted, find(find_arg, d.partner_lu_name.view()));
+    // One that was given up stands in its partner's list still, where another's link is not told.
+    if (before != nullptr && before != v->wanted && v->listed.load_relaxed() != 0)  // relaxed: written by the owner
+        e.resume(c, before->waiting.take_all());
     if (v->wanted == nullptr) return k.leave(rc::parameter_error);
     k.begin(verb::allocate, id_memory);
     v->op.length = v->wanted->turn.fetch_add_relaxed(1) % v->wanted->link_count;

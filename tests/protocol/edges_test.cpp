@@ -371,6 +371,69 @@ TEST_SUITE("edges") {
         CHECK(said >= 12 * 131'072);
     }
 
+    TEST_CASE("waiting: who came too late to the list of a link is not taken for one that waits for room") {
+        runtime::limits l = pair::small();
+        l.link_output_bytes = l.link_relay_bytes = 131'072;
+        l.window_bytes = 8'192;
+        pair p{l};
+        (void)p.b.engine.tps().add("ECHO", 100);
+        program a{p, p.a};
+        REQUIRE(a.initialize("NET.B", "ECHO") == 0);
+        REQUIRE(runtime::allocate(p.a.engine, p.a.c, a.id, &program::find, &p.a.engine, nullptr).must_wait);
+        // As if it had entered after the opener took the list, and had seen the link only then.
+        auto& list = p.a.engine.partners().find("NET.B")->waiting;
+        runtime::waiting_node* const late = list.take_all();
+        REQUIRE(late != nullptr);
+        p.settle();
+        (void)list.push(late);
+        runtime::conversation& v = *p.a.engine.find(a.id);
+        runtime::phase before{};
+        REQUIRE(v.word.own(a.id.generation(), before) == runtime::state_word<>::own_result::owned);
+        p.a.engine.put_back(p.a.c, v, before);
+        runtime::return_code code{};
+        REQUIRE(p.a.engine.collect(p.a.c, a.id, code));
+        REQUIRE(code == runtime::return_code::ok);
+        p.a.ends_.at(0).stuck = true;
+        while (!v.link->crowded()) {
+            program other{p, p.a};
+            REQUIRE(other.initialize("NET.B", "ECHO") == 0);
+            REQUIRE(other.allocate() == 0);
+            CHECK(other.send(std::string(6'000, 'x')) == 0);
+            REQUIRE(other.flush() == 0);
+        }
+        REQUIRE(runtime::flush(p.a.engine, p.a.c, a.id, nullptr).must_wait);
+        p.a.ends_.at(0).stuck = false;
+        p.settle();
+        REQUIRE(p.a.engine.finished(a.id));
+        CHECK(p.a.engine.collect(p.a.c, a.id, code));
+        CHECK(code == runtime::return_code::ok);
+    }
+
+    TEST_CASE("waiting: an Allocate that was given up may be made again for another partner") {
+        pair p;
+        memory_unit third{pair::small(), "NET.C", 0x9999};
+        p.other = &third;
+        p.a.know(third);
+        (void)third.engine.tps().add("ECHO", 100);
+        program a{p, p.a};
+        REQUIRE(a.initialize("NET.B", "ECHO") == 0);
+        CHECK(a.set(characteristic::processing_mode, 1) == 0);
+        CHECK(a.allocate() == 35);
+        runtime::given_back what{};
+        runtime::return_code code{};
+        CHECK(runtime::abandon_call(p.a.engine, p.a.c, a.id, 0, nullptr, what, code).code == runtime::return_code::ok);
+        REQUIRE(what == runtime::given_back::undone);
+        CHECK(runtime::set_details(p.a.engine, p.a.c, a.id, "NET.C", "", "ECHO", false).code ==
+              runtime::return_code::ok);
+        CHECK(a.allocate() == 35);
+        // The first partner's link is still being opened.
+        while (third.pump() || p.a.pump()) {
+        }
+        collected done;
+        REQUIRE(p.a.engine.collect_any(p.a.c, done) == result::one);
+        CHECK(done.code == runtime::return_code::ok);
+    }
+
     TEST_CASE("memory: frames that found none of ours are given back to where they came from") {
         talking t;
         t.leave_result_waiting();
