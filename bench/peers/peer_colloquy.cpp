@@ -6,15 +6,19 @@
 //   pool      the same with a reactor of its own, so that one thread moves bytes and another one works
 //   event     one event for all conversations, then cmwait for each that is done
 //   cmwcmp    conversations at queue level, all waited for together
+//   coroutine a coroutine for each conversation at both ends, in the loop of `drive`
 //   blocking  one call after another
 // Servers of `event` and `cmwcmp` are those of `cmwait`.
 #include <poll.h>
 
+#include <array>
 #include <memory>
+#include <span>
 #include <thread>
 #include <vector>
 
 #include "api/colloquy/colloquy.h"
+#include "api/colloquy/colloquy.hpp"
 #include "api/colloquy/event.h"
 #include "api/cpic.h"
 #include "api/wincpic.h"
@@ -37,7 +41,8 @@ void must(const char* what, CM_INT32 code) {
 }
 
 void begin(const options& o, const char* lu, bool listens) {
-    const bool own_loop = o.variant == "drive" || o.variant == "spin" || o.variant == "one-thread";
+    const bool own_loop =
+        o.variant == "drive" || o.variant == "spin" || o.variant == "one-thread" || o.variant == "coroutine";
     const unsigned links = o.workload == "links" ? static_cast<unsigned>(o.conversations) : 1;
     clq_options settings{};
     settings.size = sizeof settings;
@@ -400,6 +405,80 @@ private:
 
 void ask(const options& o, std::uint16_t port, meter& m) { asker{o, port, m}.run(); }
 
+// --- coroutines ------------------------------------------------------------------------------------------------
+
+colloquy::task<> echo(colloquy::async_conversation c) {
+    std::array<std::byte, 512> text;
+    for (;;) {
+        const auto got = co_await c.receive(text);
+        if (!got || !got->our_turn() || !co_await c.send(got->bytes)) co_return;
+    }
+}
+
+void serve_coroutines(const options& o, const doorbell& bell) {
+    begin(o, "BENCH.SERVER", true);
+    colloquy::serve_options how;
+    how.accepts = 64;
+    const colloquy::server server = colloquy::serve("ECHO", echo, how);
+    must("serve", static_cast<CM_INT32>(server.code()));
+    ring(bell);
+    for (;;) turn(true, -1);
+}
+
+// What all coroutines of a client share.
+struct questions {
+    const options& o;
+    meter& m;
+    bool more = true;
+    std::uint32_t until_clock = 0;
+    std::uint64_t now = now_ns();
+};
+
+// A coroutine that nobody awaits: it runs until its conversation is over, or the process.
+struct on_its_own {
+    struct promise_type {
+        on_its_own get_return_object() noexcept { return {}; }
+        std::suspend_never initial_suspend() noexcept { return {}; }
+        std::suspend_never final_suspend() noexcept { return {}; }
+        void return_void() noexcept {}
+        void unhandled_exception() noexcept { std::terminate(); }
+    };
+};
+
+on_its_own question(colloquy::async_conversation c, questions& q) {
+    std::array<std::byte, 512> text{};
+    const std::span<std::byte> message{text.data(), q.o.size};
+    while (q.more) {
+        const std::uint64_t asked = q.now;
+        if (const auto sent = co_await c.send(message); !sent) fail("send", static_cast<CM_INT32>(sent.code()));
+        const auto got = co_await c.receive(message);
+        if (!got || got->bytes.size() != message.size()) fail("receive", static_cast<CM_INT32>(got.code()));
+        if (q.until_clock++ % 16 == 0) q.now = now_ns();
+        q.more = q.m.add(q.now, asked, message.size() * 2) && q.more;
+    }
+}
+
+void ask_coroutines(const options& o, std::uint16_t port, meter& m) {
+    if (o.size > 512) fail("a message for a coroutine of this bench", -1);
+    begin(o, "BENCH.CLIENT", false);
+    count_calls(m);
+    questions& q = *new questions{o, m};  // frames that are never ended refer to it
+    const std::string destination = "127.0.0.1:" + std::to_string(port) + "/ECHO";
+    for (std::size_t i = 0; i < o.conversations; ++i) {
+        const auto c = colloquy::conversation::initialize(destination);
+        if (!c) fail("initialize", static_cast<CM_INT32>(c.code()));
+        if (const auto begun = colloquy::conversation{*c}.allocate(); !begun)
+            fail("allocate", static_cast<CM_INT32>(begun.code()));
+        const auto async = colloquy::async_conversation::from(*c);
+        if (!async) fail("from", static_cast<CM_INT32>(async.code()));
+        question(*async, q);
+    }
+    while (q.more) {
+        q.until_clock = 0;
+        turn(true, -1);
+    }
+}
+
 // --- blocking calls ---------------------------------------------------------------------------------------------
 
 void open_blocking(talk& t, const std::string& destination) {
@@ -469,11 +548,12 @@ void ask_inside(const options& o, std::uint16_t, meter& m) {
     CM_INT32 rc = 0, length = 4;
     cmsltp("ECHO", &length, &rc);
     must("cmsltp", rc);
-    talk from, to;
+    // Not ended with the run: the sender may still be at it when the process ends.
+    talk &from = *new talk, &to = *new talk;
     from.prepare(o.size);
     to.prepare(o.size);
     open_blocking(from, "inproc/ECHO");
-    const auto put = [&] {
+    const auto put = [&from] {
         must("cmsend", from.send());
         cmflus(from.id.bytes, &from.rc);
         must("cmflus", from.rc);
@@ -491,8 +571,8 @@ void ask_inside(const options& o, std::uint16_t, meter& m) {
         } while (m.add(now_ns(), 0, batch * o.size, batch));
         return;
     }
-    std::thread{[&] {
-        detail::pin(o.server_cpu);
+    std::thread{[put, cpu = o.server_cpu] {
+        detail::pin(cpu);
         for (;;) put();
     }}.detach();
     do {
@@ -510,6 +590,7 @@ constexpr program programs[] = {
     {"concurrent", "pool", serve, ask, false},
     {"concurrent", "event", serve, ask, false},
     {"concurrent", "cmwcmp", serve, ask, false},
+    {"concurrent", "coroutine", serve_coroutines, ask_coroutines, false},
     {"oneshot", "drive", serve, ask, true},
     {"oneshot", "cmwait", serve, ask, false},
     {"links", "drive", serve, ask, false},
