@@ -37,3 +37,25 @@ find_package(nng QUIET)
 if(nng_FOUND)
     colloquy_peer(nng nng::nng)
 endif()
+
+# gRPC wants its own compiler beside its library. What that writes is not held to our warnings.
+find_program(PEER_PROTOC protoc)
+find_program(PEER_GRPC_PLUGIN grpc_cpp_plugin)
+mark_as_advanced(PEER_PROTOC PEER_GRPC_PLUGIN)
+if(PKG_CONFIG_FOUND AND PEER_PROTOC AND PEER_GRPC_PLUGIN)
+    pkg_check_modules(PEER_GRPC QUIET IMPORTED_TARGET grpc++ protobuf)
+endif()
+if(PEER_GRPC_FOUND)
+    set(generated ${PROJECT_BINARY_DIR}/peer-grpc)
+    set(generated_sources ${generated}/peer.pb.cc ${generated}/peer.grpc.pb.cc)
+    file(MAKE_DIRECTORY ${generated})
+    add_custom_command(
+        OUTPUT ${generated_sources}
+        COMMAND ${PEER_PROTOC} --proto_path=${PROJECT_SOURCE_DIR}/bench/peers --cpp_out=${generated}
+            --grpc_out=${generated} --plugin=protoc-gen-grpc=${PEER_GRPC_PLUGIN} peer.proto
+        DEPENDS bench/peers/peer.proto)
+    add_library(peer_grpc_generated STATIC ${generated_sources})
+    target_include_directories(peer_grpc_generated SYSTEM PUBLIC ${generated})
+    target_link_libraries(peer_grpc_generated PUBLIC PkgConfig::PEER_GRPC)
+    colloquy_peer(grpc peer_grpc_generated)
+endif()

@@ -4,13 +4,16 @@ set -euo pipefail
 
 quiet=0
 windows=0
+peers=0
 for argument in "$@"; do
     case "$argument" in
         --quiet) quiet=1 ;;
         --windows) windows=1 ;;
+        --peers) peers=1 ;;
         --help | -h)
-            echo "usage: tools/deps.sh [--quiet] [--windows]"
+            echo "usage: tools/deps.sh [--quiet] [--windows] [--peers]"
             echo "  --windows  also what building for Windows and running under Wine needs"
+            echo "  --peers    also the libraries that bench/compare.py compares with"
             exit 0
             ;;
         *) echo "tools/deps.sh: unknown argument '$argument' (try --help)" >&2; exit 2 ;;
@@ -22,10 +25,14 @@ packages=(
     build-essential g++ clang cmake ninja-build ccache pkg-config python3
     libconcurrentqueue-dev libmimalloc-dev libbenchmark-dev doctest-dev libtomlplusplus-dev libcli11-dev
     nlohmann-json3-dev libc-ares-dev libsqlite3-dev libssl-dev openssl libcrypt-dev libclang-rt-14-dev
-    libuv1-dev libasio-dev libglib2.0-dev spin
+    libuv1-dev libasio-dev libglib2.0-dev spin valgrind
 )
 if [ "$windows" = 1 ]; then
     packages+=(g++-mingw-w64-x86-64-posix g++-mingw-w64-i686-posix wine wine64)
+fi
+
+if [ "$peers" = 1 ]; then
+    packages+=(libzmq3-dev libnng-dev libgrpc++-dev libprotobuf-dev protobuf-compiler-grpc)
 fi
 
 if ! command -v dpkg-query >/dev/null; then

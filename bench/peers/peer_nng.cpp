@@ -1,5 +1,5 @@
-// peer_nng: requests by REQ, answered by REP, with a context and an aio for each conversation, as nng's own asynchronous
-// server does; records one way by PUSH and PULL. nng's threads run the callbacks.
+// peer_nng: requests by REQ, answered by REP, with a context and an aio for each conversation, as the asynchronous
+// server of nng itself does; records one way by PUSH and PULL. Callbacks run on threads of nng.
 #include <nng/nng.h>
 #include <nng/protocol/pipeline0/pull.h>
 #include <nng/protocol/pipeline0/push.h>
