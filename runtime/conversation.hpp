@@ -135,6 +135,9 @@ struct exchange {
 
 struct conversation;
 
+// A request for confirmation that has left.
+inline constexpr std::uint8_t asked_to_confirm = 1, asked_to_end = 2;
+
 struct waiting_node {
     waiting_node* next = nullptr;
     conversation* who = nullptr;
@@ -183,7 +186,7 @@ struct alignas(64) conversation {
     atom<std::uint8_t> listed;
     // Two bits for each queue beside the main one, see `waits`. Written by the owner; a blocked caller looks.
     atom<std::uint8_t> beside;
-    atom<std::uint8_t> asked;      // shared: a confirmation request has left and no response has come
+    atom<std::uint8_t> asked;      // shared: a confirmation request has left and no response has come; which
     std::uint32_t index = 0;       // of this slot
     std::uint64_t generation = 0;  // of this life
 

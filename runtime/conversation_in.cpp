@@ -183,7 +183,7 @@ wire::reason flow::admit_expedited(wire::frame_type type, std::span<const std::b
 // The partner has acknowledged what must have ended both directions by now.
 wire::reason flow::admit_answer() noexcept {
     if (v.channel == 0) return wire::reason::none;
-    v.link->take_back_answer(v.channel, v.id());
+    if (v.link->take_back_answer(v.channel, v.id())) (void)v.word.raise(v.generation, flag::link_lost);
     return wire::reason::protocol;
 }
 

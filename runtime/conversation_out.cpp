@@ -182,7 +182,8 @@ flow::sent flow::emit(std::uint8_t indicators) noexcept {
                         {payload, wire::frame_type::data, static_cast<std::uint8_t>(indicators | begin), v.channel});
     if ((indicators & in::definite_response) != 0) {
         (void)v.word.lower(flag::response);
-        v.asked.store_release(1);  // release[asked]: before the request can be answered
+        // release[asked]: before the request can be answered
+        v.asked.store_release((indicators & in::conditional_end) != 0 ? asked_to_end : asked_to_confirm);
     }
     note_sent(indicators);
     if (v.chosen.full_duplex) {

@@ -318,19 +318,20 @@ wire::reason engine::on_response(context& c, session& s, const wire::frame_heade
     conversation& v = slots_[id.slot()];
     stale = !v.word.pin(id.generation()) && moved_or_gone(v);
     if (stale) return wire::reason::none;
-    // acquire[asked]
-    const bool waited_for = v.asked.exchange_acquire(0) != 0;
+    const bool ends = h.has(wire::indicator::conditional_end);
+    // acquire[asked]. An answer to another question than was asked answers nothing.
+    const bool waited_for = v.asked.exchange_acquire(0) == (ends ? asked_to_end : asked_to_confirm);
     // The number is free for the partner from here on, or for us as soon as the owner has heard; not later, whatever
     // keeps the owner.
-    if (waited_for && h.has(wire::indicator::conditional_end)) s.take_last_word(h.channel, id);
+    if (waited_for && ends) s.take_last_word(h.channel, id);
     if (waited_for && v.word.announce(id.generation(), flag::response) == state_word<>::announce_result::take_it)
         look(c, v, id.generation());
     wire::reason why = wire::reason::none;
     if (!waited_for) {
         // It acknowledges the end of a full-duplex conversation whose owner has the partner's end on its pile still; or
         // the owner has ended the channel meanwhile.
-        const bool may_be = h.has(wire::indicator::conditional_end) && is_duplex(word_bits::state_of(v.word.load())) &&
-                            wire::channel_side(h.channel) == s.side();
+        const bool may_be =
+            ends && is_duplex(word_bits::state_of(v.word.load())) && wire::channel_side(h.channel) == s.side();
         if (may_be && s.note_answer(h.channel, id)) {
             why = leave_on_pile(c, v, id.generation(), h.type, {});
         } else {

@@ -367,10 +367,12 @@ bool session::note_answer(std::uint32_t channel, conversation_id id) noexcept {
     return e != nullptr && e->value.cas_acq_rel(expected, channel_map<>::answered);
 }
 
-void session::take_back_answer(std::uint32_t channel, conversation_id id) noexcept {
+bool session::take_back_answer(std::uint32_t channel, conversation_id id) noexcept {
     auto* const e = entry_of(channel);
     std::uint64_t expected = channel_map<>::answered;
     if (e != nullptr) (void)e->value.cas_acq_rel(expected, id.value);  // release[channel]
+    // Read-modify-write of the word that lost() marks before it looks at the entries: one of us sees the other.
+    return (bound_.fetch_or_acq_rel(0) & bound_ended) != 0;
 }
 
 bool session::end_unanswered(std::uint32_t channel, conversation_id holder) noexcept {

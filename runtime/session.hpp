@@ -110,8 +110,8 @@ public:
     // False: the number is in use until the partner has said its last word.
     // `holder` had it; at a peer's number that is somebody else's by now nothing is done. No holder: a relay.
     bool end_channel(std::uint32_t channel, conversation_id holder, bool acknowledged, bool duplex = false) noexcept;
-    // The same with `duplex` or without, for the holder's last frame: takes it, and sends it unless the partner has said
-    // its last word already. The number is not free before the frame is in the output.
+    // The same for the holder's last frame: takes it, and sends it unless the partner has said its last word already.
+    // The number is not free before the frame is in the output.
     bool send_last(context& c, buffer* frame, std::uint32_t channel, conversation_id holder, bool duplex) noexcept;
     // The partner confirmed the end that the holder asked for (driver).
     void take_last_word(std::uint32_t channel, conversation_id holder) noexcept;
@@ -120,8 +120,9 @@ public:
     // The partner has acknowledged the end of a full-duplex conversation whose owner has still to hear of its end.
     // False: the owner has ended it meanwhile.
     [[nodiscard]] bool note_answer(std::uint32_t channel, conversation_id id) noexcept;
-    // There was nothing to acknowledge.
-    void take_back_answer(std::uint32_t channel, conversation_id id) noexcept;
+    // There was nothing to acknowledge. True: the link has ended, and who told its conversations may not have found this
+    // one.
+    [[nodiscard]] bool take_back_answer(std::uint32_t channel, conversation_id id) noexcept;
     // The partner's channel: we gave the conversation up after asking to confirm its end. Nothing may be sent before
     // the partner has answered, because a Confirmed would free the number for its next conversation.
     // False: the answer has come.

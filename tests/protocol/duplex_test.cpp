@@ -158,6 +158,22 @@ TEST_SUITE("duplex") {
         }
     }
 
+    TEST_CASE("acknowledgements of nothing that come while a verb has the conversation end it with the link") {
+        duplex d;
+        runtime::conversation& v = *d.a.u.engine.find(d.a.id);
+        runtime::phase before{};
+        REQUIRE(v.word.own(d.a.id.generation(), before) == runtime::state_word<>::own_result::owned);
+        std::byte frame[wire::frame_header_size];
+        wire::encode_header(frame, {0, wire::frame_type::response, wire::indicator::conditional_end, v.channel});
+        auto& in = d.p.a.ends_.at(0).in;
+        for (int i = 0; i < 2; ++i) in.insert(in.end(), std::begin(frame), std::end(frame));
+        d.p.a.pump();
+        CHECK(v.link->at() == runtime::session::stage::ended);
+        d.a.u.engine.put_back(d.a.u.c, v, before);
+        CHECK(d.a.receive().code == 26);
+        CHECK(d.a.state() == gone);
+    }
+
     TEST_CASE("a Receive waits while another thread sends") {
         duplex d;
         waiting_receive r{d.a};

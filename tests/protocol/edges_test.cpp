@@ -371,6 +371,31 @@ TEST_SUITE("edges") {
         CHECK(said >= 12 * 131'072);
     }
 
+    TEST_CASE("confirm: an answer that ends what was not asked to end, or the other way round, closes the link") {
+        for (const bool ends : {false, true}) {
+            CAPTURE(ends);
+            pair p;
+            (void)p.b.engine.tps().add("ECHO", 100);
+            program a{p, p.a};
+            REQUIRE(a.initialize("NET.B", "ECHO", 1) == 0);
+            REQUIRE(a.allocate() == 0);
+            const auto o = ends ? runtime::deallocate(p.a.engine, p.a.c, a.id, nullptr)
+                                : runtime::confirm(p.a.engine, p.a.c, a.id, &a.rts, nullptr);
+            REQUIRE(o.must_wait);
+            const std::uint32_t channel = p.a.engine.find(a.id)->channel;
+            const std::uint8_t other = ends ? std::uint8_t{0} : wire::indicator::conditional_end;
+            const std::vector<std::byte> answer = frame(wire::frame_type::response, other, channel, {});
+            p.settle();
+            auto& in = p.a.ends_.at(0).in;
+            in.insert(in.end(), answer.begin(), answer.end());
+            p.settle();
+            CHECK(p.a.last_reason == wire::reason::protocol);
+            runtime::return_code code{};
+            REQUIRE(p.a.engine.collect(p.a.c, a.id, code));
+            CHECK(code == runtime::return_code::resource_failure_no_retry);
+        }
+    }
+
     TEST_CASE("waiting: who came too late to the list of a link is not taken for one that waits for room") {
         runtime::limits l = pair::small();
         l.link_output_bytes = l.link_relay_bytes = 131'072;
