@@ -74,6 +74,17 @@ if(TARGET colloquy_cxx_test AND COLLOQUY_SANITIZE MATCHES "undefined" AND CMAKE_
     target_compile_options(colloquy_cxx_test PRIVATE -fno-sanitize=function)
 endif()
 colloquy_test(sim colloquy_sim OWN_MAIN LINKS colloquy_runtime colloquy_transport ${colloquy_system_libraries})
+# Bugs that the simulator must find. tools/mutants.sh plants all of them; here those that cost little, in a build of
+# objects that can be shared.
+if(TARGET colloquy_sim AND UNIX AND Python3_Interpreter_FOUND AND CMAKE_BUILD_TYPE STREQUAL "Release"
+    AND NOT COLLOQUY_SANITIZE)
+    add_test(NAME colloquy_sim_mutants COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/mutants.py
+        lost_wake credit_leak window_leak --build ${CMAKE_CURRENT_BINARY_DIR}/mutants
+        --objects $<TARGET_OBJECTS:colloquy_runtime> $<TARGET_OBJECTS:colloquy_transport> $<TARGET_OBJECTS:colloquy_sim>
+        COMMAND_EXPAND_LISTS)
+    set_tests_properties(colloquy_sim_mutants PROPERTIES
+        LABELS sim TIMEOUT 600 ENVIRONMENT "CXX=${CMAKE_CXX_COMPILER}")
+endif()
 if(UNIX)
     colloquy_test(conformance colloquy_conformance OWN_MAIN LINKS colloquy_static
         ARGUMENTS --test-suite=conformance --check ${PROJECT_SOURCE_DIR}/docs/conformance.md)

@@ -24,6 +24,38 @@ void sim_unit::know_again(sim_unit& peer) noexcept {
     engine.partners().find(peer.engine.lu_name())->transport_data = &peer;
 }
 
+void sim_unit::wake(runtime::spot<>& where) noexcept {
+    if (const auto found = sleepers_.find(&where); found != sleepers_.end()) found->second = true;
+}
+
+void sim_unit::sleep(runtime::conversation_id id, runtime::queue on) {
+    runtime::conversation& v = *engine.find(id);
+    std::uint64_t seen = 0;
+    sleepers_.erase(&engine.parking_on(v, on));
+    // As a thread does: what has finished before it says that it waits wakes nobody.
+    if (on == runtime::queue::main && (!v.word.raise(id.generation(), runtime::flag::waited, &seen) ||
+                                       runtime::word_bits::phase_of(seen) == runtime::phase::done))
+        return;
+    if (!engine.finished(id, on)) sleepers_[&engine.parking_on(v, on)] = false;
+}
+
+bool sim_unit::wakes(runtime::conversation_id id, runtime::queue on) {
+    const auto found = sleepers_.find(&engine.parking_on(*engine.find(id), on));
+    if (found == sleepers_.end()) return true;
+    const bool woken = found->second;
+    sleepers_.erase(found);
+    return woken;
+}
+
+runtime::engine::collect_result sim_unit::collect_any(runtime::engine::collected& out, bool& announced) {
+    std::uint64_t entry = 0;
+    announced = true;
+    if (!engine.take_entry(entry)) return runtime::engine::collect_result::none;
+    announced = queue_entries != 0;
+    if (announced) --queue_entries;
+    return engine.collect_entry(c, entry, out, false);
+}
+
 void sim_unit::write_duty(runtime::context&, session& s) noexcept {
     auto& e = *static_cast<sim_network::end*>(s.transport_data);
     e.duty = true;

@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -78,13 +79,21 @@ public:
         std::string text;
     };
     std::vector<logged> log;          // of error reports
-    std::uint64_t queue_entries = 0;  // told by wait_queue_filled
+    std::uint64_t queue_entries = 0;  // told by wait_queue_filled and not taken yet
     std::uint64_t idle_told = 0;
+
+    // A caller blocks on the operation as a thread does, who sleeps until it is woken.
+    void sleep(runtime::conversation_id id, runtime::queue on = runtime::queue::main);
+    // The operation has finished: its caller sleeps no more. False: nobody has woken it.
+    [[nodiscard]] bool wakes(runtime::conversation_id id, runtime::queue on = runtime::queue::main);
+    // Takes an entry from the wait queue as one does who came with a permit. False in `announced`: there is an entry
+    // without a permit.
+    [[nodiscard]] runtime::engine::collect_result collect_any(runtime::engine::collected& out, bool& announced);
 
     void write_duty(runtime::context& ctx, runtime::session& s) noexcept override;
     void open_link(runtime::context& ctx, runtime::partner& p, std::uint32_t link) noexcept override;
     void session_ended(runtime::context& ctx, runtime::session& s) noexcept override;
-    void wake(runtime::spot<>&) noexcept override {}
+    void wake(runtime::spot<>& where) noexcept override;
     void wait_queue_filled(std::uint32_t count) noexcept override { queue_entries += count; }
     void wait_queue_idle() noexcept override { ++idle_told; }
     bool wait_queue_watched() noexcept override { return watched; }
@@ -100,6 +109,7 @@ private:
     friend class sim_network;
     sim_network& network_;
     std::vector<std::byte> scratch_;
+    std::unordered_map<const runtime::spot<>*, bool> sleepers_;  // who was woken
 };
 
 class sim_network {

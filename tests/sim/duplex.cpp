@@ -270,6 +270,7 @@ private:
         say_so("an accept at " + std::to_string(at) + " gives " + std::to_string(static_cast<int>(o.code)));
         if (o.code == return_code::ok) return accepted(at, o.id);
         if (o.code == return_code::operation_incomplete && o.must_wait) {
+            units_[at]->sleep(o.id);
             accepts_.push_back({at, o.id});
             return;
         }
@@ -430,6 +431,7 @@ private:
         if (code == 35) {
             if (!o.must_wait || o.on != queue::send) fail("duplex: a call that sends waits on another queue");
             p.sends = true;
+            units_[p.unit]->sleep(p.id, o.on);
             p.data = std::move(data);
         } else {
             sent(t, k, code, false);
@@ -498,6 +500,7 @@ private:
         if (code == 35) {
             if (!o.must_wait || o.on != queue::main || immediate) fail("duplex: Receive waits on another queue");
             p.receives = true;
+            units_[p.unit]->sleep(p.id, o.on);
         } else {
             received(t, k, code, false);
         }
@@ -595,6 +598,7 @@ private:
                 (!sends && immediate))
                 fail("duplex: expedited data waits on another queue");
             (sends ? p.express_sends : p.express_receives) = true;
+            units_[p.unit]->sleep(p.id, o.on);
         } else {
             if (code == 28 && (sends || !immediate)) fail("duplex: 28 from a call that waits");
             expressed(t, k, sends, code, false);
@@ -681,6 +685,10 @@ private:
         check(t);
     }
 
+    void wake_up(std::uint32_t unit, runtime::conversation_id id, queue on = queue::main) {
+        if (!units_[unit]->wakes(id, on)) fail("duplex: lost wake: a caller sleeps although its call has finished");
+    }
+
     void poll() {
         for (auto& u : units_) u->engine.flush(u->c);
         for (auto& t : talks_) {
@@ -688,6 +696,7 @@ private:
                 program& p = t->ends[k];
                 return_code code{};
                 if (p.receives && engine(p).finished(p.id)) {
+                    wake_up(p.unit, p.id);
                     if (!engine(p).collect(context(p), p.id, code)) fail("duplex: a Receive cannot be collected");
                     p.receives = false;
                     note(*t, k, "Receive completes with " + std::to_string(static_cast<int>(code)));
@@ -695,6 +704,7 @@ private:
                     received(*t, k, static_cast<std::int32_t>(code), true);
                 }
                 if (p.sends && engine(p).finished(p.id, queue::send)) {
+                    wake_up(p.unit, p.id, queue::send);
                     if (!engine(p).collect(context(p), p.id, code, queue::send))
                         fail("duplex: a call that sends cannot be collected");
                     p.sends = false;
@@ -706,6 +716,7 @@ private:
                     bool& waits = x ? p.express_sends : p.express_receives;
                     const queue on = x ? queue::expedited_send : queue::expedited_receive;
                     if (!waits || !engine(p).finished(p.id, on)) continue;
+                    wake_up(p.unit, p.id, on);
                     if (!engine(p).collect(context(p), p.id, code, on))
                         fail("duplex: a call for expedited data cannot be collected");
                     waits = false;
@@ -720,6 +731,7 @@ private:
             const acceptance a = accepts_[i];
             if (!engine(a.unit).finished(a.id)) continue;
             return_code code{};
+            wake_up(a.unit, a.id);
             if (!engine(a.unit).collect(context(a.unit), a.id, code) || code != return_code::ok)
                 fail("duplex: an accept does not return");
             accepts_.erase(accepts_.begin() + static_cast<std::ptrdiff_t>(i--));

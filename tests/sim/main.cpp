@@ -1,6 +1,7 @@
 // colloquy_sim: two or more engines on a simulated network, as many seeds as wanted. A failing seed prints the command
 // that replays it, step by step, and can be made smaller.
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -45,8 +46,26 @@ int usage(int code) {
     return code;
 }
 
+std::uint64_t playing = 0;
+
+// Sanitizers say more of a crash than this could.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool tells_of_crashes = false;
+#elif defined(__has_feature)
+constexpr bool tells_of_crashes = !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer);
+#else
+constexpr bool tells_of_crashes = true;
+#endif
+
+// Not more than what must be known to play it again: the process is at its end.
+extern "C" void tell_of_crash(int number) {
+    std::fprintf(stderr, "seed %llu: crashed by signal %d\n", static_cast<unsigned long long>(playing), number);
+    std::_Exit(3);
+}
+
 run_result play(std::uint64_t seed, const reduction& less, colloquy::sim::oracle& judge, bool verbose) {
     run_result result;
+    playing = seed;
     try {
         if (less.plays("world")) {
             result.scene = "world";
@@ -145,6 +164,8 @@ int main(int argc, char** argv) {
         if (a == "--table") o.table = value;
         ++i;
     }
+    if (tells_of_crashes)
+        for (const int number : {SIGSEGV, SIGABRT, SIGFPE, SIGILL}) std::signal(number, &tell_of_crash);
     colloquy::sim::tally sum;
     std::uint64_t failed = 0;
     const auto began = std::chrono::steady_clock::now();

@@ -244,7 +244,10 @@ void world::accept(std::uint32_t at, bool blocking) {
             if (a->id_memory != o.id.value) fail("Accept gives 35 without an id");
             a->id = o.id;
             a->blocking = blocking;
-            if (!blocking) ++units_[at].outstanding;
+            if (blocking)
+                units_[at].at->sleep(o.id);
+            else
+                ++units_[at].outstanding;
             units_[at].accepts.push_back(std::move(a));
             return;
         case 20:
@@ -272,7 +275,10 @@ void world::accept_incoming(std::uint32_t at, conversation_id id, bool blocking)
     if (number(o.code) != 35) fail(std::string{"Accept_Incoming gives "} + std::to_string(number(o.code)));
     if (o.must_wait != blocking) fail("35 to the wrong kind of caller");
     if (!in_state(engine(at), context(at), id, waiting)) fail("a waiting Accept_Incoming changes the state");
-    if (!blocking) ++units_[at].outstanding;
+    if (blocking)
+        units_[at].at->sleep(id);
+    else
+        ++units_[at].outstanding;
     units_[at].accepts.push_back(std::move(a));
 }
 
@@ -708,7 +714,10 @@ std::int32_t world::issue(side& s, call what, std::int32_t length) {
         judge_.say(s, *q, false);
         // The caller may use its data again at once only when the call is over; here it is kept for the verb's sake.
         if (what == call::send_data) q->buffer = std::move(data);
-        if (!q->blocking) ++units_[s.unit].outstanding;
+        if (!q->blocking)
+            ++units_[s.unit].outstanding;
+        else
+            units_[s.unit].at->sleep(s.id);
         q->waited = true;
         s.pending = std::move(q);
         check_state(s);
@@ -752,6 +761,7 @@ void world::cancel(side& s) {
         s.pending->forced_code = 17;
         if (s.pending->blocking) {
             return_code got{};
+            wake_up(s);
             if (!e.finished(s.id) || !e.collect(c, s.id, got)) fail("a cancelled blocking call does not return");
             finish_pending(s, number(got));
         } else if (waiting && units_[s.unit].at->watched) {
@@ -820,6 +830,7 @@ void world::express(side& s) {
         if (q->blocking) {
             if (o.on != (sends ? runtime::queue::expedited_send : runtime::queue::expedited_receive))
                 fail("expedited data waits on another queue");
+            units_[s.unit].at->sleep(s.id, o.on);
             s.beside[sends ? 0 : 1] = std::move(q);
         } else {
             ++units_[s.unit].outstanding;
@@ -842,6 +853,7 @@ bool world::poll_beside(side& s) {
     // What ended the conversation under them is told first.
     if (s.pending && s.pending->blocking && engine(s.unit).finished(s.id)) {
         return_code code{};
+        wake_up(s);
         if (!engine(s.unit).collect(context(s.unit), s.id, code)) fail("a finished blocking call cannot be collected");
         finish_pending(s, number(code));
         any = true;
@@ -850,6 +862,7 @@ bool world::poll_beside(side& s) {
         const auto on = i == 0 ? runtime::queue::expedited_send : runtime::queue::expedited_receive;
         if (!s.beside[i] || !engine(s.unit).finished(s.id, on)) continue;
         return_code code{};
+        wake_up(s, on);
         if (!engine(s.unit).collect(context(s.unit), s.id, code, on))
             fail("a finished call for expedited data cannot be collected");
         const std::unique_ptr<request> q = std::move(s.beside[i]);
@@ -959,12 +972,23 @@ void world::finish_pending(side& s, std::int32_t code) {
     check_state(s);
 }
 
+runtime::engine::collect_result world::take(std::uint32_t at, runtime::engine::collected& done) {
+    bool announced = true;
+    const auto got = units_[at].at->collect_any(done, announced);
+    if (!announced) fail("lost wake: an entry of the wait queue that was not announced");
+    return got;
+}
+
+void world::wake_up(const side& s, runtime::queue on) {
+    if (!units_[s.unit].at->wakes(s.id, on)) fail("lost wake: a caller sleeps although its call has finished");
+}
+
 bool world::collect_one(std::uint32_t at) {
     runtime::engine& e = engine(at);
     e.flush(context(at));
     runtime::engine::collected done;
     for (;;) {
-        switch (e.collect_any(context(at), done)) {
+        switch (take(at, done)) {
             case runtime::engine::collect_result::none: return false;
             case runtime::engine::collect_result::stale: continue;
             case runtime::engine::collect_result::one: break;
@@ -1007,6 +1031,7 @@ void world::poll_blocked() {
         if (!s.pending || !s.pending->blocking) continue;
         return_code code{};
         if (!engine(s.unit).finished(s.id)) continue;
+        wake_up(s);
         if (!engine(s.unit).collect(context(s.unit), s.id, code)) fail("a finished blocking call cannot be collected");
         finish_pending(s, number(code));
     }
@@ -1015,6 +1040,7 @@ void world::poll_blocked() {
         for (std::size_t i = 0; i < accepts.size(); ++i) {
             if (!accepts[i]->blocking || !engine(u).finished(accepts[i]->id)) continue;
             return_code code{};
+            if (!units_[u].at->wakes(accepts[i]->id)) fail("lost wake: an accept sleeps although it has finished");
             const conversation_id id = accepts[i]->id;
             if (!engine(u).collect(context(u), id, code) || number(code) != 0) fail("a blocked accept does not return");
             accepts.erase(accepts.begin() + static_cast<std::ptrdiff_t>(i));
@@ -1049,10 +1075,17 @@ void world::check_state(side& s) {
 }
 
 void world::check_outstanding() {
-    for (std::uint32_t u = 0; u < units_.size(); ++u)
-        if (engine(u).outstanding() != units_[u].outstanding)
+    for (std::uint32_t u = 0; u < units_.size(); ++u) {
+        unit& at = units_[u];
+        if (engine(u).outstanding() != at.outstanding)
             fail(std::string{"outstanding() is "} + std::to_string(engine(u).outstanding()) + " instead of " +
-                 std::to_string(units_[u].outstanding));
+                 std::to_string(at.outstanding));
+        // Who waits for any of them must hear that there is none left.
+        if (at.outstanding == 0 && at.outstanding_before != 0 && at.at->idle_told == at.idle_before)
+            fail("lost wake: nothing is outstanding any more and nobody is told");
+        at.outstanding_before = at.outstanding;
+        at.idle_before = at.at->idle_told;
+    }
 }
 
 void world::settle() {
@@ -1175,7 +1208,8 @@ void world::die(std::uint32_t at) {
         }
     u.sides.clear();
     u.accepts.clear();
-    u.outstanding = 0;
+    u.outstanding = u.outstanding_before = 0;
+    u.idle_before = 0;
     const bool watched = u.at->watched;
     u.at = nullptr;
     u.at = make_unit(at);
@@ -1292,7 +1326,7 @@ void world::act() {
                 bool told = false;
                 // Others may stand before it.
                 while (!told) {
-                    const auto got = engine(at).collect_any(context(at), done);
+                    const auto got = take(at, done);
                     if (got == runtime::engine::collect_result::none) fail("a cancelled accept is not told");
                     if (got == runtime::engine::collect_result::stale) continue;
                     if (done.id == a.id) {
@@ -1411,6 +1445,7 @@ void world::end_everything() {
             if (number(runtime::cancel(engine(u), context(u), a->id).code) != 0) fail("Cancel of an accept is refused");
             if (a->blocking) {
                 return_code code{};
+                if (!at.at->wakes(a->id)) fail("lost wake: a cancelled accept sleeps");
                 if (!engine(u).collect(context(u), a->id, code) || number(code) != 17)
                     fail("a cancelled accept returns wrongly");
             } else {

@@ -41,6 +41,8 @@ private:
         std::unordered_map<std::uint64_t, side*> sides;  // by conversation_ID; the id of a pending verb's side
         std::vector<std::unique_ptr<acceptance>> accepts;
         std::uint32_t outstanding = 0;  // non-blocking verbs that are not collected
+        std::uint32_t outstanding_before = 0;
+        std::uint64_t idle_before = 0;  // how often it was told then that nothing is outstanding any more
     };
 
     void draw_limits();
@@ -60,6 +62,8 @@ private:
     void accepted(std::uint32_t at, runtime::conversation_id id, std::int32_t mode = 0);
     void express(side& s);
     bool poll_beside(side& s);
+    [[nodiscard]] runtime::engine::collect_result take(std::uint32_t at, runtime::engine::collected& done);
+    void wake_up(const side& s, runtime::queue on = runtime::queue::main);
     bool collect_one(std::uint32_t at);
     void collect_all();
     void poll_blocked();
