@@ -235,6 +235,15 @@ def case_load():
     check_load(run_json("load", "inproc/ECHO", "--conversations", "50", "--duration", "0.3"), 50)
 
 
+# More partners than the server has conversations for: some are told to come again, and it goes on accepting.
+def case_crowd():
+    with Server("--conversations", "16") as server:
+        for _ in range(3):
+            result = run_json("load", f"{server.address}/ECHO", "--mode", "oneshot", "--conversations", "200", "--links",
+                              "2", "--duration", "0.3")
+            check_load(result, 200)
+
+
 def case_reactors():
     with Server("--reactors", "2", "--conversations", "500") as server:
         result = run_json("load", f"{server.address}/ECHO", "--conversations", "300", "--duration", "0.3", "--reactors",

@@ -1,5 +1,6 @@
 #include "tools/colloquy/hub.hpp"
 
+#include <chrono>
 #include <utility>
 
 #include "api/colloquy/colloquy.h"
@@ -13,6 +14,7 @@ namespace {
 constexpr int steps_in_a_row = 64;
 // Completions collected between two rounds of sessions that wait for their turn.
 constexpr int completions_in_a_row = 64;
+constexpr std::chrono::milliseconds accept_again{5};
 
 }  // namespace
 
@@ -109,6 +111,7 @@ CM_INT32 hub::collect(worker& by) {
     } else if (acceptor_ != nullptr) {
         acceptor_->accepted(by, id, outcome);
     }
+    if (acceptor_ != nullptr) (void)acceptor_->accept_more(by);
     return CM_OK;
 }
 
@@ -135,6 +138,9 @@ void hub::serve(worker& by) {
         CM_INT32 code = CM_OK;
         while (code == CM_OK && by.first_ == nullptr) code = collect(by);
         if (by.first_ != nullptr) continue;
+        // A slot is free a moment after its conversation has ended, which may have been the last one.
+        const bool all_accept = acceptor_ == nullptr || acceptor_->accept_more(by);
+        if (by.first_ != nullptr) continue;
 
         std::unique_lock held{idle_};
         if (stopping_) return;
@@ -143,7 +149,11 @@ void hub::serve(worker& by) {
             return;
         }
         // Nothing is outstanding; somebody will say so when that changes.
-        work_.wait(held, [&] { return stopping_ || announced_ != seen; });
+        const auto changed = [&] { return stopping_ || announced_ != seen; };
+        if (all_accept)
+            work_.wait(held, changed);
+        else
+            work_.wait_for(held, accept_again, changed);
         if (stopping_ && announced_ == seen) return;
     }
 }

@@ -91,6 +91,8 @@ private:
 class acceptor {
 public:
     virtual void accepted(worker& by, const char* id, CM_INT32 code) = 0;
+    // Conversations may have ended, and left room for accepts that found none. False: some still find none.
+    virtual bool accept_more(worker& by) = 0;
 
 protected:
     ~acceptor() = default;

@@ -61,9 +61,16 @@ void server::accepted(worker& by, const char* id, CM_INT32 code) {
     if (code == CM_DEALLOCATED_ABEND) return;
     if (code == CM_OK) begin(by, id);
     accept_one(by);
-    unsigned missing = missing_.load(std::memory_order_relaxed);
-    if (missing != 0 && missing_.compare_exchange_strong(missing, missing - 1, std::memory_order_relaxed))
+}
+
+bool server::accept_more(worker& by) {
+    for (;;) {
+        unsigned missing = missing_.load(std::memory_order_relaxed);
+        if (missing == 0) return true;
+        if (!missing_.compare_exchange_strong(missing, missing - 1, std::memory_order_relaxed)) continue;
         accept_one(by);
+        if (missing_.load(std::memory_order_relaxed) >= missing) return false;
+    }
 }
 
 void server::begin(worker& by, const char* id) {

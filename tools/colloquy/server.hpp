@@ -36,6 +36,7 @@ public:
     [[nodiscard]] teller* money() noexcept { return teller_.get(); }
 
     void accepted(worker& by, const char* id, CM_INT32 code) override;
+    bool accept_more(worker& by) override;
 
 private:
     void accept_one(worker& by);
