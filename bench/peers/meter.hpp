@@ -90,7 +90,10 @@ public:
         if (ended_ != 0) return false;
         transactions_ += times;
         bytes_ += bytes;
-        if (asked != 0) latency_.record(now > asked ? now - asked : 0);
+        if (asked != 0) {
+            latency_.record(now > asked ? now - asked : 0);
+            waited_ns_ += now > asked ? static_cast<double>(now - asked) : 0;
+        }
         return now - begun_ < duration_ || end(now);
     }
 
@@ -134,6 +137,9 @@ public:
             put(", \"%s_per_thousand\": %.2f", c.name,
                 transactions_ == 0 ? 0 : static_cast<double>(c.value) * 1e3 / static_cast<double>(transactions_));
         if (latency_.total() != 0) {
+            // How many were under way on the average. Fewer than there are: some were answered over and over while
+            // others waited beyond the end of the run, and the latencies below are those of the lucky ones.
+            put(", \"under_way\": %.1f", waited_ns_ / static_cast<double>(ended_ - begun_));
             const auto us = [&](double share) { return static_cast<double>(latency_.at(share)) / 1e3; };
             put(", \"latency_us\": {\"p50\": %.3f, \"p90\": %.3f, \"p99\": %.3f, \"p999\": %.3f, \"max\": %.3f}",
                 us(0.5), us(0.9), us(0.99), us(0.999), static_cast<double>(latency_.max()) / 1e3);
@@ -169,6 +175,7 @@ private:
     std::uint64_t duration_;
     pid_t server_;
     std::uint64_t begun_ = 0, ended_ = 0, transactions_ = 0, bytes_ = 0, opened_ = 0;
+    double waited_ns_ = 0;
     double client_used_ = 0, server_used_ = 0;
     memory_sample before_, after_;
     std::vector<counted> also_;
