@@ -154,10 +154,13 @@ struct alignas(64) conversation {
     // --- the owner's
     session* link = nullptr;
     std::uint32_t channel = 0;
-    std::uint32_t parted_channel = 0;  // the number it had, where the partner still owes that its last word
-    session* parted_link = nullptr;    // of an ended conversation: its link until the last pin is gone
-    std::uint32_t send_credit = 0;     // charge we may still send
-    buffer* received = nullptr;        // frames in order of arrival
+    // The number it had, where the partner still owes that its last word; and when it has ended, of which session in
+    // which of that one's lives.
+    std::uint32_t parted_channel = 0;
+    std::uint32_t parted_session = 0;
+    std::uint32_t parted_life = 0;
+    std::uint32_t send_credit = 0;  // charge we may still send
+    buffer* received = nullptr;     // frames in order of arrival
     buffer* received_last = nullptr;
     buffer* sending = nullptr;  // the frame being filled; header room in front
 

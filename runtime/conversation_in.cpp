@@ -160,8 +160,12 @@ void flow::end_channel(bool acknowledged) noexcept {
 // True: the channel has ended here, and what was brought by a driver that had not seen that is the link's to settle.
 bool flow::heard_after_end(wire::frame_type type, std::uint8_t indicators) noexcept {
     if (v.parted_channel == 0) return false;
-    session* const link = v.link != nullptr ? v.link : v.parted_link;
-    link->settle_late(c, v.parted_channel, type, indicators);
+    if (v.link != nullptr)
+        v.link->settle_late(c, v.parted_channel, type, indicators);
+    else if (session* const link = e.hold_parted(c, v); link != nullptr) {
+        link->settle_late(c, v.parted_channel, type, indicators);
+        link->release(c);
+    }
     return true;
 }
 

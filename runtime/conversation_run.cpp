@@ -340,11 +340,9 @@ void flow::close_down() noexcept {
     v.window = v.allowance = v.consumed = 0;
     if (v.link != nullptr) {
         if (v.channel != 0) end_channel(false);
-        v.link->unbind();
-        if (v.parted_channel != 0)
-            v.parted_link = v.link;  // let go when nobody can bring anything any more
-        else
-            v.link->release(c);
+        v.parted_session = v.link->index();
+        v.parted_life = v.link->life();
+        v.link->leave(c);
     }
     if (v.parted_channel == 0) e.release_arrivals(c, v);
     v.link = nullptr;

@@ -67,7 +67,7 @@ conversation* engine::open(context& c, conversation_state state) noexcept {
     if (!index) return nullptr;
     conversation& v = slots_[*index];
     v.index = *index;
-    v.link = v.parted_link = nullptr;
+    v.link = nullptr;
     v.channel = v.parted_channel = 0;
     v.send_credit = 0;
     v.received = v.received_last = v.sending = nullptr;
@@ -109,18 +109,24 @@ void engine::unpin(context& c, conversation& v) noexcept {
 // Nobody finds the slot any more, so whatever a driver still brought there, having seen the channel as it was before it
 // ended here, is complete. The partner's last word may be among it.
 void engine::bury(context& c, conversation& v) noexcept {
-    if (session* const link = v.parted_link; link != nullptr) {
-        for (buffer* b = take_arrivals(v); b != nullptr;) {
-            buffer* const next = b->next;
-            link->settle_late(c, v.parted_channel, static_cast<wire::frame_type>(b->user2), b->user1);
-            release_inbound(c, b);
-            b = next;
-        }
-        link->release(c);
-    } else {
-        release_arrivals(c, v);
+    buffer* const late = take_arrivals(v);
+    session* const link = late == nullptr || v.parted_channel == 0 ? nullptr : hold_parted(c, v);
+    for (buffer* b = late; b != nullptr;) {
+        buffer* const next = b->next;
+        if (link != nullptr) link->settle_late(c, v.parted_channel, static_cast<wire::frame_type>(b->user2), b->user1);
+        release_inbound(c, b);
+        b = next;
     }
+    if (link != nullptr) link->release(c);
     free_slots_.release(v.index, c.hint);
+}
+
+session* engine::hold_parted(context& c, const conversation& v) noexcept {
+    session* const link = sessions_[v.parted_session].load_acquire();
+    if (link == nullptr || !link->try_hold()) return nullptr;
+    if (link->life() == v.parted_life) return link;
+    link->release(c);
+    return nullptr;
 }
 
 // ---- buffers --------------------------------------------------------------------------------------------------------
@@ -226,6 +232,8 @@ session* engine::open_session(context& c) noexcept {
 }
 
 void engine::recycle(session& s) noexcept {
+    s.own_channels_.reset(0);
+    s.peer_channels_.reset(0);
     s.stage_.store_release(session::stage::vacant);
     free_sessions_.release(s.index(), 0);
 }

@@ -143,6 +143,8 @@ public:
     [[nodiscard]] log_data& log_of(const conversation& v) noexcept { return log_data_[v.index]; }
     void unpin(context& c, conversation& v) noexcept;
     void bury(context& c, conversation& v) noexcept;
+    // The link of an ended conversation whose partner still owes it a last word, held for the caller; null: it is over.
+    [[nodiscard]] session* hold_parted(context& c, const conversation& v) noexcept;
     // No conversation begins any more.
     void close() noexcept { closed_.store_relaxed(1); }
 

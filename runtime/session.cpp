@@ -413,11 +413,9 @@ void session::on_unanswered(context& c, const wire::frame_header& h) noexcept {
 }
 
 void session::leave(context& c) noexcept {
-    unbind();
+    bound_.fetch_sub_acq_rel(1);
     release(c);
 }
-
-void session::unbind() noexcept { bound_.fetch_sub_acq_rel(1); }
 
 void session::release(context& c) noexcept {
     // release[session-hold] acquire[session-hold]: the last one to let go recycles it.
@@ -446,6 +444,7 @@ bool session::attach_in_rate() noexcept {
 
 void session::start(context& c, wire::link_side side, std::uint64_t now) noexcept {
     side_ = side;
+    ++life_;
     loss_code_.store_relaxed(return_code::ok);
     why_.store_relaxed(wire::reason::none);
     condemned_.store_relaxed(wire::reason::none);
@@ -614,8 +613,7 @@ std::size_t session::offer(std::span<std::byte> scratch, slice (&out)[2]) noexce
         out[1] = {scratch.data(), scratch.size()};
         return 2;
     }
-    // A small rest is joined with what follows it.
-    std::memcpy(scratch.data(), rest_->bytes() + rest_->begin, have);
+    // A small rest will be joined with what follows it.
     out[0] = {scratch.data() + have, scratch.size() - have};
     return 1;
 }
@@ -629,7 +627,7 @@ void session::received(context& c, std::span<std::byte> scratch, std::size_t byt
         fail(c, why);
         return;
     }
-    std::span<const std::byte> input{scratch.data(), bytes};
+    std::span<std::byte> input{scratch.data(), bytes};
     if (rest_ != nullptr) {
         const std::size_t have = rest_->size();
         if (rest_wanted_ >= landing_min) {
@@ -643,6 +641,7 @@ void session::received(context& c, std::span<std::byte> scratch, std::size_t byt
             if (!on_frame(c, h, {whole->bytes() + whole->begin, whole->size()}, whole, now)) return;
             input = {scratch.data(), bytes - landed};
         } else {
+            std::memcpy(scratch.data(), rest_->bytes() + rest_->begin, have);
             input = {scratch.data(), have + bytes};
             forget_rest(c);
         }
@@ -837,24 +836,27 @@ bool session::blame(context& c, std::uint32_t channel, wire::reason why) noexcep
     return true;
 }
 
-void session::keep_rest(context& c, std::span<const std::byte> bytes) noexcept {
+// What there is of an attach may bring a password.
+static bool may_hold_password(std::span<const std::byte> part) noexcept {
+    return part.size() < wire::frame_header_size || wire::decode_header(part.data()).has(wire::indicator::begin);
+}
+
+void session::keep_rest(context& c, std::span<std::byte> bytes) noexcept {
     rest_wanted_ = 0;
     if (bytes.size() >= wire::frame_header_size)
         rest_wanted_ = wire::frame_header_size + wire::decode_header(bytes.data()).length;
     rest_ = engine_.inbound_or_heap(c, rest_wanted_ > bytes.size() ? rest_wanted_ : bytes.size());
-    if (rest_ == nullptr) {
-        fail(c, wire::reason::limits);
-        return;
+    if (rest_ != nullptr) {
+        std::memcpy(rest_->bytes(), bytes.data(), bytes.size());
+        rest_->end = static_cast<std::uint32_t>(bytes.size());
     }
-    std::memcpy(rest_->bytes(), bytes.data(), bytes.size());
-    rest_->end = static_cast<std::uint32_t>(bytes.size());
+    if (may_hold_password(bytes)) cleanse(bytes.data(), bytes.size());
+    if (rest_ == nullptr) fail(c, wire::reason::limits);
 }
 
 void session::forget_rest(context& c) noexcept {
     if (rest_ != nullptr) {
-        // What there is of an attach may bring a password.
-        if (rest_->size() < wire::frame_header_size || wire::decode_header(rest_->bytes()).has(wire::indicator::begin))
-            cleanse(rest_->bytes(), rest_->end);
+        if (may_hold_password({rest_->bytes(), rest_->end})) cleanse(rest_->bytes(), rest_->end);
         engine_.release_inbound(c, rest_);
     }
     rest_ = nullptr;

@@ -2,7 +2,8 @@
 //
 // Input side and clock: the driver of the link only. Output side: frames are pushed from any thread; gathering
 // belongs to the holder of the write duty. Life: a session is created once per table slot and used again after
-// everyone let go of it (conversations that still name it, and the connection, each hold it).
+// everyone let go of it (conversations that still name it, and the connection, each hold it). A conversation that has
+// ended holds it no more: it knows which life of the session it meant.
 #pragma once
 
 #include <array>
@@ -97,6 +98,8 @@ public:
             if (holds_.cas_acquire(n, n + 1)) return true;
         return false;
     }
+    // Which link this is of those that the session has been used for. Of who holds it.
+    [[nodiscard]] std::uint32_t life() const noexcept { return life_; }
     enum class begin_result : std::uint8_t { begun, full, ended };
     // A number for a conversation we begin. The caller's hold becomes the conversation's when it is begun.
     [[nodiscard]] begin_result begin_channel(conversation_id id, std::uint32_t& channel) noexcept;
@@ -120,17 +123,14 @@ public:
     // The partner has acknowledged the end of a full-duplex conversation whose owner has still to hear of its end.
     // False: the owner has ended it meanwhile.
     [[nodiscard]] bool note_answer(std::uint32_t channel, conversation_id id) noexcept;
-    // There was nothing to acknowledge. True: the link has ended, and who told its conversations may not have found this
-    // one.
+    // There was nothing to acknowledge. True: the link has ended, and who told its conversations so may have missed it.
     [[nodiscard]] bool take_back_answer(std::uint32_t channel, conversation_id id) noexcept;
     // The partner's channel: we gave the conversation up after asking to confirm its end. Nothing may be sent before
     // the partner has answered, because a Confirmed would free the number for its next conversation.
     // False: the answer has come.
     bool end_unanswered(std::uint32_t channel, conversation_id holder) noexcept;
-    // A conversation lets go of the session: at once, or when it has ended (unbind) and when nobody can bring it
-    // anything any more (release).
+    // A conversation lets go of the session.
     void leave(context& c) noexcept;
-    void unbind() noexcept;
 
     // Opened by engine::open_session and never started: given back as it is.
     void abandon() noexcept;
@@ -228,7 +228,7 @@ private:
     void free_number(std::uint32_t channel) noexcept;
     bool on_relay_frame(context& c, const wire::frame_header& h, std::span<const std::byte> payload) noexcept;
     bool blame(context& c, std::uint32_t channel, wire::reason why) noexcept;
-    void keep_rest(context& c, std::span<const std::byte> bytes) noexcept;
+    void keep_rest(context& c, std::span<std::byte> bytes) noexcept;  // and out of where it was read to
     void forget_rest(context& c) noexcept;
     void free_output(context& c, buffer* list) noexcept;
     void after_output(context& c, std::uint64_t bytes) noexcept;
@@ -237,6 +237,7 @@ private:
     engine& engine_;
     const std::uint32_t index_;
     wire::link_side side_ = wire::link_side::connector;
+    std::uint32_t life_ = 0;
     atom<stage> stage_;
     atom<return_code> loss_code_;
     atom<wire::reason> why_;

@@ -396,6 +396,33 @@ TEST_SUITE("edges") {
         }
     }
 
+    TEST_CASE("links: a result that nobody collects does not keep a link that has ended") {
+        runtime::limits l = pair::small();
+        l.links = 1;
+        pair p{l, false};
+        p.a.watched = true;
+        (void)p.b.engine.tps().add("ECHO", 100);
+        program a{p, p.a};
+        program b{p, p.b};
+        REQUIRE(a.initialize("NET.B", "ECHO") == 0);
+        REQUIRE(a.allocate() == 0);
+        CHECK(a.set(characteristic::processing_mode, 1) == 0);
+        pending_receive r;
+        REQUIRE(r.begin(a, 100) == 35);
+        p.settle();
+        REQUIRE(b.accept() == 0);
+        CHECK(a.cancel() == 0);
+        p.a.cut();
+        p.settle();
+        CHECK(b.cancel() == 0);
+        program next{p, p.a};
+        REQUIRE(next.initialize("NET.B", "ECHO") == 0);
+        CHECK(next.allocate() == 0);
+        collected done;
+        REQUIRE(p.a.engine.collect_any(p.a.c, done) == result::one);
+        CHECK(done.code == runtime::return_code::deallocated_abend);
+    }
+
     TEST_CASE("waiting: who came too late to the list of a link is not taken for one that waits for room") {
         runtime::limits l = pair::small();
         l.link_output_bytes = l.link_relay_bytes = 131'072;

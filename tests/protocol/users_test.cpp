@@ -294,21 +294,32 @@ TEST_SUITE("users") {
         std::string ebcdic;  // as it travels
         for (const char ch : secret) {
             const auto c = static_cast<unsigned char>(ch);
-            ebcdic += static_cast<char>(c >= '0' && c <= '9' ? 0xF0 + (c - '0') : c == 'k'   ? 0x92
-                                                                                : c == 'p'   ? 0x97
-                                                                                : c == 't'   ? 0xA3
-                                                                                             : 0x60);
+            ebcdic += static_cast<char>(c >= '0' && c <= '9' ? 0xF0 + (c - '0')
+                                        : c == 'k'           ? 0x92
+                                        : c == 'p'           ? 0x97
+                                        : c == 't'           ? 0xA3
+                                                             : 0x60);
         }
+        const auto hidden_in = [&](const void* memory, std::size_t size) {
+            const std::string_view all{static_cast<const char*>(memory), size};
+            return all.find(secret) == all.npos && all.find(ebcdic) == all.npos;
+        };
         t.begin(by_program, "jane", secret);
+        // A read that ends within the attach, and one that brings the rest of it.
+        CHECK(t.a.flush() == 0);
+        t.p.a.pump();
+        auto& in = t.p.b.ends_.at(0).in;
+        REQUIRE(in.size() > 20);
+        const std::vector<std::byte> later(in.end() - 1, in.end());
+        in.pop_back();
+        t.p.b.pump();
+        CHECK(hidden_in(t.p.b.scratch().data(), t.p.b.scratch().size()));
+        in.insert(in.end(), later.begin(), later.end());
         t.send_and_ask();
         REQUIRE(t.p.b.questions.at(0).password == secret);
         t.settle_last(user_check::granted);
         REQUIRE(t.b.accept() == 0);
         t.talk();
-        const auto hidden_in = [&](const void* memory, std::size_t size) {
-            const std::string_view all{static_cast<const char*>(memory), size};
-            return all.find(secret) == all.npos && all.find(ebcdic) == all.npos;
-        };
         for (memory_unit* u : {&t.p.a, &t.p.b}) {
             CHECK(hidden_in(u->scratch().data(), u->scratch().size()));
             for (std::uint32_t i = 0; i < 4; ++i) {
