@@ -100,7 +100,7 @@ public:
     CM_INT32 advance(worker& by, CM_INT32 code) final {
         if (opened_) return go_on(by, code);
         if (all_.stopping() && !must_open()) return end();
-        return open();
+        return may_open() ? open() : not_ours;
     }
 
 protected:
@@ -108,6 +108,8 @@ protected:
     virtual CM_INT32 go_on(worker& by, CM_INT32 code) = 0;
     // A characteristic or two before Allocate.
     virtual CM_INT32 prepare() { return CM_OK; }
+    // False: the session is run again when it may, and is not ours any more.
+    [[nodiscard]] virtual bool may_open() { return true; }
     // Not an error: the conversation is opened again without further ado.
     [[nodiscard]] virtual bool expected(CM_INT32 code) const { return worth_retrying(code); }
     // Something is still to be learned, even when all come to their end.

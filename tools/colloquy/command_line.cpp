@@ -52,15 +52,17 @@ CLI::Validator within(unsigned long long low, unsigned long long high) {
             "in [" + std::to_string(low) + " - " + std::to_string(high) + "]", "within"};
 }
 
-CLI::Validator within_seconds(double low, double high) {
+CLI::Validator within_amount(double low, double high, const std::string& what) {
     const std::string bounds = plain(low) + " to " + plain(high);
-    return {[low, high, bounds](const std::string& text) {
+    return {[low, high, bounds, what](const std::string& text) {
                 double value = 0;
                 const bool good = CLI::detail::lexical_cast(text, value) && value >= low && value <= high;
-                return good ? std::string{} : in_quotes(text) + " will not do; write seconds from " + bounds;
+                return good ? std::string{} : in_quotes(text) + " will not do; write " + what + " from " + bounds;
             },
             "in [" + plain(low) + " - " + plain(high) + "]", "within"};
 }
+
+CLI::Validator within_seconds(double low, double high) { return within_amount(low, high, "seconds"); }
 
 CLI::Validator existing_file() {
     return {[](const std::string& text) {

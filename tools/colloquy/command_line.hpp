@@ -11,6 +11,8 @@ namespace colloquy::tool {
 // Numbers from `low` to `high`; whole ones where both are.
 [[nodiscard]] CLI::Validator within(unsigned long long low, unsigned long long high);
 [[nodiscard]] CLI::Validator within_seconds(double low, double high);
+// The same of something else than seconds.
+[[nodiscard]] CLI::Validator within_amount(double low, double high, const std::string& what);
 
 [[nodiscard]] CLI::Validator existing_file();
 [[nodiscard]] CLI::Validator existing_folder();

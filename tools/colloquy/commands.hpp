@@ -42,6 +42,8 @@ struct load_options {
     unsigned links = 1;
     unsigned size = 64;
     double duration = 10;
+    double rate = 0;     // transactions a second, begun at their times; 0: one after another
+    std::string report;  // file of a page; empty: none
     unsigned threads = 1;
     unsigned reactors = 0;
     std::string config;

@@ -69,6 +69,7 @@ public:
     tally errors;
     tally retries;
     histogram latency;
+    histogram service;  // in an open loop: without the time that a transaction waited for its turn
 
     [[nodiscard]] std::size_t number() const noexcept { return number_; }
 

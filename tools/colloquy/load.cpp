@@ -7,8 +7,10 @@
 #include "tools/colloquy/client.hpp"
 #include "tools/colloquy/codes.hpp"
 #include "tools/colloquy/commands.hpp"
+#include "tools/colloquy/load_page.hpp"
 #include "tools/colloquy/platform.hpp"
 #include "tools/colloquy/report.hpp"
+#include "tools/colloquy/schedule.hpp"
 
 namespace colloquy::tool {
 namespace {
@@ -21,12 +23,13 @@ constexpr std::size_t stream_batch_bytes = std::size_t{64} << 10;
 // What all sessions of a run share.
 struct load_run {
     load_run(hub& completions, const load_options& wanted)
-        : options{wanted}, all{completions, wanted.destination}, payload(wanted.size) {
+        : options{wanted}, all{completions, wanted.destination}, turns{completions, wanted.rate}, payload(wanted.size) {
         for (std::size_t i = 0; i < payload.size(); ++i) payload[i] = static_cast<char>('a' + i % 23);
     }
 
     const load_options& options;
     crowd all;
+    schedule turns;
     std::vector<char> payload;
     std::atomic<bool> recording{false};
 
@@ -38,6 +41,12 @@ struct load_run {
         by.transactions.add(transactions);
         by.bytes.add(bytes);
         by.latency.record(ended - began);
+    }
+    // In an open loop, where it was meant to begin before it began.
+    void done_in_turn(worker& by, std::uint64_t meant, std::uint64_t began, std::uint64_t ended,
+                      std::uint64_t bytes) const {
+        done(by, meant, ended, 1, bytes);
+        if (recording.load(std::memory_order_relaxed)) by.service.record(ended - began);
     }
 };
 
@@ -55,6 +64,15 @@ private:
         if (once_) began_ = now_ns();
         return CM_OK;
     }
+    [[nodiscard]] bool may_open() override { return !once_ || has_turn(); }
+
+    // Whether the next exchange may begin now: in an open loop when the moment for it has come. What failed is tried
+    // again within its turn.
+    [[nodiscard]] bool has_turn() {
+        if (!run_.turns.running()) return true;
+        if (meant_ == 0) meant_ = run_.turns.next();
+        return !run_.turns.wait(*this, meant_);
+    }
 
     CM_INT32 go_on(worker& by, CM_INT32 code) override {
         switch (doing_) {
@@ -62,7 +80,11 @@ private:
                 if (code != CM_OK) return lose(by, "Allocate", code);
                 if (!once_) began_ = now_ns();
                 return send();
-            case step::holding: began_ = now_ns(); return send();
+            case step::holding:
+                if (all().stopping()) return leave();
+                if (!has_turn()) return not_ours;
+                began_ = now_ns();
+                return send();
             case step::sending:
                 if (code != CM_OK) return lose(by, "Send_Data", code);
                 doing_ = step::receiving;
@@ -96,7 +118,11 @@ private:
         if (!whole_ || got_ != run_.payload.size() || answer_ != run_.payload) return wrong(by);
 
         const std::uint64_t now = now_ns();
-        run_.done(by, began_, now, 1, got_ * 2);
+        if (meant_ != 0)
+            run_.done_in_turn(by, meant_, began_, now, got_ * 2);
+        else
+            run_.done(by, began_, now, 1, got_ * 2);
+        meant_ = 0;
         began_ = now;
         works(by);
         if (code == CM_DEALLOCATED_NORMAL) {
@@ -105,14 +131,18 @@ private:
         }
         if (!once_ && !all().stopping()) {
             doing_ = step::holding;
-            return all().hold(*this) ? not_ours : send();
+            return all().hold(*this) || !has_turn() ? not_ours : send();
         }
+        return leave();
+    }
+
+    CM_INT32 leave() {
         doing_ = step::closing;
         return talk_.deallocate();
     }
 
     // A conversation of its own for the next exchange.
-    CM_INT32 again() { return all().hold(*this) ? not_ours : open(); }
+    CM_INT32 again() { return all().hold(*this) || !has_turn() ? not_ours : open(); }
 
     CM_INT32 wrong(worker& by) {
         all().note_trouble("the answer differs from what was sent; is the partner ECHO?");
@@ -125,6 +155,7 @@ private:
     step doing_ = step::allocating;
     std::size_t got_ = 0;
     std::uint64_t began_ = 0;
+    std::uint64_t meant_ = 0;  // when the exchange was to begin, in an open loop
     std::vector<char> answer_;
 };
 
@@ -215,6 +246,12 @@ void probe(const load_options& options) {
     must("Deallocate", talk.deallocate());
 }
 
+// Nobody is run in turn any more when sessions go, whatever happens.
+struct turns_guard {
+    schedule& turns;
+    ~turns_guard() { turns.stop(); }
+};
+
 struct totals {
     std::uint64_t transactions = 0;
     std::uint64_t bytes = 0;
@@ -239,6 +276,8 @@ struct totals {
 }  // namespace
 
 int load(const load_options& options) {
+    if (options.rate > 0 && options.mode == load_mode::stream)
+        throw bad_usage{"--rate is for --mode pingpong and oneshot"};
     hold_end_signals();
     const bool inside = in_process(options.destination);
     const unsigned accepts = inside ? server::accepts_for(options.conversations) : 0;
@@ -254,7 +293,9 @@ int load(const load_options& options) {
     load_run run{completions, options};
     std::vector<std::unique_ptr<session>> sessions;
     const hub_guard guard{completions};
+    const turns_guard no_more_turns{run.turns};
     worker& mine = completions.add_worker();
+    worker& pacing = completions.add_worker();
     if (inside) programs.open(mine, accepts);
     completions.start(inside ? &programs : nullptr);
     probe(options);
@@ -288,12 +329,23 @@ int load(const load_options& options) {
 
     run.recording.store(true, std::memory_order_relaxed);
     const std::uint64_t begun = now_ns();
+    run.turns.start(pacing, begun);
     run.all.release(mine);
+    load_page page;
+    std::uint64_t sampled_at = begun;
+    std::uint64_t sampled = 0;
     std::uint64_t shown_at = begun;
     std::uint64_t shown = 0;
     for (std::uint64_t now = begun; now - begun < duration; now = now_ns()) {
         const auto left = milliseconds{(duration - (now - begun)) / 1'000'000 + 1};
         look_in(std::min(left, tick));
+        if (const std::uint64_t at = now_ns(); !options.report.empty() && at - sampled_at >= 100'000'000) {
+            const std::uint64_t so_far = sum(completions).transactions;
+            page.rates.emplace_back(static_cast<double>(at - begun) / 1e9,
+                                    static_cast<double>(so_far - sampled) * 1e9 / static_cast<double>(at - sampled_at));
+            sampled = so_far;
+            sampled_at = at;
+        }
         if (!live.shown() || now - shown_at < 250'000'000) continue;
         const totals t = sum(completions);
         live.show(grouped(static_cast<std::uint64_t>(static_cast<double>(t.transactions - shown) * 1e9 /
@@ -308,6 +360,7 @@ int load(const load_options& options) {
     std::uint64_t ended = now_ns();
     if (!counts_to_the_end) run.recording.store(false, std::memory_order_relaxed);
     run.all.stop();
+    run.turns.stop();
     bool complete = false;
     const std::uint64_t grace = now_ns() + 10'000'000'000ULL;
     while (!complete && now_ns() < grace) {
@@ -326,27 +379,46 @@ int load(const load_options& options) {
         t.errors += stuck;
     }
     histogram latency;
-    for (const worker& w : completions.workers()) latency.add(w.latency);
+    histogram service;
+    for (const worker& w : completions.workers()) {
+        latency.add(w.latency);
+        service.add(w.service);
+    }
+    const std::uint64_t due = run.turns.due_by(ended);
+    const std::uint64_t unanswered = due > t.transactions ? due - t.transactions : 0;
     const double seconds = static_cast<double>(ended - begun) / 1e9;
     const double per_second = static_cast<double>(t.transactions) / seconds;
     const double bytes_per_second = static_cast<double>(t.bytes) / seconds;
     const std::string trouble = run.all.first_trouble();
+    nlohmann::ordered_json object{{"mode", name_of(options.mode)},
+                                  {"destination", options.destination},
+                                  {"conversations", working},
+                                  {"links", options.links},
+                                  {"size", options.size},
+                                  {"threads", options.threads},
+                                  {"transactions", t.transactions},
+                                  {"transactions_per_second", per_second},
+                                  {"bytes_per_second", bytes_per_second},
+                                  {"latency_us", latency_json(latency)},
+                                  {"errors", t.errors},
+                                  {"retries", t.retries},
+                                  {"elapsed_s", seconds}};
+    if (run.turns.open_loop()) {
+        object["rate"] = options.rate;
+        object["unanswered"] = unanswered;
+        object["service_us"] = latency_json(service);
+    }
+    if (!trouble.empty()) object["first_error"] = trouble;
+    if (t.retries != 0) object["first_retry"] = run.all.first_retry();
+    if (!options.report.empty()) {
+        page.title = std::string{"colloquy load: "} + name_of(options.mode) + ", " + grouped(working) +
+                     " conversations, " + std::to_string(options.size) + " bytes";
+        page.latencies.emplace_back(
+            run.turns.open_loop() ? "from the moment it was meant to begin" : "from its beginning", &latency);
+        if (run.turns.open_loop()) page.latencies.emplace_back("from the moment it began", &service);
+        page.write(options.report, object);
+    }
     if (options.json) {
-        nlohmann::ordered_json object{{"mode", name_of(options.mode)},
-                                      {"destination", options.destination},
-                                      {"conversations", working},
-                                      {"links", options.links},
-                                      {"size", options.size},
-                                      {"threads", options.threads},
-                                      {"transactions", t.transactions},
-                                      {"transactions_per_second", per_second},
-                                      {"bytes_per_second", bytes_per_second},
-                                      {"latency_us", latency_json(latency)},
-                                      {"errors", t.errors},
-                                      {"retries", t.retries},
-                                      {"elapsed_s", seconds}};
-        if (!trouble.empty()) object["first_error"] = trouble;
-        if (t.retries != 0) object["first_retry"] = run.all.first_retry();
         print_json(object);
     } else {
         std::cout << name_of(options.mode) << " with " << options.destination << ": " << grouped(working)
@@ -354,8 +426,12 @@ int load(const load_options& options) {
                   << options.size << " bytes, " << fixed(seconds, 2) << " s\n"
                   << "  " << grouped(static_cast<std::uint64_t>(per_second)) << " transactions/s, "
                   << bytes_text(bytes_per_second) << "/s\n"
-                  << "  latency " << latency_text(latency) << '\n'
-                  << "  " << grouped(t.transactions) << " transactions, " << grouped(t.errors) << " errors, "
+                  << "  latency " << latency_text(latency) << '\n';
+        if (run.turns.open_loop())
+            std::cout << "  asked for " << grouped(static_cast<std::uint64_t>(options.rate)) << "/s, "
+                      << grouped(unanswered) << " not answered in time; without the wait for their turn "
+                      << latency_text(service) << '\n';
+        std::cout << "  " << grouped(t.transactions) << " transactions, " << grouped(t.errors) << " errors, "
                   << grouped(t.retries) << " retries\n";
         if (t.retries != 0) std::cout << "  retried first for " << run.all.first_retry() << '\n';
     }

@@ -108,6 +108,11 @@ void add_load(CLI::App& app, command& chosen, load_options& o) {
     sub->add_option("--duration", o.duration, "Seconds to measure")
         ->check(within_seconds(0.01, 1e6))
         ->capture_default_str();
+    sub->add_option("--rate", o.rate,
+                    "Open loop: transactions a second, begun at their times whatever has been answered; latency counts "
+                    "from those times (pingpong and oneshot)")
+        ->check(within_amount(0.01, 1e9, "a rate a second"));
+    sub->add_option("--report", o.report, "Write a page of HTML with plots");
     sub->add_option("--threads", o.threads, "Threads that wait for completions")
         ->check(within(1, 256))
         ->capture_default_str();

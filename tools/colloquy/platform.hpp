@@ -28,6 +28,9 @@ void hold_reload_signal();
 // The end of standard input counts as such a signal, too. What comes before is read and forgotten.
 void end_with_input();
 
+// Waits of this thread that end at a time end close to it, rather than with others a little later.
+void sharpen_waits();
+
 // A folder of its own for this process, gone with everything in it when this object goes.
 class temporary_directory {
 public:

@@ -77,6 +77,8 @@ void hold_reload_signal() {
 
 bool is_reload_signal(int signal) { return signal == SIGHUP; }
 
+void sharpen_waits() { (void)::prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL); }
+
 void hold_end_signals() {
     const sigset_t set = end_signals();
     ::pthread_sigmask(SIG_BLOCK, &set, nullptr);

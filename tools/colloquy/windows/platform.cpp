@@ -137,6 +137,8 @@ std::string read_secret(const std::string& question) {
 void hold_reload_signal() {}
 bool is_reload_signal(int) { return false; }
 
+void sharpen_waits() {}  // the system's clock ticks for all alike
+
 void hold_end_signals() {
     (void)end_event();
     // Also when whoever started this process had switched Ctrl-C off for its children.
