@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Colloquy and its peers, side by side: every program of bench/peers that is built, interleaved in random order.
 
-  bench/compare.py build/peers --build              builds what it compares (tools/deps.sh --peers installs it), runs all
+  bench/compare.py build/peers --build              builds what it compares (tools/deps.sh --peers installs it)
   bench/compare.py build/peers --quick              a minute: few workloads, one round
   bench/compare.py build/peers --workloads rtt1,bulk --peers colloquy,asio --rounds 5 --duration 2
   bench/compare.py --from result.json --markdown    tells an earlier result again
@@ -48,12 +48,12 @@ def arguments():
     parser.add_argument("--duration", type=float, default=2, help="seconds of each run")
     parser.add_argument("--warmup", type=float, default=0.5)
     parser.add_argument("--seed", type=int, default=1, help="of the order")
-    parser.add_argument("--quick", action="store_true", help="rtt1, concurrent, oneshot and bulk; one round of 0.5 s")
+    parser.add_argument("--quick", action="store_true", help="few workloads; one round of 0.5 s")
     parser.add_argument("--no-pin", action="store_true", help="leave the processes where the system puts them")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("."), help="where the files go")
     parser.add_argument("--from", dest="earlier", type=pathlib.Path, help="a compare.json: nothing is run")
     parser.add_argument("--markdown", action="store_true", help="only print the tables, write no files")
-    parser.add_argument("--readme", action="store_true", help="also renew the tables of bench/README.md and compare.svg")
+    parser.add_argument("--readme", action="store_true", help="also renew bench/README.md and compare.svg")
     options = parser.parse_args()
     if options.quick:
         options.rounds, options.duration, options.warmup = 1, 0.5, 0.2
@@ -65,8 +65,8 @@ def arguments():
 
 
 def make(options):
-    for command in (["cmake", "-S", ROOT, "-B", options.build, "-DCMAKE_BUILD_TYPE=Release", "-DCOLLOQUY_BUILD_PEERS=ON",
-                     "-DCOLLOQUY_BUILD_TESTS=OFF"],
+    for command in (["cmake", "-S", ROOT, "-B", options.build, "-DCMAKE_BUILD_TYPE=Release",
+                     "-DCOLLOQUY_BUILD_PEERS=ON", "-DCOLLOQUY_BUILD_TESTS=OFF"],
                     ["cmake", "--build", options.build, "-j", str(options.jobs), "--target", "peers"]):
         subprocess.run(command, check=True, stdout=sys.stderr)
 

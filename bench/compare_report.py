@@ -18,8 +18,8 @@ WORKLOADS = {
 # What others are put beside: the least that the job can cost.
 BOUNDS = {"rtt1": ("raw", "blocking"), "concurrent": ("mux", "multiplexer"), "oneshot": ("mux", "multiplexer"),
           "links": ("raw", "epoll"), "bulk": ("raw", "tcp"), "inproc": ("bare", "queue-one-thread")}
-STARVED = ("Less than seven tenths of the conversations were under way on the average: others waited beyond the end of the "
-           "run, so that latencies are those of the lucky ones.")
+STARVED = ("Less than seven tenths of the conversations were under way on the average: others waited beyond the end of "
+           "the run, so that latencies are those of the lucky ones.")
 
 
 def spread(values):
@@ -139,14 +139,14 @@ def table_of(cases, case):
     columns = columns_of(case)
     several = len({c["conversations"] for c in of(cases, case)}) > 1 or case in ("idle", "links")
     heads = ["implementation"] + (["conversations"] if several else []) + [head for head, _ in columns]
-    rows = [[name_of(c) + (" (*)" if starved(c) else "")] + ([f"{c['conversations']:,}"] if several else []) + [cell(c, bound) for _, cell in columns]
-            for c, bound in rows_of(cases, case)]
+    rows = [[name_of(c) + (" (*)" if starved(c) else "")] + ([f"{c['conversations']:,}"] if several else [])
+            + [cell(c, bound) for _, cell in columns] for c, bound in rows_of(cases, case)]
     return heads, rows
 
 
 def markdown(result):
-    lines = [f"Medians of {result['settings']['rounds']} rounds of {result['settings']['duration']:g} s, interleaved in "
-             f"random order; {result['machine']['processors']} processors, {result['machine']['model']}, "
+    lines = [f"Medians of {result['settings']['rounds']} rounds of {result['settings']['duration']:g} s, "
+             f"interleaved in random order; {result['machine']['processors']} processors, {result['machine']['model']}, "
              f"{'pinned' if result['settings']['pinned'] else 'not pinned'}, load average "
              f"{result['machine']['load_before']:.1f} before and {result['machine']['load_after']:.1f} after.", ""]
     for case, title in WORKLOADS.items():

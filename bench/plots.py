@@ -1,4 +1,4 @@
-"""Plots as text of SVG: lines over a logarithmic axis and horizontal bars. No library, no script, no font of its own."""
+"""Plots as text of SVG: lines over logarithmic axes, and bars. No library, no script, no font of its own."""
 import html
 import math
 

@@ -123,6 +123,7 @@ def case_usage():
         [], ["nonsense"], ["--nonsense"], ["ping"], ["load"], ["ping", "a/b", "--size", "0"],
         ["ping", "a/b", "--size", "40000"], ["ping", "a/b", "--count", "many"], ["load", "a/b", "--mode", "sideways"],
         ["load", "a/b", "--conversations", "0"], ["load", "a/b", "--duration", "-1"], ["plan", "--links", "x"],
+        ["load", "a/b", "--rate", "0"], ["load", "inproc/SINK", "--mode", "stream", "--rate", "5"],
         ["demo", "--inproc", "--kill-server"], ["demo", "--transfers", "5", "--duration", "5"],
         ["serve", "--threads", "0"], ["serve", "--config", "/does/not/exist.toml"], ["ping", "no-slash-and-unknown"],
         ["ping", "host:port/"], ["load", "127.0.0.1:99999/ECHO"], ["serve", "leftover"],
@@ -235,12 +236,34 @@ def case_load():
     check_load(run_json("load", "inproc/ECHO", "--conversations", "50", "--duration", "0.3"), 50)
 
 
+# An open loop counts from when a request was meant to begin: asked for more than there is, it must say so.
+def case_rate():
+    with tempfile.TemporaryDirectory() as folder, Server("--conversations", "64") as server:
+        page = os.path.join(folder, "page.html")
+        for mode in ("pingpong", "oneshot"):
+            for rate in (500, 50_000_000):
+                result = run_json("load", f"{server.address}/ECHO", "--mode", mode, "--conversations", "20",
+                                  "--duration", "0.3", "--rate", str(rate), "--report", page)
+                check_load(result, 20)
+                assert result["rate"] == rate, result
+                service = [result["service_us"][key] for key in LATENCY]
+                assert service == sorted(service) and service[0] > 0, result
+                assert result["transactions"] + result["unanswered"] >= 0.99 * rate * result["elapsed_s"], result
+                if rate > 1_000_000:
+                    assert result["unanswered"] > 0, result
+                    assert result["latency_us"]["p50"] > result["service_us"]["p50"], result
+                with open(page, encoding="utf-8") as file:
+                    text = file.read()
+                assert text.startswith("<!doctype html>") and text.count("<polyline") >= 2, text[:200]
+                assert "http" not in text.replace("http://www.w3.org/2000/svg", ""), "the page stands alone"
+
+
 # More partners than the server has conversations for: some are told to come again, and it goes on accepting.
 def case_crowd():
     with Server("--conversations", "16") as server:
         for _ in range(3):
-            result = run_json("load", f"{server.address}/ECHO", "--mode", "oneshot", "--conversations", "200", "--links",
-                              "2", "--duration", "0.3")
+            result = run_json("load", f"{server.address}/ECHO", "--mode", "oneshot", "--conversations", "200",
+                              "--links", "2", "--duration", "0.3")
             check_load(result, 200)
 
 
