@@ -777,8 +777,21 @@ void logical_unit::open_link(runtime::context& c, runtime::partner& p, std::uint
     }
 }
 
+template <class Why>
+static void log_refused_link(const transport::link& l, Why&& why) noexcept {
+    try {
+        log_security(joined({"link with ", l.driven_by().peer_of(l).to_string(), " refused: ", why()}));
+    } catch (const std::bad_alloc&) {
+        log_security("a link was refused");
+    }
+}
+
 void logical_unit::session_ended(runtime::context&, runtime::session& s) noexcept {
-    static_cast<transport::link*>(s.transport_data)->driven_by().session_ended(s);
+    auto& l = *static_cast<transport::link*>(s.transport_data);
+    // Who calls is told by Allocate.
+    if (s.opened_for == nullptr && l.filter() != nullptr && l.filter()->at() == transport::byte_filter::stage::failed)
+        log_refused_link(l, [&] { return transport::tls_error_text(l.filter()->error()); });
+    l.driven_by().session_ended(s);
 }
 
 void logical_unit::wake(runtime::spot<>& where) noexcept { where.notify(waiter_); }
@@ -897,13 +910,10 @@ wire::reason logical_unit::admit_peer(runtime::session& s, std::string_view lu_n
     const transport::link& l = *static_cast<const transport::link*>(s.transport_data);
     const bool encrypted = l.filter() != nullptr;
     if (encrypted && !identified(l, s, lu_name)) {
-        try {
-            const transport::address from = l.driven_by().peer_of(l);
-            log_security(joined({"link with ", from.to_string(), " refused: its certificate is not that of ", lu_name,
-                                 s.opened_for == nullptr ? "" : ", or not that of the partner that was called"}));
-        } catch (const std::bad_alloc&) {
-            log_security("a link was refused for its certificate");
-        }
+        log_refused_link(l, [&] {
+            return joined({"its certificate is not that of ", lu_name,
+                           s.opened_for == nullptr ? "" : ", or not that of the partner that was called"});
+        });
         return wire::reason::certificate;
     }
     if (s.in_process) {

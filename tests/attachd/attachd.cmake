@@ -8,8 +8,14 @@ foreach(program IN ITEMS tp client)
     target_link_libraries(colloquy_attachd_${program} PRIVATE
         colloquy::colloquy colloquy_c_warnings Threads::Threads)
 endforeach()
-foreach(case IN ITEMS example modes no_command exits hangs forks twice full killed manager_killed registers alone reload
-        takeover activated refusals users floods try_it storm)
+set(cases example modes no_command exits hangs forks twice full killed manager_killed registers alone reload takeover activated
+    refusals users floods try_it storm)
+find_program(COLLOQUY_OPENSSL openssl)  # makes a certificate
+mark_as_advanced(COLLOQUY_OPENSSL)
+if(colloquy_with_tls AND COLLOQUY_OPENSSL)
+    list(APPEND cases strangers)
+endif()
+foreach(case IN LISTS cases)
     add_test(NAME attachd_${case} COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/attachd/run.py ${case}
         $<TARGET_FILE:colloquy_tool> $<TARGET_FILE:colloquy_attachd_tp> $<TARGET_FILE:colloquy_attachd_client>
         $<TARGET_FILE:example_attached_tp>)

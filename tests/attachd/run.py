@@ -85,12 +85,13 @@ def alive(pid):
 class Manager:
     """An attach manager on a free port, with its files in a folder of its own."""
 
-    def __init__(self, tools, tps, folder, own="", arguments=(), more=None):
+    def __init__(self, tools, tps, folder, own="", arguments=(), more=None, listen="127.0.0.1:0"):
         self.tools = tools
         self.folder = pathlib.Path(folder)
         self.config = self.folder / "attachd.toml"
         self.log = self.folder / "log"
         self.own = own
+        self.listen = listen
         self.write(tps)
         self.process = subprocess.Popen(
             [tools.colloquy, "attachd", "--config", self.config, "--json", *arguments],
@@ -105,7 +106,7 @@ class Manager:
         self.address = self.ready["listening"][0]
 
     def write(self, tps):
-        text = ['lu_name = "TEST.HOUSE"', 'listen = "127.0.0.1:0"', "[attachd]", f'socket = "{self.folder}/sock"',
+        text = ['lu_name = "TEST.HOUSE"', f'listen = "{self.listen}"', "[attachd]", f'socket = "{self.folder}/sock"',
                 f'log = "{self.log}"', self.own]
         for name, keys in tps.items():
             text += ["[[tp]]", f'name = "{name}"', *(f"{k} = {self.toml(v)}" for k, v in keys.items())]
@@ -579,6 +580,26 @@ def refusals(tools, folder):
     if os.geteuid() != 0:
         config.write_text("[[tp]]\nname = 'A'\ncommand = '/bin/a'\nuser = 'root'\n")
         assert "only root" in refused(2, "--config", config)
+
+
+@case
+def strangers(tools, folder):
+    """Who does not speak TLS at an address that does is told off in the log, and the manager goes on."""
+    own = f"{folder}/own.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                    "-subj", "/CN=house", "-days", "2", "-keyout", own, "-out", f"{folder}/certificate.pem"],
+                   check=True, capture_output=True, timeout=TIMEOUT)
+    os.chmod(own, 0o600)
+    tls = f'[tls]\ncertificate = "{folder}/certificate.pem"\nkey = "{own}"'
+    with tools.manager({"TP": tools.tp("once")}, folder, own=tls, listen="tls:127.0.0.1:0") as m:
+        for _ in range(2):
+            with socket.socket() as link:
+                host, _, port = m.address.removeprefix("tls:").rpartition(":")
+                link.connect((host, int(port)))
+                at = ":".join(map(str, link.getsockname()))
+                link.sendall(b"GET / HTTP/1.1\r\n\r\n")
+                m.says(rf"attachd: link with {re.escape(at)} refused: TLS: ")
+        assert m.status()["state"] == "serving"
 
 
 @case

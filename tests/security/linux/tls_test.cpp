@@ -21,6 +21,7 @@
 #include "runtime/wire/hello.hpp"
 #include "tests/api/program.hpp"
 #include "tests/security/linux/authority.hpp"
+#include "tests/security/linux/log_lines.hpp"
 
 namespace {
 
@@ -346,6 +347,7 @@ TEST_SUITE("tls") {
                       "[timeouts]\ngreeting_ms = 300\n[[partner]]\nname = \"NET.MAPPED\"\naddresses = \"127.0.0.1:9\"\n"
                       "certificate_name = \"mapped.example\"\n" +
                           std::string{vault})};
+        log_lines log;
         const running_unit unit{file.options()};
         const std::string address = running_unit::address();
         {
@@ -405,6 +407,13 @@ TEST_SUITE("tls") {
         CHECK(greet(&mapped, "NET.FRIEND") == refused);
         CHECK(greet(&nameless, "NET.FRIEND") == refused);
         CHECK(clq_counter("tls_failed") >= 6);
+        // Each has its line: who it was, and what was wrong.
+        const std::vector<std::string> lines = log.take();
+        CHECK(lines.size() >= clq_counter("tls_failed") + 4);
+        for (const std::string_view part : {"the other end does not speak TLS 1.3",
+                                            "the partner's certificate: ", "its certificate is not that of NET.UNIT"})
+            CHECK(has(lines, part));
+        for (const std::string& line : lines) CHECK(line.starts_with("link with 127.0.0.1:"));
         collector all;
         round_trip(address + "/VAULT", all);
     }

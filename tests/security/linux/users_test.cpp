@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,36 +12,12 @@
 #include "api/colloquy/security.h"
 #include "api/password_file.hpp"
 #include "tests/api/program.hpp"
+#include "tests/security/linux/log_lines.hpp"
 
 namespace {
 
 using namespace colloquy::test;
 using colloquy::api::password_file;
-
-// What was logged, from its construction on.
-class log_lines {
-public:
-    log_lines() {
-        (void)clq_set_security_log(
-            [](void* user, const char* line) {
-                auto& mine = *static_cast<log_lines*>(user);
-                const std::lock_guard held{mine.mutex_};
-                mine.lines_.emplace_back(line);
-            },
-            this);
-    }
-    ~log_lines() { (void)clq_set_security_log(nullptr, nullptr); }
-    log_lines(const log_lines&) = delete;
-    log_lines& operator=(const log_lines&) = delete;
-    [[nodiscard]] std::vector<std::string> take() {
-        const std::lock_guard held{mutex_};
-        return std::exchange(lines_, {});
-    }
-
-private:
-    std::mutex mutex_;
-    std::vector<std::string> lines_;
-};
 
 struct verifier_guard {
     verifier_guard(clq_user_verifier f, void* user) { (void)clq_set_user_verifier(f, user); }
@@ -126,10 +101,6 @@ struct vault {
         CHECK(a.receive().code == CM_DEALLOCATED_NORMAL);
     }
 };
-
-bool has(const std::vector<std::string>& lines, std::string_view part) {
-    return std::any_of(lines.begin(), lines.end(), [&](const std::string& l) { return l.find(part) != l.npos; });
-}
 
 }  // namespace
 

@@ -242,6 +242,15 @@ TEST_SUITE("attachd") {
         CHECK(contains(read_bad("[attachd]\nusers = \"nobody-of-that-name\"\n" + head), "nobody here is called"));
         CHECK(contains(read_bad("[attachd]\nsocket = \"/a\"\ncontrol = \"/a\"\n" + head), "two"));
         CHECK(contains(read_bad("[attachd]\nsocket = \"/" + std::string(200, 'x') + "\"\n" + head), "at most"));
+        // Users are checked by programs, and nobody is to believe that the manager does it.
+        for (const char* const useless :
+             {"passwords = \"users\"", "required = true", "attempts = 5", "attempts_seconds = 60", "queue = 64"}) {
+            const std::string error =
+                read_bad("[security]\nallow_unencrypted = true\n" + std::string{useless} + "\n" + head);
+            CHECK(contains(error, "test.toml:3:"));
+            CHECK(contains(error, "COLLOQUY_CONFIG"));
+        }
+        CHECK(read_good("[security]\nallow_unencrypted = true\n" + head).unit.limits.users_in_clear);
         // The keys of every logical unit are checked, too.
         CHECK(contains(read_bad("listen = \"host:1\"\n" + head), "numeric address"));
     }

@@ -20,6 +20,7 @@
 #include <system_error>
 #include <utility>
 
+#include "api/colloquy/security.h"
 #include "tools/colloquy/report.hpp"
 
 namespace colloquy::tool {
@@ -91,6 +92,18 @@ manager::manager(std::string config, attachd_settings settings)
     signals_ = ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (poll_ < 0 || signals_ < 0) throw failure{"cannot wait for signals: " + why(errno)};
     watch(signals_, [this] { take_signals(); });
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) throw failure{"cannot make a pipe: " + why(errno)};
+    refusals_ = ends[0];
+    refused_ = ends[1];
+    watch(refusals_, [this] { take_refusals(); });
+    (void)clq_set_security_log(
+        [](void* to, const char* line) {
+            const std::string text = std::string{line} + '\n';
+            // What has no room is lost: the bound of a log that somebody floods.
+            (void)!::write(static_cast<manager*>(to)->refused_, text.data(), text.size());
+        },
+        this);
 }
 
 manager::~manager() {
@@ -100,6 +113,9 @@ manager::~manager() {
         if (c.output >= 0) ::close(c.output);
     }
     router_.reset();
+    (void)clq_set_security_log(nullptr, nullptr);
+    ::close(refusals_);
+    ::close(refused_);
     if (control_ >= 0) ::close(control_);
     ::close(signals_);
     ::close(poll_);
@@ -258,6 +274,7 @@ int manager::sleep_ms() const {
 int manager::run() {
     while (!finished()) work_once();
     (void)router_->stop(last_words);
+    take_refusals();
     say("ended");
     return 0;
 }
@@ -324,6 +341,12 @@ roster* manager::roster_of(const std::string& tp) {
 
 // Bounded, so that partners and programs who make news without end do not keep us from the others: what is left is
 // still there at the next turn.
+void manager::take_refusals() {
+    std::array<char, 4'096> piece;
+    for (ssize_t n = 0; (n = ::read(refusals_, piece.data(), piece.size())) > 0;)
+        refusal_lines_.add({piece.data(), static_cast<std::size_t>(n)});
+}
+
 void manager::take_news() {
     api::router_event e;
     for (int i = 0; i < news_a_turn && router_->next(e); ++i) take_news(e);

@@ -91,6 +91,7 @@ private:
     [[nodiscard]] bool finished() const;
 
     void take_signals();
+    void take_refusals();
     void take_news();
     void take_news(const api::router_event& e);
     [[nodiscard]] roster* roster_of(const std::string& tp);
@@ -123,6 +124,10 @@ private:
     int poll_ = -1;
     int signals_ = -1;
     int control_ = -1;
+    // Callers who were refused, line by line: told by threads that must not wait for a log, read by ours.
+    int refusals_ = -1;
+    int refused_ = -1;
+    line_cutter refusal_lines_{UINT64_MAX, [this](std::string_view line) { say(std::string{line}); }};
     std::map<int, std::function<void()>> watched_;
     std::list<control_connection> askers_;
     std::optional<control_connection> predecessor_;

@@ -35,6 +35,7 @@ public:
 
     void read_root(const toml::table& root) {
         if (const toml::node* own = root.get("attachd"); own != nullptr) read_own(*own);
+        if (const toml::node* security = root.get("security"); security != nullptr) refuse_checks(*security);
         if (const toml::node* tps = root.get("tp"); tps != nullptr)
             each_table(*tps, "tp", [this](const toml::table& one) { read_tp(one); });
         if (out_.tps.empty() && error_count() == 0)
@@ -73,6 +74,17 @@ private:
                     path("log", out_.log),
                     number("log_bytes_max", 65'536, 1'024 * giga, out_.log_bytes_max),
                     number("drain_ms", 0, day_ms, out_.drain_ms)});
+    }
+
+    // What would look as if the manager did it. That users travel in clear is for the manager to allow or not.
+    void refuse_checks(const toml::node& node) {
+        const toml::table* security = node.as_table();
+        if (security == nullptr) return;  // the reader of a unit's keys says so
+        for (const std::string_view key : {"passwords", "required", "attempts", "attempts_seconds", "queue"})
+            if (const toml::node* useless = security->get(key); useless != nullptr)
+                fail(*useless, "[security] " + std::string{key} +
+                                   " is for who checks users, and a manager leaves that to its programs; write it in "
+                                   "the file of the program, which COLLOQUY_CONFIG in environment of its [[tp]] names");
     }
 
     void read_users(const toml::node& node) {
