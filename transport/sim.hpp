@@ -86,6 +86,9 @@ public:
     void sleep(runtime::conversation_id id, runtime::queue on = runtime::queue::main);
     // The operation has finished: its caller sleeps no more. False: nobody has woken it.
     [[nodiscard]] bool wakes(runtime::conversation_id id, runtime::queue on = runtime::queue::main);
+    // The same for who waits at a place of another kind, and stays there.
+    void sleep_at(const runtime::spot<>& where) { sleepers_[&where] = false; }
+    [[nodiscard]] bool woken_at(const runtime::spot<>& where) const { return sleepers_.at(&where); }
     // Takes an entry from the wait queue as one does who came with a permit. False in `announced`: there is an entry
     // without a permit.
     [[nodiscard]] runtime::engine::collect_result collect_any(runtime::engine::collected& out, bool& announced);

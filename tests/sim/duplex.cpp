@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstring>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "runtime/verbs.hpp"
@@ -20,6 +23,7 @@ using runtime::return_code;
 
 constexpr std::uint64_t ms = 1'000'000;
 constexpr const char* names[] = {"NET.A", "NET.B"};
+constexpr queue every_queue[] = {queue::main, queue::send, queue::expedited_send, queue::expedited_receive};
 
 enum class saying : std::uint8_t { record, error, end, abend };
 
@@ -30,6 +34,15 @@ struct said {
 };
 
 enum class sending : std::uint8_t { data, flush, error, deallocate };
+
+// How one of a conversation's queues reports, where the program has set it.
+struct reporting {
+    runtime::queue_mode mode = runtime::queue_mode::blocks;
+    runtime::queue_mode under_way = runtime::queue_mode::blocks;  // of the operation that waits
+    std::int32_t number = 0;                                      // the OOID
+    std::int32_t answer = 0;                                      // the return code that the call was given to fill in
+    std::uint64_t field = 0;                                      // the user's
+};
 
 // One program's end. What it said and the partner has read is all that is known; each direction ends by itself.
 struct program {
@@ -55,8 +68,22 @@ struct program {
     std::vector<std::int32_t> express;
     std::size_t express_sure = 0, express_read = 0;
     bool express_sends = false, express_receives = false;  // a caller is blocked
+    bool express_taken = false;  // one that waited to receive has ended, and was not judged yet
     std::vector<std::byte> express_data, express_buffer;
     std::int32_t express_wanted = 0, express_got = 0, express_send_told = 0, express_told = 0;
+
+    // At queue level, by runtime::queue; receiving is on the main one.
+    bool sets_queues = false, at_queue_level = false;
+    reporting reports[4];
+    [[nodiscard]] reporting& on(queue q) { return reports[static_cast<std::size_t>(q)]; }
+    [[nodiscard]] bool& waits_on(queue q) {
+        switch (q) {
+            case queue::main: return receives;
+            case queue::send: return sends;
+            case queue::expedited_send: return express_sends;
+            default: return express_receives;
+        }
+    }
 
     [[nodiscard]] int state() const { return over ? 1 : we_ended ? 16 : peer_ended ? 15 : 17; }
     [[nodiscard]] bool waits() const { return sends || receives || express_sends || express_receives; }
@@ -129,6 +156,7 @@ public:
         static constexpr std::uint32_t shares[] = {0, 50, 300};
         express_ = draw_("express", shares[r.below(3)], 0U);
         incoming_ = draw_("incoming", shares[r.below(3)] * 3, 0U);
+        queues_ = draw_("queues", shares[r.below(3)] * 3, 0U);
         breaks_ = draw_("breaks", r.chance(500), false);
         actions_ = draw_("actions", r.between(50, 600), std::uint64_t{0});
     }
@@ -171,6 +199,20 @@ private:
     struct acceptance {
         std::uint32_t unit;
         runtime::conversation_id id;
+    };
+    // What a call's return code variable is for as long as the call lasts.
+    class answering {
+    public:
+        answering(runtime::context& c, program& p, queue on) : c_{c} {
+            p.on(on).answer = -1;
+            if (p.at_queue_level) c.answer_to = &p.on(on).answer;
+        }
+        ~answering() { c_.answer_to = nullptr; }
+        answering(const answering&) = delete;
+        answering& operator=(const answering&) = delete;
+
+    private:
+        runtime::context& c_;
     };
 
     runtime::engine& engine(const program& p) { return units_[p.unit]->engine; }
@@ -250,7 +292,190 @@ private:
             if (code != return_code::allocate_failure_retry || !may_fail) fail("duplex: Allocate is refused");
             a.over = true;
         }
+        if (!a.over) choose_queues(t, 0);
         check(t);
+    }
+
+    // --- queue level -------------------------------------------------------------------------------------------------
+
+    void choose_queues(pair_of& t, int k) {
+        if (!random_.chance(queues_)) return;
+        t.ends[k].sets_queues = true;
+        for (const queue on : every_queue) set_queue(t, k, on);
+    }
+
+    void set_queue(pair_of& t, int k, queue on) {
+        using runtime::queue_mode;
+        program& p = t.ends[k];
+        reporting& r = p.on(on);
+        static constexpr queue_mode modes[] = {queue_mode::blocks, queue_mode::waited_for, queue_mode::calls,
+                                               queue_mode::completes};
+        const std::int32_t expected = p.over ? 24 : p.waits_on(on) ? 25 : 0;
+        const queue_mode mode = modes[random_.below(4)];
+        const std::uint64_t field = random_.next();
+        std::int32_t number = 0;
+        runtime::queue_request q;
+        q.mode = mode;
+        q.user_field = &field;
+        q.function = +[] {};
+        q.user = &r;
+        if (mode == queue_mode::waited_for) q.number = &number;
+        static constexpr std::int32_t cpic[] = {2, 1, 4, 5};
+        const auto code = static_cast<std::int32_t>(
+            runtime::set_queue(engine(p), context(p), p.id, cpic[static_cast<std::size_t>(on)], q).code);
+        ++count_.verbs;
+        note(t, k,
+             "queue " + std::to_string(static_cast<int>(on)) + " set to " + std::to_string(static_cast<int>(mode)) +
+                 " gives " + std::to_string(code));
+        if (code != expected)
+            fail("duplex: setting a queue gives " + std::to_string(code) + " instead of " + std::to_string(expected));
+        if (code != 0) return;
+        // To block is what queues do that were never set.
+        p.at_queue_level |= mode != queue_mode::blocks;
+        r.mode = mode;
+        r.field = field;
+        if (mode == queue_mode::waited_for) {
+            if (number == 0 || (r.number != 0 && r.number != number)) fail("duplex: another OOID for the same queue");
+            r.number = number;
+        }
+    }
+
+    // A call waits on that queue now.
+    void begins(pair_of& t, int k, const runtime::outcome& o, queue on) {
+        program& p = t.ends[k];
+        reporting& r = p.on(on);
+        if (o.must_wait != (r.mode == runtime::queue_mode::blocks) || o.on != on)
+            fail("duplex: a call waits in another way than its queue is set to");
+        p.waits_on(on) = true;
+        r.under_way = r.mode;
+        if (o.must_wait)
+            units_[p.unit]->sleep(p.id, on);
+        else if (r.mode != runtime::queue_mode::completes && r.answer != 35)
+            fail("duplex: a call that waits has not said so in its return code variable");
+        if (r.mode == runtime::queue_mode::waited_for) look(p.unit);
+    }
+
+    // Who waits for completions on this unit waits for all that are under way.
+    void look(std::uint32_t u) {
+        auto& board = engine(u).board();
+        auto& list = waited_for_[u];
+        list.clear();
+        for (auto& t : talks_)
+            for (program& p : t->ends)
+                for (const queue on : every_queue)
+                    if (p.known && p.unit == u && p.waits_on(on) &&
+                        p.on(on).under_way == runtime::queue_mode::waited_for)
+                        list.push_back(p.on(on).number);
+        if (waiter_[u] == 0) waiter_[u] = board.enter(0);
+        units_[u]->sleep_at(board.parking(waiter_[u]));
+        if (list.empty()) return;
+        std::vector<std::int32_t> places(list.size());
+        const auto seen = board.look(waiter_[u], list.data(), static_cast<std::uint32_t>(list.size()), places.data(),
+                                     engine(u).waker());
+        if (!seen.valid) fail("duplex: the OOID of an operation that waits is not known");
+        for (std::uint32_t i = 0; i < seen.finished; ++i) {
+            bool others = false;
+            const std::int32_t number = waited_for_[u][static_cast<std::size_t>(places[i])];
+            if (!board.collect(number, waiter_[u], others, engine(u).waker()))
+                fail("duplex: an operation that has finished cannot be collected");
+            finished_.emplace_back(u, engine(u).collect_at_queue_level(context(u), number));
+        }
+    }
+
+    void collect_queues() {
+        for (std::uint32_t u = 0; u < 2; ++u) {
+            if (waiter_[u] != 0 && engine(u).board().told_something(waiter_[u])) {
+                if (!units_[u]->woken_at(engine(u).board().parking(waiter_[u])))
+                    fail("duplex: lost wake: who waits for completions sleeps although there is one");
+                look(u);
+            }
+            runtime::engine::posting told;
+            while (engine(u).next_posting(context(u), told)) {
+                if (!told.of_queue) fail("duplex: a completion that nobody asked to be called for");
+                finished_.emplace_back(u, told.from_queue);
+            }
+        }
+        while (!finished_.empty()) {
+            const auto [u, done] = finished_.front();
+            finished_.erase(finished_.begin());
+            completes(u, done);
+        }
+        for (auto& t : talks_)
+            for (program& p : t->ends)
+                for (const queue on : every_queue) {
+                    bool others = false;
+                    if (p.known && p.waits_on(on) && p.on(on).under_way == runtime::queue_mode::waited_for &&
+                        engine(p).board().collect(p.on(on).number, 0, others, engine(p).waker()))
+                        fail("duplex: lost wake: a completion that nobody was told of");
+                }
+    }
+
+    void completes(std::uint32_t u, const runtime::queue_completion& done) {
+        const queue on = runtime::place_of(
+            runtime::queue_of(true,
+                              done.kind == runtime::verb::receive             ? queue::main
+                              : done.kind == runtime::verb::send_expedited    ? queue::expedited_send
+                              : done.kind == runtime::verb::receive_expedited ? queue::expedited_receive
+                                                                              : queue::send,
+                              done.kind));
+        for (auto& t : talks_) {
+            for (int k = 0; k < 2; ++k) {
+                program& p = t->ends[k];
+                if (!p.known || p.unit != u || p.id != done.id) continue;
+                reporting& r = p.on(on);
+                const auto code = static_cast<std::int32_t>(done.code);
+                note(*t, k,
+                     "queue " + std::to_string(static_cast<int>(on)) + " completes with " + std::to_string(code));
+                if (!p.waits_on(on)) fail("duplex: a completion of an operation that is over");
+                std::uint64_t field = 0;
+                std::memcpy(&field, done.user_field.data(), sizeof field);
+                if (done.mode != r.under_way || done.user != &r || field != r.field)
+                    fail("duplex: a completion with another queue's setting");
+                if (done.mode != runtime::queue_mode::completes && r.answer != code)
+                    fail("duplex: a return code variable has another code than its completion");
+                return over(*t, k, on, code);
+            }
+        }
+        fail("duplex: a completion on no conversation");
+    }
+
+    void collect_blocked() {
+        for (auto& t : talks_) {
+            for (int k = 0; k < 2; ++k) {
+                program& p = t->ends[k];
+                for (const queue on : every_queue) {
+                    if (!p.waits_on(on) || p.on(on).under_way != runtime::queue_mode::blocks ||
+                        !engine(p).finished(p.id, on))
+                        continue;
+                    if (!units_[p.unit]->wakes(p.id, on))
+                        fail("duplex: lost wake: a caller sleeps although its call has finished");
+                    return_code code{};
+                    if (!engine(p).collect(context(p), p.id, code, on))
+                        fail("duplex: a call that has finished cannot be collected");
+                    note(*t, k,
+                         "call on queue " + std::to_string(static_cast<int>(on)) + " completes with " +
+                             std::to_string(static_cast<int>(code)));
+                    over(*t, k, on, static_cast<std::int32_t>(code));
+                }
+            }
+        }
+    }
+
+    void over(pair_of& t, int k, queue on, std::int32_t code) {
+        t.ends[k].waits_on(on) = false;
+        t.ends[k].express_taken |= on == queue::expedited_receive;
+        ++count_.completions;
+        ended_.push_back({&t, k, on, code});
+    }
+
+    // What a call that waited has come to.
+    void ends(pair_of& t, int k, queue on, std::int32_t code) {
+        switch (on) {
+            case queue::main: return received(t, k, code, true);
+            case queue::send: return sent(t, k, code, true);
+            case queue::expedited_send: return expressed(t, k, true, code, true);
+            case queue::expedited_receive: expressed(t, k, false, code, true); t.ends[k].express_taken = false;
+        }
     }
 
     // A program of this unit waits for an attach, or takes one.
@@ -296,6 +521,7 @@ private:
         b.known = true;
         ++count_.accepted;
         note(t, 1, "accepted");
+        choose_queues(t, 1);
         check(t);
     }
 
@@ -338,6 +564,7 @@ private:
         if (roll < 93) return send(t, k, sending::error);
         if (roll < 95) return send(t, k, sending::deallocate);
         if (roll == 95 && r.chance(300)) return abend(t, k);
+        if (roll == 97 && p.sets_queues) return set_queue(t, k, every_queue[r.below(4)]);
         if (roll == 96 && r.chance(300) && !p.over) return end_by_cancel(t, k);
     }
 
@@ -391,13 +618,19 @@ private:
         runtime::outcome o;
         std::int32_t rts = 0;
         std::int32_t& told = expected == 0 ? p.send_rts : rts;
+        std::optional<answering> by;
+        if (expected == 0) by.emplace(context(p), p, queue::send);
         switch (verb) {
             case sending::data: {
                 length = static_cast<std::int32_t>(random_.below(shape_));
                 for (std::int32_t i = 0; i < length; ++i) data.push_back(content(k, p.out.size(), i));
                 data.push_back({});
                 const auto set = runtime::set(e, context(p), p.id, characteristic::send_type, flushes ? 1 : 0).code;
-                if (set != (p.over ? return_code::program_parameter_check : return_code::ok))
+                // At queue level it belongs to the queue, which must be free.
+                const bool busy = p.at_queue_level && p.sends;
+                if (set != (p.over ? return_code::program_parameter_check
+                            : busy ? return_code::operation_not_accepted
+                                   : return_code::ok))
                     fail("duplex: Set_Send_Type gives another code");
                 o = runtime::send_data(e, context(p), p.id, data.data(), length, &told, nullptr);
                 break;
@@ -429,10 +662,8 @@ private:
         }
         p.verb = verb;
         if (code == 35) {
-            if (!o.must_wait || o.on != queue::send) fail("duplex: a call that sends waits on another queue");
-            p.sends = true;
-            units_[p.unit]->sleep(p.id, o.on);
             p.data = std::move(data);
+            begins(t, k, o, queue::send);
         } else {
             sent(t, k, code, false);
         }
@@ -485,7 +716,10 @@ private:
         std::int32_t spare[4];
         const runtime::receive_request none{buffer.data(), length, &spare[0], &spare[1], &spare[2], &spare[3]};
         const runtime::receive_request real{buffer.data(), length, &p.kind, &p.got, &p.status, &p.rts};
+        std::optional<answering> by;
+        if (expected == 0) by.emplace(context(p), p, queue::main);
         const runtime::outcome o = runtime::receive(engine(p), context(p), p.id, expected == 0 ? real : none, nullptr);
+        by.reset();
         const auto code = static_cast<std::int32_t>(o.code);
         ++count_.verbs;
         note(t, k, "Receive of " + std::to_string(length) + " gives " + std::to_string(code));
@@ -498,9 +732,8 @@ private:
         p.wanted = length;
         p.immediate = immediate;
         if (code == 35) {
-            if (!o.must_wait || o.on != queue::main || immediate) fail("duplex: Receive waits on another queue");
-            p.receives = true;
-            units_[p.unit]->sleep(p.id, o.on);
+            if (immediate) fail("duplex: Receive waits although it must not");
+            begins(t, k, o, queue::main);
         } else {
             received(t, k, code, false);
         }
@@ -566,9 +799,12 @@ private:
         std::vector<std::byte> buffer(86 + 16, std::byte{0xA5});
         std::int32_t got = 0, info = 0;
         const bool real = expected == 0;
+        const queue on = sends ? queue::expedited_send : queue::expedited_receive;
         if (sends)
             for (std::int32_t i = 0; i < std::min(length, 86); ++i)
                 buffer[static_cast<std::size_t>(i)] = express_content(k, p.express.size(), i);
+        std::optional<answering> by;
+        if (real) by.emplace(context(p), p, on);
         const runtime::outcome o =
             sends ? runtime::send_expedited_data(engine(p), context(p), p.id, buffer.data(), length,
                                                  real ? &p.express_send_told : &info, nullptr)
@@ -594,11 +830,8 @@ private:
             p.express_buffer = std::move(buffer);
         }
         if (code == 35) {
-            if (!o.must_wait || o.on != (sends ? queue::expedited_send : queue::expedited_receive) ||
-                (!sends && immediate))
-                fail("duplex: expedited data waits on another queue");
-            (sends ? p.express_sends : p.express_receives) = true;
-            units_[p.unit]->sleep(p.id, o.on);
+            if (!sends && immediate) fail("duplex: a call for expedited data waits although it must not");
+            begins(t, k, o, on);
         } else {
             if (code == 28 && (sends || !immediate)) fail("duplex: 28 from a call that waits");
             expressed(t, k, sends, code, false);
@@ -618,7 +851,8 @@ private:
             case 0:
                 if (sends) {
                     // One that the partner has received may not have been collected yet.
-                    const std::size_t taken = other.express_read + (other.express_receives || other.over ? 1 : 0);
+                    const bool reading = other.express_receives || other.express_taken || other.over;
+                    const std::size_t taken = other.express_read + (reading ? 1 : 0);
                     if (taken + 1 < p.express.size()) fail(where + " while the one before is not read");
                     p.express_sure = p.express.size();
                     p.attached = true;
@@ -641,14 +875,14 @@ private:
             }
             case 28: return;
             case 38: {
-                bool ending = may_be_lost(t) || (k == 0 && may_be_refused(t));
+                bool expected = may_be_lost(t) || (k == 0 && may_be_refused(t));
                 bool says_end[2] = {};
                 for (const int i : {0, 1})
                     for (const said& s : t.ends[i].out) {
-                        ending |= s.what == saying::abend;
+                        expected |= s.what == saying::abend;
                         says_end[i] |= s.what == saying::end;
                     }
-                if (!ending && !(says_end[0] && says_end[1])) fail(where + " although nobody ends");
+                if (!expected && !(says_end[0] && says_end[1])) fail(where + " although nobody ends");
                 return;
             }
             case 18:
@@ -685,53 +919,23 @@ private:
         check(t);
     }
 
-    void wake_up(std::uint32_t unit, runtime::conversation_id id, queue on = queue::main) {
-        if (!units_[unit]->wakes(id, on)) fail("duplex: lost wake: a caller sleeps although its call has finished");
-    }
-
     void poll() {
         for (auto& u : units_) u->engine.flush(u->c);
-        for (auto& t : talks_) {
-            for (int k = 0; k < 2; ++k) {
-                program& p = t->ends[k];
-                return_code code{};
-                if (p.receives && engine(p).finished(p.id)) {
-                    wake_up(p.unit, p.id);
-                    if (!engine(p).collect(context(p), p.id, code)) fail("duplex: a Receive cannot be collected");
-                    p.receives = false;
-                    note(*t, k, "Receive completes with " + std::to_string(static_cast<int>(code)));
-                    ++count_.completions;
-                    received(*t, k, static_cast<std::int32_t>(code), true);
-                }
-                if (p.sends && engine(p).finished(p.id, queue::send)) {
-                    wake_up(p.unit, p.id, queue::send);
-                    if (!engine(p).collect(context(p), p.id, code, queue::send))
-                        fail("duplex: a call that sends cannot be collected");
-                    p.sends = false;
-                    note(*t, k, "send completes with " + std::to_string(static_cast<int>(code)));
-                    ++count_.completions;
-                    sent(*t, k, static_cast<std::int32_t>(code), true);
-                }
-                for (const bool x : {true, false}) {
-                    bool& waits = x ? p.express_sends : p.express_receives;
-                    const queue on = x ? queue::expedited_send : queue::expedited_receive;
-                    if (!waits || !engine(p).finished(p.id, on)) continue;
-                    wake_up(p.unit, p.id, on);
-                    if (!engine(p).collect(context(p), p.id, code, on))
-                        fail("duplex: a call for expedited data cannot be collected");
-                    waits = false;
-                    note(*t, k,
-                         std::string{x ? "Send" : "Receive"} + "_Expedited_Data completes with " +
-                             std::to_string(static_cast<int>(code)));
-                    expressed(*t, k, x, static_cast<std::int32_t>(code), true);
-                }
-            }
-        }
+        do {
+            collect_queues();
+            collect_blocked();
+            // What ended the conversation under a call for expedited data is told first.
+            std::stable_sort(ended_.begin(), ended_.end(),
+                             [](const ending& a, const ending& b) { return a.on < b.on; });
+            const std::vector<ending> now = std::move(ended_);
+            ended_.clear();
+            for (const ending& e : now) ends(*e.of, e.end, e.on, e.code);
+        } while (!ended_.empty());
         for (std::size_t i = 0; i < accepts_.size(); ++i) {
             const acceptance a = accepts_[i];
             if (!engine(a.unit).finished(a.id)) continue;
             return_code code{};
-            wake_up(a.unit, a.id);
+            if (!units_[a.unit]->wakes(a.id)) fail("duplex: lost wake: an accept sleeps although it has finished");
             if (!engine(a.unit).collect(context(a.unit), a.id, code) || code != return_code::ok)
                 fail("duplex: an accept does not return");
             accepts_.erase(accepts_.begin() + static_cast<std::ptrdiff_t>(i--));
@@ -862,6 +1066,19 @@ private:
     std::uint32_t shape_ = 0;
     std::uint64_t actions_ = 0;
     bool breaks_ = false;
+    std::uint32_t queues_ = 0;  // per mille of programs: at queue level
+
+    // Of each unit: who waits for completions of its queues, and for which.
+    std::uint32_t waiter_[2] = {};
+    std::vector<std::int32_t> waited_for_[2];
+    std::vector<std::pair<std::uint32_t, runtime::queue_completion>> finished_;
+    struct ending {
+        pair_of* of;
+        int end;
+        queue on;
+        std::int32_t code;
+    };
+    std::vector<ending> ended_;
     bool interfered_ = false, drained_ = false;
 };
 
