@@ -63,9 +63,11 @@ struct request {
     bool fills = false;               // Receive of a basic conversation: without regard to records
     std::vector<fragment> fragments;  // of Send_Data on a basic conversation
     bool waited = false;              // it did not end at once
+    bool counted = false;             // among those that a program may wait for
     bool unsent = false;              // Receive with the turn: something may still wait for credit in front of the turn
     std::int32_t forced_code = -1;    // what the program has done to it decides its code
-    std::size_t status_item = SIZE_MAX;  // the item that asks for the confirmation
+    static constexpr std::int32_t any_code = -2;  // it had finished before, and nobody knows with which
+    std::size_t status_item = SIZE_MAX;           // the item that asks for the confirmation
 };
 
 struct item {

@@ -91,6 +91,9 @@ world::world(std::uint64_t seed, oracle& judge, const reduction& less, bool verb
     express_ = draw_("express", express_shares[swarm_.below(4)], 0U);
     static constexpr std::uint32_t chain_shares[] = {0, 0, 200, 600};
     chains_ = draw_("chains", chain_shares[swarm_.below(4)], 0U);
+    static constexpr std::uint32_t callback_shares[] = {0, 0, 400, 1'000};
+    callbacks_ = draw_("callbacks", callback_shares[swarm_.below(4)], 0U);
+    refusals_ = draw_("refusals", swarm_.chance(300), false);
     deaths_ = draw_("deaths", swarm_.chance(400), false);
     breaks_ = draw_("breaks", swarm_.chance(500), false);
     corruption_ = draw_("corruption", !tight_ && swarm_.chance(300), false);
@@ -104,6 +107,7 @@ world::world(std::uint64_t seed, oracle& judge, const reduction& less, bool verb
     units_.resize(n);
     for (std::uint32_t i = 0; i < n; ++i) {
         units_[i].name = std::string{"NET.UNIT"} + static_cast<char>('A' + i);
+        units_[i].posts = swarm_.chance(callbacks_);
         units_[i].at = make_unit(i);
         units_[i].at->watched = r.chance(300);
     }
@@ -117,6 +121,7 @@ std::unique_ptr<transport::sim_unit> world::make_unit(std::uint32_t at) {
     (void)made->engine.tps().add("TELLER", queue_);
     (void)made->engine.tps().add("STOPPED", queue_);
     made->engine.tps().set("STOPPED", runtime::tp_registry::status::stopped);
+    if (units_[at].posts) made->engine.set_default_channel(runtime::notify::posted);
     return made;
 }
 
@@ -244,10 +249,7 @@ void world::accept(std::uint32_t at, bool blocking) {
             if (a->id_memory != o.id.value) fail("Accept gives 35 without an id");
             a->id = o.id;
             a->blocking = blocking;
-            if (blocking)
-                units_[at].at->sleep(o.id);
-            else
-                ++units_[at].outstanding;
+            waits(at, o.id, blocking, a->counted);
             units_[at].accepts.push_back(std::move(a));
             return;
         case 20:
@@ -275,10 +277,7 @@ void world::accept_incoming(std::uint32_t at, conversation_id id, bool blocking)
     if (number(o.code) != 35) fail(std::string{"Accept_Incoming gives "} + std::to_string(number(o.code)));
     if (o.must_wait != blocking) fail("35 to the wrong kind of caller");
     if (!in_state(engine(at), context(at), id, waiting)) fail("a waiting Accept_Incoming changes the state");
-    if (blocking)
-        units_[at].at->sleep(id);
-    else
-        ++units_[at].outstanding;
+    waits(at, id, blocking, a->counted);
     units_[at].accepts.push_back(std::move(a));
 }
 
@@ -714,10 +713,7 @@ std::int32_t world::issue(side& s, call what, std::int32_t length) {
         judge_.say(s, *q, false);
         // The caller may use its data again at once only when the call is over; here it is kept for the verb's sake.
         if (what == call::send_data) q->buffer = std::move(data);
-        if (!q->blocking)
-            ++units_[s.unit].outstanding;
-        else
-            units_[s.unit].at->sleep(s.id);
+        waits(s.unit, s.id, q->blocking, q->counted);
         q->waited = true;
         s.pending = std::move(q);
         check_state(s);
@@ -758,18 +754,18 @@ void world::cancel(side& s) {
     if (s.state != row_state::reset) judge_.say(s, q, true);
     s.state = row_state::reset;
     if (s.pending) {
-        s.pending->forced_code = 17;
+        s.pending->forced_code = waiting || s.pending->blocking ? 17 : request::any_code;
         if (s.pending->blocking) {
             return_code got{};
             wake_up(s);
             if (!e.finished(s.id) || !e.collect(c, s.id, got)) fail("a cancelled blocking call does not return");
             finish_pending(s, number(got));
-        } else if (waiting && units_[s.unit].at->watched) {
+        } else if (units_[s.unit].posts || (waiting && units_[s.unit].at->watched)) {
             collect_all();
             if (s.pending) fail("a cancelled operation is not told although somebody waits");
         } else {
             side* const gone = &s;
-            --units_[s.unit].outstanding;
+            if (s.pending->counted) --units_[s.unit].outstanding;
             s.pending.reset();
             forget(*gone);
             collect_all();
@@ -833,7 +829,7 @@ void world::express(side& s) {
             units_[s.unit].at->sleep(s.id, o.on);
             s.beside[sends ? 0 : 1] = std::move(q);
         } else {
-            ++units_[s.unit].outstanding;
+            waits(s.unit, s.id, false, q->counted);
             s.pending = std::move(q);
         }
     } else {
@@ -961,7 +957,7 @@ void world::finish_pending(side& s, std::int32_t code) {
              (q->data > 0 || q->status > 0 ? std::string{" data "} + std::to_string(q->data) + " length " +
                                                  std::to_string(q->received) + " status " + std::to_string(q->status)
                                            : ""));
-    if (!q->blocking) --units_[s.unit].outstanding;
+    if (q->counted) --units_[s.unit].outstanding;
     if (s.of->spoiled) return;
     if (q->forced_code != -1 && q->rts > 0) judge_.told_request_to_send(s, q->rts);
     if (code == 2 && connect_may_fail_ && q->what == call::allocate)
@@ -983,17 +979,49 @@ void world::wake_up(const side& s, runtime::queue on) {
     if (!units_[s.unit].at->wakes(s.id, on)) fail("lost wake: a caller sleeps although its call has finished");
 }
 
+// A call waits. Its caller does too, or its completion is told.
+void world::waits(std::uint32_t at, conversation_id id, bool blocking, bool& counted) {
+    counted = !blocking && !units_[at].posts;
+    if (blocking) units_[at].at->sleep(id);
+    if (counted) ++units_[at].outstanding;
+}
+
+// The next completion that is to be passed on. Some cannot be at once.
+bool world::take_posted(std::uint32_t at, runtime::engine::collected& done) {
+    runtime::engine& e = engine(at);
+    std::vector<conversation_id>& refused = units_[at].refused;
+    runtime::engine::posting next;
+    if (!e.next_posting(context(at), next)) {
+        if (refused.empty()) return false;
+        for (const conversation_id id : refused) e.post_again(context(at), id);
+        refused.clear();
+        if (!e.next_posting(context(at), next)) return false;
+    }
+    while (refusals_ && swarm_.chance(200)) {
+        refused.push_back(next.what.id);
+        e.refused(next);
+        if (!e.next_posting(context(at), next)) return take_posted(at, done);
+    }
+    if (next.of_queue || !units_[at].posts) fail("a completion that nobody asked to be called for");
+    done = next.what;
+    e.posted(context(at), next);
+    return true;
+}
+
 bool world::collect_one(std::uint32_t at) {
     runtime::engine& e = engine(at);
     e.flush(context(at));
     runtime::engine::collected done;
-    for (;;) {
-        switch (take(at, done)) {
-            case runtime::engine::collect_result::none: return false;
-            case runtime::engine::collect_result::stale: continue;
-            case runtime::engine::collect_result::one: break;
+    if (!take_posted(at, done)) {
+        for (;;) {
+            switch (take(at, done)) {
+                case runtime::engine::collect_result::none: return false;
+                case runtime::engine::collect_result::stale: continue;
+                case runtime::engine::collect_result::one: break;
+            }
+            break;
         }
-        break;
+        if (units_[at].posts) fail("a completion to be collected that was to be passed on");
     }
     unit& u = units_[at];
     if (const auto found = u.sides.find(done.id.value); found != u.sides.end() && found->second->pending) {
@@ -1005,16 +1033,37 @@ bool world::collect_one(std::uint32_t at) {
     }
     for (auto it = u.accepts.begin(); it != u.accepts.end(); ++it) {
         if ((*it)->id != done.id) continue;
-        if ((*it)->blocking) fail("a blocked accept's result was given to somebody else");
-        if (done.id_memory != &(*it)->id_memory) fail("a completion with another call's id memory");
-        const std::int32_t mode = (*it)->incoming ? 1 : 0;
+        const std::unique_ptr<acceptance> a = std::move(*it);
         u.accepts.erase(it);
-        --u.outstanding;
-        if (number(done.code) != 0) fail(std::string{"Accept completes with "} + std::to_string(number(done.code)));
-        accepted(at, done.id, mode);
+        if (a->blocking) fail("a blocked accept's result was given to somebody else");
+        if (done.id_memory != &a->id_memory) fail("a completion with another call's id memory");
+        if (a->counted) --u.outstanding;
+        if (number(done.code) != (a->cancelled ? 17 : 0))
+            fail((a->cancelled ? "a cancelled accept completes with " : "Accept completes with ") +
+                 std::to_string(number(done.code)));
+        if (!a->cancelled) accepted(at, done.id, a->incoming ? 1 : 0);
         return true;
     }
     fail(std::string{"a completion of an operation that is over, code "} + std::to_string(number(done.code)));
+}
+
+// Nobody is blocked on it.
+void world::cancel_accept(std::uint32_t at, acceptance& a) {
+    const std::int32_t code = number(runtime::cancel(engine(at), context(at), a.id).code);
+    note("cancel of an accept gives " + std::to_string(code));
+    if (code != 0) fail("Cancel of an accept gives " + std::to_string(code));
+    a.cancelled = true;
+    const acceptance* const gone = &a;
+    const auto is_it = [&](const auto& x) { return x.get() == gone; };
+    if (units_[at].posts || units_[at].at->watched) {
+        collect_all();
+        if (std::any_of(units_[at].accepts.begin(), units_[at].accepts.end(), is_it))
+            fail("a cancelled accept is not told");
+    } else {
+        if (a.counted) --units_[at].outstanding;
+        std::erase_if(units_[at].accepts, is_it);
+    }
+    check_outstanding();
 }
 
 void world::collect_all() {
@@ -1208,6 +1257,7 @@ void world::die(std::uint32_t at) {
         }
     u.sides.clear();
     u.accepts.clear();
+    u.refused.clear();
     u.outstanding = u.outstanding_before = 0;
     u.idle_before = 0;
     const bool watched = u.at->watched;
@@ -1270,8 +1320,9 @@ void world::give_up_spoiled(side& s) {
     if (s.any_beside()) fail("a cancelled conversation keeps a caller of expedited data");
     if (s.pending) {
         // Nobody was told, because nobody waits to be.
-        if (units_[s.unit].at->watched) fail("a cancelled operation is not told although somebody waits");
-        --units_[s.unit].outstanding;
+        if (units_[s.unit].posts || units_[s.unit].at->watched)
+            fail("a cancelled operation is not told although somebody waits");
+        if (s.pending->counted) --units_[s.unit].outstanding;
         s.pending.reset();
     }
     s.state = row_state::reset;
@@ -1317,41 +1368,7 @@ void world::act() {
             if (engine(at).finished(a.id)) return collect_all();
             if (a.blocking && a.incoming) return withdraw(at, 0);
             if (a.blocking) return;
-            const std::int32_t code = number(runtime::cancel(engine(at), context(at), a.id).code);
-            note(std::string{"cancel of an accept gives "} + std::to_string(code));
-            if (code != 0) fail(std::string{"Cancel of an accept gives "} + std::to_string(code));
-            if (units_[at].at->watched) {
-                engine(at).flush(context(at));
-                runtime::engine::collected done;
-                bool told = false;
-                // Others may stand before it.
-                while (!told) {
-                    const auto got = take(at, done);
-                    if (got == runtime::engine::collect_result::none) fail("a cancelled accept is not told");
-                    if (got == runtime::engine::collect_result::stale) continue;
-                    if (done.id == a.id) {
-                        if (number(done.code) != 17)
-                            fail(std::string{"a cancelled accept completes with "} + std::to_string(number(done.code)));
-                        told = true;
-                        break;
-                    }
-                    if (const auto found = units_[at].sides.find(done.id.value);
-                        found != units_[at].sides.end() && found->second->pending) {
-                        finish_pending(*found->second, number(done.code));
-                        continue;
-                    }
-                    const auto other = std::find_if(units_[at].accepts.begin(), units_[at].accepts.end(),
-                                                    [&](const auto& x) { return x->id == done.id; });
-                    if (other == units_[at].accepts.end() || number(done.code) != 0) fail("a completion of nothing");
-                    const std::int32_t mode = (*other)->incoming ? 1 : 0;
-                    units_[at].accepts.erase(other);
-                    --units_[at].outstanding;
-                    accepted(at, done.id, mode);
-                }
-            }
-            std::erase_if(units_[at].accepts, [&](const auto& x) { return x.get() == &a; });
-            --units_[at].outstanding;
-            check_outstanding();
+            cancel_accept(at, a);
         }
         return;
     }
@@ -1441,18 +1458,19 @@ void world::end_everything() {
     for (std::uint32_t u = 0; u < units_.size(); ++u) {
         unit& at = units_[u];
         at.at->watched = false;
-        for (auto& a : at.accepts) {
-            if (number(runtime::cancel(engine(u), context(u), a->id).code) != 0) fail("Cancel of an accept is refused");
-            if (a->blocking) {
-                return_code code{};
-                if (!at.at->wakes(a->id)) fail("lost wake: a cancelled accept sleeps");
-                if (!engine(u).collect(context(u), a->id, code) || number(code) != 17)
-                    fail("a cancelled accept returns wrongly");
-            } else {
-                --at.outstanding;
+        while (!at.accepts.empty()) {
+            acceptance& a = *at.accepts.back();
+            if (!a.blocking) {
+                cancel_accept(u, a);
+                continue;
             }
+            if (number(runtime::cancel(engine(u), context(u), a.id).code) != 0) fail("Cancel of an accept is refused");
+            return_code code{};
+            if (!at.at->wakes(a.id)) fail("lost wake: a cancelled accept sleeps");
+            if (!engine(u).collect(context(u), a.id, code) || number(code) != 17)
+                fail("a cancelled accept returns wrongly");
+            at.accepts.pop_back();
         }
-        at.accepts.clear();
     }
     settle();
     collect_all();

@@ -33,6 +33,8 @@ private:
         runtime::conversation_id id;
         bool blocking;
         bool incoming;  // Accept_Incoming: the id is the conversation's
+        bool counted = false;
+        bool cancelled = false;
         std::uint64_t id_memory = 0;
     };
     struct unit {
@@ -40,7 +42,9 @@ private:
         std::string name;
         std::unordered_map<std::uint64_t, side*> sides;  // by conversation_ID; the id of a pending verb's side
         std::vector<std::unique_ptr<acceptance>> accepts;
-        std::uint32_t outstanding = 0;  // non-blocking verbs that are not collected
+        bool posts = false;                             // completions are passed on by callbacks, not collected
+        std::vector<runtime::conversation_id> refused;  // that could not be passed on, and are later
+        std::uint32_t outstanding = 0;                  // non-blocking verbs that are not collected
         std::uint32_t outstanding_before = 0;
         std::uint64_t idle_before = 0;  // how often it was told then that nothing is outstanding any more
     };
@@ -65,6 +69,9 @@ private:
     [[nodiscard]] runtime::engine::collect_result take(std::uint32_t at, runtime::engine::collected& done);
     void wake_up(const side& s, runtime::queue on = runtime::queue::main);
     bool collect_one(std::uint32_t at);
+    bool take_posted(std::uint32_t at, runtime::engine::collected& done);
+    void waits(std::uint32_t at, runtime::conversation_id id, bool blocking, bool& counted);
+    void cancel_accept(std::uint32_t at, acceptance& a);
     void collect_all();
     void poll_blocked();
     void finish_pending(side& s, std::int32_t code);
@@ -125,12 +132,14 @@ private:
     std::uint32_t record_shape_ = 0;
     std::uint32_t blocking_share_ = 0;  // per mille
     std::array<std::uint8_t, 16> knobs_{};
-    std::uint32_t basic_ = 0;     // per mille of conversations
-    std::uint32_t incoming_ = 0;  // per mille of accepts
-    std::uint32_t express_ = 0;   // per mille of actions
-    std::uint32_t chains_ = 0;    // per mille of accepts: the program allocates onward
-    std::uint32_t queue_ = 0;     // attaches of one name
-    std::uint32_t links_ = 0;     // of a partner
+    std::uint32_t basic_ = 0;      // per mille of conversations
+    std::uint32_t incoming_ = 0;   // per mille of accepts
+    std::uint32_t express_ = 0;    // per mille of actions
+    std::uint32_t chains_ = 0;     // per mille of accepts: the program allocates onward
+    std::uint32_t callbacks_ = 0;  // per mille of units
+    bool refusals_ = false;        // callbacks cannot always be called
+    std::uint32_t queue_ = 0;      // attaches of one name
+    std::uint32_t links_ = 0;      // of a partner
     bool deaths_ = false, breaks_ = false, corruption_ = false, jumps_ = false;
     bool drained_ = false;
     bool spoiled_ = false;  // bytes were corrupted, and what they may mean is not over
