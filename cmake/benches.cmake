@@ -34,3 +34,15 @@ if(TARGET bench_steady_state)
     add_test(NAME bench_canonical COMMAND bench_canonical --duration 0.4 --rounds 1 --conversations 100)
     set_tests_properties(bench_steady_state bench_canonical PROPERTIES LABELS bench-smoke TIMEOUT 120)
 endif()
+
+# What a transaction takes, against bench/guard.json: counts, so no other job and no slow machine can make these fail.
+if(TARGET bench_path_cost AND COLLOQUY_BUILD_TESTS AND Python3_Interpreter_FOUND AND CMAKE_BUILD_TYPE STREQUAL "Release"
+        AND NOT COLLOQUY_SANITIZE)
+    foreach(case IN ITEMS "--only counts" "--only instructions" "--self-test")
+        string(REGEX REPLACE "^.*[ -]" "" name ${case})
+        separate_arguments(arguments UNIX_COMMAND "${case}")
+        add_test(NAME bench_guard_${name}
+            COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/bench/guard.py $<TARGET_FILE:bench_path_cost> ${arguments})
+        set_tests_properties(bench_guard_${name} PROPERTIES LABELS bench-guard TIMEOUT 300 SKIP_RETURN_CODE 77)
+    endforeach()
+endif()

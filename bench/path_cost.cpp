@@ -1,0 +1,370 @@
+// path_cost: what a transaction takes, in counts that do not depend on the machine's speed or on what else it does.
+//
+// Both ends live in this process, on one thread, on a link of TCP, so that the order of things is the same in each run.
+//
+// Usage: bench_path_cost ROW [--transactions N] [--plant allocation|call|work] [--untraced]
+//   callbacks  64-byte requests and replies of 100 conversations, told by callbacks inside clq_dispatch
+//   cmwait     the same, told by Wait_For_Conversation
+//   alone      one conversation, by callbacks
+//   oneshot    a conversation for each request and reply, 100 in flight, by callbacks
+//   idle       bytes of memory of a conversation that rests, both ends together
+// Prints one JSON object: allocations and calls of the system within N transactions after warming up; -1 where the
+// system does not let a process be traced. `--plant` puts something on the way of each transaction, to see it noticed.
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/colloquy/colloquy.h"
+#include "api/cpic.h"
+#include "bench/peers/directory.hpp"
+#include "bench/peers/meter.hpp"
+
+// Every allocation of this process passes here, the library's and the C++ runtime's alike.
+extern "C" {
+void* __libc_malloc(std::size_t);
+void* __libc_calloc(std::size_t, std::size_t);
+void* __libc_realloc(void*, std::size_t);
+void __libc_free(void*);
+}
+namespace {
+std::atomic<std::uint64_t> allocations;
+}
+extern "C" {
+void* malloc(std::size_t n) {
+    allocations.fetch_add(1, std::memory_order_relaxed);
+    return __libc_malloc(n);
+}
+void* calloc(std::size_t n, std::size_t m) {
+    allocations.fetch_add(1, std::memory_order_relaxed);
+    return __libc_calloc(n, m);
+}
+void* realloc(void* p, std::size_t n) {
+    allocations.fetch_add(1, std::memory_order_relaxed);
+    return __libc_realloc(p, n);
+}
+void free(void* p) { __libc_free(p); }
+}
+
+namespace {
+
+using peers::identifier;
+
+constexpr std::size_t message_bytes = 64;
+// A call that nobody else makes: it tells whoever traces us where counting begins and ends.
+void mark() { (void)::syscall(SYS_getppid); }
+
+[[noreturn]] void fail(const char* what, CM_INT32 code) {
+    std::fprintf(stderr, "path_cost: %s answered %d: %s\n", what, static_cast<int>(code), clq_last_error());
+    std::_Exit(1);
+}
+void must(const char* what, CM_INT32 code) {
+    if (code != CM_OK) fail(what, code);
+}
+
+struct settings {
+    std::string_view row;
+    std::string_view plant;
+    std::uint64_t transactions = 10'000;
+    [[nodiscard]] bool once() const { return row == "oneshot"; }
+    [[nodiscard]] bool idle() const { return row == "idle"; }
+    [[nodiscard]] bool waits() const { return row == "cmwait"; }
+    [[nodiscard]] std::size_t conversations() const { return row == "alone" ? 1 : idle() ? 10'000 : 100; }
+    [[nodiscard]] std::uint64_t warming() const { return idle() ? 0 : 2'000; }
+};
+
+struct talk {
+    identifier id;
+    bool asks = false;
+    enum { accepting, allocating, sending, receiving, ending } doing = accepting;
+    CM_INT32 size = message_bytes, length = 0, data = 0, status = 0, rts = 0, rc = 0;
+    char buffer[message_bytes] = {};
+};
+
+// Both ends.
+class exchange {
+public:
+    explicit exchange(const settings& s) : s_{s}, known_{s.conversations() * 8 + 256} {}
+
+    void run() {
+        start();
+        const std::int64_t before = peers::resident_bytes(::getpid());
+        for (std::size_t i = 0; i < s_.conversations(); ++i) {
+            talk& t = take();
+            t.asks = true;
+            go_on(t, open(t));
+            while (s_.idle() && answered_ <= i) turn();
+        }
+        if (s_.idle()) {
+            bytes_each_ = static_cast<double>(peers::resident_bytes(::getpid()) - before) /
+                          static_cast<double>(s_.conversations());
+            return;
+        }
+        while (answered_ < s_.warming()) turn();
+        const std::uint64_t first = answered_;
+        mark();
+        const std::uint64_t allocated = allocations.load(std::memory_order_relaxed);
+        while (answered_ < first + s_.transactions) turn();
+        allocated_ = allocations.load(std::memory_order_relaxed) - allocated;
+        mark();
+        counted_ = answered_ - first;
+    }
+
+    [[nodiscard]] std::uint64_t counted() const { return counted_; }
+    [[nodiscard]] std::uint64_t allocated() const { return allocated_; }
+    [[nodiscard]] double bytes_each() const { return bytes_each_; }
+
+private:
+    static void COLLOQUY_CALL completed(void* self, const clq_completion* c) {
+        static_cast<exchange*>(self)->advance(*static_cast<talk*>(c->id_memory), c->return_code);
+    }
+
+    void start() {
+        clq_options o{};
+        o.size = sizeof o;
+        o.config_file = "";
+        o.lu_name = "BENCH.PATH";
+        o.listen = "127.0.0.1:0";
+        o.conversations = static_cast<unsigned>(s_.conversations() * 8 + 1024);
+        o.no_threads = 1;
+        o.tp_names = "ECHO";
+        if (clq_start(&o) != 0) fail("clq_start", -1);
+        char address[64] = {};
+        if (clq_listening(0, address, sizeof address) != 0) fail("clq_listening", -1);
+        destination_ = std::string{address} + "/ECHO";
+        CM_INT32 rc = 0, length = 4;
+        cmsltp("ECHO", &length, &rc);
+        must("cmsltp", rc);
+        if (!s_.waits()) {
+            clq_set_callback(nullptr, &completed, this, &rc);
+            must("clq_set_callback", rc);
+        }
+        accept_next();
+    }
+
+    // One look at what there is.
+    void turn() {
+        if (s_.waits()) {
+            identifier id;
+            CM_INT32 code = 0, rc = 0;
+            cmwait(id.bytes, &code, &rc);
+            must("cmwait", rc);
+            return advance(*known_.find(id), code);
+        }
+        const std::int64_t ns = clq_next_timeout_ns();
+        pollfd p{clq_wait_handle(), POLLIN, 0};
+        const timespec limit{ns / 1'000'000'000, ns % 1'000'000'000};
+        if (ns != 0 && ::ppoll(&p, 1, ns < 0 ? nullptr : &limit, nullptr) < 0 && errno != EINTR) fail("ppoll", errno);
+        (void)clq_dispatch();
+    }
+
+    void advance(talk& t, CM_INT32 code) {
+        if (t.doing != talk::accepting) return go_on(t, code);
+        must("an accept", code);
+        begin_accepted(t);
+        accept_next();
+    }
+    void accept_next() {
+        for (;;) {
+            talk& t = take();
+            t.asks = false;
+            t.doing = talk::accepting;
+            cmaccp(t.id.bytes, &t.rc);
+            if (s_.waits()) known_.add(&t);
+            if (t.rc == CM_OPERATION_INCOMPLETE) return;
+            must("cmaccp", t.rc);
+            begin_accepted(t);
+        }
+    }
+    // The accept was known by the identifier that the conversation has now.
+    void begin_accepted(talk& t) {
+        set_non_blocking(t);
+        go_on(t, receive(t));
+    }
+
+    static void set_non_blocking(talk& t) {
+        CM_INT32 mode = CM_NON_BLOCKING;
+        cmspm(t.id.bytes, &mode, &t.rc);
+        must("cmspm", t.rc);
+    }
+    CM_INT32 open(talk& t) {
+        cminit(t.id.bytes, "        ", &t.rc);
+        must("cminit", t.rc);
+        clq_set_destination(t.id.bytes, destination_.c_str(), &t.rc);
+        must("clq_set_destination", t.rc);
+        set_non_blocking(t);
+        if (s_.waits()) known_.add(&t);
+        t.doing = talk::allocating;
+        cmallc(t.id.bytes, &t.rc);
+        return t.rc;
+    }
+    CM_INT32 send(talk& t) {
+        t.doing = talk::sending;
+        if (!t.asks && s_.once()) {
+            CM_INT32 type = CM_SEND_AND_DEALLOCATE;
+            cmsst(t.id.bytes, &type, &t.rc);
+            must("cmsst", t.rc);
+            t.doing = talk::ending;
+        }
+        cmsend(t.id.bytes, t.buffer, &t.size, &t.rts, &t.rc);
+        return t.rc;
+    }
+    CM_INT32 receive(talk& t) {
+        t.doing = talk::receiving;
+        cmrcv(t.id.bytes, t.buffer, &t.size, &t.data, &t.length, &t.status, &t.rts, &t.rc);
+        return t.rc;
+    }
+
+    void go_on(talk& t, CM_INT32 code) {
+        while (code != CM_OPERATION_INCOMPLETE) {
+            const bool ended = t.doing == talk::ending || (t.doing == talk::receiving && code == CM_DEALLOCATED_NORMAL);
+            if (code != CM_OK && !ended) fail("a call", code);
+            if (t.asks && t.doing == talk::receiving) {
+                if (t.length != t.size) fail("cmrcv", code);
+                ++answered_;
+                plant();
+                if (s_.idle()) return;
+                code = s_.once() ? open(t) : send(t);
+                continue;
+            }
+            if (ended) {
+                spare_.push_back(&t);
+                return;
+            }
+            const bool speaks = t.asks ? t.doing == talk::allocating : t.doing == talk::receiving;
+            code = speaks ? send(t) : receive(t);
+        }
+    }
+
+    void plant() {
+        if (s_.plant.empty()) return;
+        if (s_.plant == "allocation") std::free(std::malloc(answered_ % 64 + 1));
+        if (s_.plant == "call") (void)::syscall(SYS_getuid);
+        if (s_.plant == "work")
+            for (int i = 0; i < 500; ++i) asm volatile("" ::"r"(i));
+    }
+
+    talk& take() {
+        if (spare_.empty()) {
+            all_.push_back(std::make_unique<talk>());
+            return *all_.back();
+        }
+        talk& t = *spare_.back();
+        spare_.pop_back();
+        return t;
+    }
+
+    const settings& s_;
+    std::string destination_;
+    peers::directory<talk> known_;
+    std::vector<std::unique_ptr<talk>> all_;
+    std::vector<talk*> spare_;
+    std::uint64_t answered_ = 0, counted_ = 0, allocated_ = 0;
+    double bytes_each_ = 0;
+};
+
+void measure(const settings& s) {
+    exchange e{s};
+    e.run();
+    std::printf("{\"row\": \"%.*s\", \"transactions\": %llu, \"allocations\": %llu, \"bytes_each\": %.1f, "
+                "\"compiler\": \"%s\"",
+                static_cast<int>(s.row.size()), s.row.data(), static_cast<unsigned long long>(e.counted()),
+                static_cast<unsigned long long>(e.allocated()), e.bytes_each(), __VERSION__);
+    std::fflush(stdout);
+}
+
+// Runs `measure` in a child and counts its calls of the system between its marks; -1 when we may not.
+long long traced(const settings& s) {
+    const pid_t child = peers::sure(::fork(), "fork");
+    if (child == 0) {
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+        const bool seen = ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) == 0;
+        if (seen) ::raise(SIGSTOP);
+        measure(s);
+        std::_Exit(seen ? 0 : 3);
+    }
+    bool counting = false, entering = true, stopped = false;
+    long long calls = 0;
+    for (;;) {
+        int status = 0;
+        peers::sure(::waitpid(child, &status, 0), "waitpid");
+        if (WIFSIGNALED(status) || (WIFEXITED(status) && WEXITSTATUS(status) == 1)) std::exit(1);
+        if (WIFEXITED(status)) return WEXITSTATUS(status) == 3 ? -1 : calls;
+        long signal = WSTOPSIG(status);
+        if (!stopped) {
+            stopped = true;
+            signal = 0;
+            (void)::ptrace(PTRACE_SETOPTIONS, child, nullptr, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL);
+        } else if (signal == (SIGTRAP | 0x80)) {
+            signal = 0;
+            if (entering) {
+                __ptrace_syscall_info info{};
+                (void)::ptrace(PTRACE_GET_SYSCALL_INFO, child, sizeof info, &info);
+                if (info.entry.nr == SYS_getppid)
+                    counting = !counting;
+                else
+                    calls += counting;
+            }
+            entering = !entering;
+        }
+        (void)::ptrace(PTRACE_SYSCALL, child, nullptr, signal);
+    }
+}
+
+[[noreturn]] void usage() {
+    std::fputs("usage: bench_path_cost callbacks|cmwait|alone|oneshot|idle [--transactions N] "
+               "[--plant allocation|call|work] [--untraced]\n",
+               stderr);
+    std::exit(2);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    settings s;
+    if (argc < 2) usage();
+    s.row = argv[1];
+    bool untraced = false;
+    constexpr std::string_view rows[] = {"callbacks", "cmwait", "alone", "oneshot", "idle"};
+    if (std::find(std::begin(rows), std::end(rows), s.row) == std::end(rows)) usage();
+    for (int i = 2; i < argc; ++i) {
+        const std::string_view name = argv[i];
+        if (name == "--untraced") {
+            untraced = true;
+            continue;
+        }
+        if (++i == argc) usage();
+        if (name == "--transactions")
+            s.transactions = std::strtoull(argv[i], nullptr, 10);
+        else if (name == "--plant")
+            s.plant = argv[i];
+        else
+            usage();
+    }
+    // Huge pages would be counted whole at their first touch.
+    (void)::prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+    // Whoever counts instructions wants the one process.
+    if (untraced) {
+        measure(s);
+        std::puts("}");
+        return 0;
+    }
+    const long long calls = traced(s);
+    std::printf(", \"system_calls\": %lld}\n", calls);
+    return 0;
+}
