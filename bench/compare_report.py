@@ -147,8 +147,9 @@ def table_of(cases, case):
 def markdown(result):
     lines = [f"Medians of {result['settings']['rounds']} rounds of {result['settings']['duration']:g} s, "
              f"interleaved in random order; {result['machine']['processors']} processors, "
-             f"{result['machine']['model']}, {'pinned' if result['settings']['pinned'] else 'not pinned'}, load average "
-             f"{result['machine']['load_before']:.1f} before and {result['machine']['load_after']:.1f} after.", ""]
+             f"{result['machine']['model']}, {'pinned' if result['settings']['pinned'] else 'not pinned'}, "
+             f"load average {result['machine']['load_before']:.1f} before "
+             f"and {result['machine']['load_after']:.1f} after.", ""]
     for case, title in WORKLOADS.items():
         if not of(result["cases"], case):
             continue

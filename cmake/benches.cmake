@@ -42,7 +42,8 @@ if(TARGET bench_path_cost AND COLLOQUY_BUILD_TESTS AND Python3_Interpreter_FOUND
         string(REGEX REPLACE "^.*[ -]" "" name ${case})
         separate_arguments(arguments UNIX_COMMAND "${case}")
         add_test(NAME bench_guard_${name}
-            COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/bench/guard.py $<TARGET_FILE:bench_path_cost> ${arguments})
+            COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/bench/guard.py $<TARGET_FILE:bench_path_cost>
+                ${arguments})
         set_tests_properties(bench_guard_${name} PROPERTIES LABELS bench-guard TIMEOUT 300 SKIP_RETURN_CODE 77)
     endforeach()
 endif()
