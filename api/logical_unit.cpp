@@ -916,6 +916,14 @@ wire::reason logical_unit::admit_peer(runtime::session& s, std::string_view lu_n
         });
         return wire::reason::certificate;
     }
+    // A program that checks users counts their mistakes by it.
+    if (s.opened_for == nullptr && !s.in_process && engine_->relay_of() != nullptr) {
+        try {
+            (void)s.caller.assign(l.driven_by().peer_of(l).to_string());
+        } catch (const std::bad_alloc&) {
+            s.caller.clear();
+        }
+    }
     if (s.in_process) {
         s.takes_users = true;
     } else if (s.opened_for == nullptr) {
@@ -934,18 +942,32 @@ void logical_unit::describe(const runtime::session& s, const wire::attach& a, us
     (void)q.tp_name.assign(a.tp_name.view());
     const bool managed = s.role == runtime::link_role::manager;
     (void)q.partner_lu.assign(managed ? s.origin().lu_name.view() : s.peer_name());
-    if (s.in_process || managed) {
-        (void)q.peer.assign(managed ? "the other end of the attach manager" : "this process");
-        (void)q.key.assign(q.partner_lu.view());
+    (void)q.key.assign(q.partner_lu.view());
+    if (s.in_process) {
+        (void)q.peer.assign("this process");
+        return;
+    }
+    if (managed && s.origin().caller.empty()) {
+        (void)q.peer.assign("the other end of the attach manager");
         return;
     }
     try {
+        if (managed) {
+            const std::string_view told = s.origin().caller.view();
+            (void)q.peer.assign(joined({told, " behind the attach manager"}));
+            transport::endpoint at;
+            transport::address from;
+            std::string ignored;
+            if (transport::parse_endpoint(told, 0, at, ignored) && transport::address::parse_numeric(at.host, 0, from))
+                (void)q.key.assign(from.network());
+            return;
+        }
         q.encrypted = l.filter() != nullptr;
         const transport::address from = q.by->peer_of(l);
         (void)q.peer.assign(from.to_string());
         (void)q.key.assign(from.network());
     } catch (const std::bad_alloc&) {
-        (void)q.key.assign(q.partner_lu.view());
+        // It is counted by its name.
     }
 }
 

@@ -38,7 +38,7 @@ struct user_question {
     wire::small_text<10> password;
     wire::small_text<64> tp_name;
     wire::small_text<17> partner_lu;
-    wire::small_text<80> peer;  // for people
+    wire::small_text<96> peer;  // for people
     wire::small_text<64> key;   // what its mistakes are counted by
     bool encrypted = false;
 

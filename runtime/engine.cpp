@@ -227,6 +227,7 @@ session* engine::open_session(context& c) noexcept {
     s->transport_data = nullptr;
     s->role = link_role::ordinary;
     s->program = nullptr;
+    s->caller.clear();
     s->confidential = s->in_process = s->takes_users = false;
     return s;
 }

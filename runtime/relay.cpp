@@ -304,7 +304,9 @@ bool relay::connect(context& c, relayed& r, relay_program& p) noexcept {
     ++counters_.open;
     ++counters_.delivered;
     std::array<std::byte, wire::origin_size_max> who;
-    const std::size_t n = wire::encode_origin(who, attach_id(r), r.a->peer_flags(), r.a->peer_name());
+    const std::size_t n =
+        wire::encode_origin(who, attach_id(r), r.a->peer_flags(), r.a->peer_name(),
+                            s.peer_can(wire::hello_flag::callers) ? r.a->caller.view() : std::string_view{});
     (void)s.send_frame(c, {static_cast<std::uint16_t>(n), wire::frame_type::origin, 0, r.y}, std::span{who}.first(n));
     // The program has room for more than our own hello promised its partners.
     if (const std::uint32_t more = s.peer_attach_credit() - engine_.bounds().window_bytes; more != 0) {

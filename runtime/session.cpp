@@ -237,6 +237,7 @@ void session::send_hello(context& c) noexcept {
     wire::hello h;
     h.flags = wire::hello_flag::expedited | wire::hello_flag::full_duplex | wire::hello_flag::relay;
     if (takes_users) h.flags |= wire::hello_flag::users;
+    if (role == link_role::manager) h.flags |= wire::hello_flag::callers;
     h.channels_max = engine_.bounds().link_conversations;
     h.attach_credit = engine_.bounds().window_bytes;
     h.heartbeat_ms = engine_.bounds().heartbeat_ms;

@@ -190,6 +190,8 @@ public:
     // Nobody but the two ends can read it: it is encrypted, or does not leave the machine. Set before start().
     bool confidential = false;
     bool in_process = false;  // both ends are this logical unit. Set before start()
+    // Of a partner at a manager: where it calls from, as text. Set by host::admit_peer (driver).
+    wire::small_text<wire::caller_size_max> caller;
     // Users whom the partner says to have verified are believed. Settled by its hello (driver).
     bool takes_users = false;
     // Of a relay that watches whether the other end reads: what had been written when that last changed.

@@ -167,7 +167,7 @@ constexpr std::array<frame_rule, 32> make_frame_rules() noexcept {
     set(frame_type::credit, 4, 4, 0, false);
     set(frame_type::expedited, 1, expedited_size_max, 0, false);
     set(frame_type::expedited_read, 0, 0, 0, false);
-    set(frame_type::origin, 12, 28, 0, false);
+    set(frame_type::origin, 12, 93, 0, false);
     set(frame_type::blame, 2, 2, 0, false);
     return rules;
 }

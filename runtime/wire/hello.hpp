@@ -22,6 +22,7 @@ inline constexpr std::uint16_t expedited = 0x0001;    // takes expedited data
 inline constexpr std::uint16_t full_duplex = 0x0002;  // takes full-duplex conversations
 inline constexpr std::uint16_t relay = 0x0004;        // speaks the frames of links between a manager and its programs
 inline constexpr std::uint16_t users = 0x0008;        // takes users as verified from the receiver of this hello
+inline constexpr std::uint16_t callers = 0x0010;  // takes the addresses of callers that its attach manager tells
 }  // namespace hello_flag
 
 using instance_id = std::array<std::byte, 8>;

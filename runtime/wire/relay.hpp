@@ -15,31 +15,48 @@
 
 namespace colloquy::wire {
 
-// Who stands behind an attach: u64 number of the attach | u16 hello flags | u8 n | n bytes of the logical unit's name.
+// Who stands behind an attach: u64 number of the attach | u16 hello flags | u8 n | n bytes of the logical unit's name,
+// and for a program that takes it (hello_flag::callers): u8 m | m bytes of the address it calls from, as text.
+inline constexpr std::size_t caller_size_max = 64;
 struct origin {
     std::uint64_t attach = 0;  // the manager's number for it, which `taken` returns
     std::uint16_t flags = 0;
     small_text<lu_name_size_max> lu_name;
+    small_text<caller_size_max> caller;  // empty: not told
 };
 inline constexpr std::size_t origin_name_at = 11;
-inline constexpr std::size_t origin_size_max = origin_name_at + lu_name_size_max;
+inline constexpr std::size_t origin_size_max = origin_name_at + lu_name_size_max + 1 + caller_size_max;
 
 [[nodiscard]] inline std::size_t encode_origin(std::span<std::byte, origin_size_max> out, std::uint64_t attach,
-                                               std::uint16_t flags, std::string_view lu_name) noexcept {
+                                               std::uint16_t flags, std::string_view lu_name,
+                                               std::string_view caller) noexcept {
     const std::size_t n = lu_name.size() < lu_name_size_max ? lu_name.size() : lu_name_size_max;
     store_u64(out.data(), attach);
     store_u16(out.data() + 8, flags);
     out[10] = static_cast<std::byte>(n);
     std::memcpy(out.data() + origin_name_at, lu_name.data(), n);
-    return origin_name_at + n;
+    const std::size_t end = origin_name_at + n;
+    if (caller.empty() || caller.size() > caller_size_max) return end;
+    out[end] = static_cast<std::byte>(caller.size());
+    std::memcpy(out.data() + end + 1, caller.data(), caller.size());
+    return end + 1 + caller.size();
 }
 // False: malformed. `out` is unspecified then.
 [[nodiscard]] inline bool decode_origin(std::span<const std::byte> in, origin& out) noexcept {
-    if (in.size() <= origin_name_at || in.size() != origin_name_at + std::to_integer<std::size_t>(in[10])) return false;
+    if (in.size() <= origin_name_at) return false;
+    const std::size_t end = origin_name_at + std::to_integer<std::size_t>(in[10]);
+    if (in.size() < end) return false;
     out.attach = load_u64(in.data());
     out.flags = load_u16(in.data() + 8);
-    return out.lu_name.assign(in.data() + origin_name_at, in.size() - origin_name_at) &&
-           valid_lu_name(out.lu_name.view());
+    if (!out.lu_name.assign(in.data() + origin_name_at, end - origin_name_at) || !valid_lu_name(out.lu_name.view()))
+        return false;
+    out.caller.clear();
+    if (in.size() == end) return true;
+    const std::span<const std::byte> text = in.subspan(end + 1);
+    if (text.empty() || text.size() != std::to_integer<std::size_t>(in[end])) return false;
+    for (const std::byte b : text)
+        if (b <= std::byte{0x20} || b >= std::byte{0x7F}) return false;
+    return out.caller.assign(text.data(), text.size());
 }
 
 // A program says which names it serves, and the manager answers.

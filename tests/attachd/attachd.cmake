@@ -8,8 +8,8 @@ foreach(program IN ITEMS tp client)
     target_link_libraries(colloquy_attachd_${program} PRIVATE
         colloquy::colloquy colloquy_c_warnings Threads::Threads)
 endforeach()
-set(cases example modes no_command exits hangs forks twice full killed manager_killed registers alone reload takeover activated
-    refusals users floods try_it storm)
+set(cases example modes no_command exits hangs forks twice full killed manager_killed registers alone reload takeover
+    activated refusals users floods try_it storm mistakes)
 find_program(COLLOQUY_OPENSSL openssl)  # makes a certificate
 mark_as_advanced(COLLOQUY_OPENSSL)
 if(colloquy_with_tls AND COLLOQUY_OPENSSL)

@@ -620,13 +620,12 @@ def frame(kind, indicators, channel, payload=b""):
 
 
 @contextlib.contextmanager
-def stranger(address):
+def stranger(address, name=b"NET.STRANGER"):
     """A link by hand: a partner, or a program at the path of a socket, that has greeted and may say what it likes."""
     host, _, port = address.rpartition(":")
     with socket.socket(socket.AF_INET if port.isdigit() else socket.AF_UNIX) as link:
         link.settimeout(TIMEOUT)
         link.connect((host, int(port)) if port.isdigit() else address)
-        name = b"NET.STRANGER"
         link.sendall(frame(1, 0, 0, struct.pack(">4sBBHIII8sB", b"CLQY", 1, 0, 7, 4096, 65536, 0, bytes(8), len(name))
                            + name))
         yield link
@@ -700,6 +699,29 @@ def floods(tools, folder):
             link.sendall(frame(9, 0, 0, bytes(8)))
             m.says(rf"program {os.getpid()} has left: a frame was malformed")
         assert m.call(1, 1, "OTHER") == {0: 1}
+
+
+@case
+def mistakes(tools, folder):
+    """Wrong passwords are counted by where the caller calls from, whatever it says its name is."""
+    line = subprocess.run([tools.colloquy, "password", "ALICE"], input="right\n", capture_output=True, text=True,
+                          timeout=TIMEOUT, env=environment()).stdout
+    if "$y$" not in line:
+        return  # a build without crypt(3)
+    secrets, config = pathlib.Path(folder) / "passwords", pathlib.Path(folder) / "program.toml"
+    secrets.write_text(line)
+    secrets.chmod(0o600)
+    config.write_text(f'[security]\npasswords = "{secrets}"\nattempts = 2\n')
+    # The attach for TP by ALICE with a password that is not hers.
+    wrong = struct.pack(">IB", 4096, 0) + bytes.fromhex("2605 02FF 0003D10000 02E3D7 17 0901E2C5C3D9C5E3F4F2"
+                                                        "0602C1D3C9C3C5 0500E2C1D3C5 0000")
+    tps = {"TP": tools.tp("queue", mode="queued", environment={"COLLOQUY_CONFIG": config})}
+    with tools.manager(tps, folder) as m:
+        for n in range(2):
+            with stranger(m.address, b"NET.CALLER%d" % n) as link:
+                link.sendall(frame(0x10, 0x80, 3, wrong))
+                m.says(rf"'ALICE' of NET.CALLER{n} at 127.0.0.1:\d+ behind the attach manager for TP 'TP' refused")
+        m.says(r"too many mistakes of 127.0.0.1:\d+ behind the attach manager")
 
 
 @case

@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "colloquy/colloquy.h"
+#include "colloquy/security.h"
 #include "cpic.h"
 
 static unsigned long long fate;
@@ -124,8 +125,14 @@ static int leave_to_child(int in_its_own_session) {
     return accept_and_serve(0, NULL) != 0;
 }
 
+static void COLLOQUY_CALL say_refused(void* nobody, const char* line) {
+    (void)nobody;
+    fprintf(stderr, "%s\n", line);
+}
+
 int main(int argc, char** argv) {
     const char* what = argc > 1 ? argv[1] : "";
+    clq_set_security_log(say_refused, NULL);
     if (argc > 3) {
         percent = (unsigned)atoi(argv[2]);
         fate = strtoull(argv[3], NULL, 0) ^ (unsigned long long)getpid() * 0xD1B54A32D192ED03ULL;

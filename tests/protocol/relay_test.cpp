@@ -167,6 +167,7 @@ TEST_SUITE("relay") {
                   runtime::return_code::ok);
             CHECK(std::string(text, static_cast<std::size_t>(size)) == expected);
         }
+        CHECK(p.b.ends_.at(0).session->origin().caller == "192.0.2.7:409");
         CHECK(p.m->count(kind::delivered) == 1);
         CHECK(p.m->count(kind::attach_arrived) == 0);
         CHECK(p.m->last(kind::accepted).attach == p.m->last(kind::delivered).attach);

@@ -267,12 +267,15 @@ TEST_SUITE("protocol") {
                 CHECK(who.attach == 16'777'223);
                 CHECK(who.flags == 7);
                 CHECK(who.lu_name == "NET.A");
+                const bool told = payload.size() > 16;
+                CHECK(who.caller.view() == (told ? "192.0.2.7:409" : ""));
                 std::array<std::byte, wire::origin_size_max> again;
-                const std::size_t n = wire::encode_origin(again, who.attach, who.flags, who.lu_name.view());
+                const std::size_t n =
+                    wire::encode_origin(again, who.attach, who.flags, who.lu_name.view(), who.caller.view());
                 CHECK(hex_of(std::span{again}.first(n)) == hex_of(payload));
                 for (std::size_t cut = 0; cut < payload.size(); ++cut) {
                     const exact part{payload.first(cut)};
-                    CHECK_FALSE(wire::decode_origin(part.span(), who));
+                    CHECK(wire::decode_origin(part.span(), who) == (cut == 16));  // without where it calls from
                 }
                 ++seen;
             }
@@ -322,7 +325,7 @@ TEST_SUITE("protocol") {
             CHECK(read.records == std::vector<std::string>{"68656C6C6F"});
             CHECK(read.at_boundary);
         }
-        CHECK(seen == 14);  // one hello, five error reports, four attaches, four of a manager's link
+        CHECK(seen == 15);  // one hello, five error reports, four attaches, four of a manager's link
     }
 
     TEST_CASE("hello: fields and bytes agree") {

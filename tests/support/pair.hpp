@@ -49,8 +49,9 @@ public:
     }
 
     // --- users
-    bool confidential = true;    // the links that we open
-    bool trusting = false;       // whom partners say to have verified is believed
+    bool confidential = true;                   // the links that we open
+    std::string called_from = "192.0.2.7:409";  // where partners call a manager from
+    bool trusting = false;                      // whom partners say to have verified is believed
     user_check verdict = user_check::refused;
     struct question {
         std::string user, password;
@@ -60,6 +61,7 @@ public:
     std::vector<user_refusal> refusals;
     wire::reason admit_peer(runtime::session& s, std::string_view) noexcept override {
         s.takes_users = trusting;
+        (void)s.caller.assign(called_from);
         return welcome;
     }
     wire::reason welcome = wire::reason::none;  // for partners who say their name
