@@ -65,7 +65,7 @@ def summarise(runs):
 def starved(c):
     """Whether a good part of the conversations waited all the time while others were served: its latencies then are
     those of the lucky ones."""
-    return c["case"] in ("concurrent", "links", "oneshot") and "under_way" in c and \
+    return c["case"] in ("concurrent", "links") and "under_way" in c and \
         median(c, "under_way") < 0.7 * c["conversations"]
 
 

@@ -170,7 +170,8 @@ inline int run(int argc, char** argv, const char* peer, std::span<const program>
         ::close(pipe[0]);
     }
     detail::pin(o.client_cpu);
-    meter m{o.warmup_s, o.duration_s, server};
+    const bool many = chosen->serve != nullptr && o.workload != "bulk";
+    meter m{o.warmup_s, o.duration_s, many ? o.conversations : 1, server};
     chosen->ask(o, port, m);
     const std::string measured = m.json();
     if (server != 0) {

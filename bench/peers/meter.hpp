@@ -77,14 +77,21 @@ struct memory_sample {
 
 class meter {
 public:
-    meter(double warmup_s, double duration_s, pid_t server)
-        : warm_until_{now_ns() + nanoseconds(warmup_s)}, duration_{nanoseconds(duration_s)}, server_{server} {}
+    // Warming up begins with the first answer, so that opening is no part of it, and ends neither before its time nor
+    // before each conversation could have been answered twice.
+    meter(double warmup_s, double duration_s, std::uint64_t conversations, pid_t server)
+        : warmup_{nanoseconds(warmup_s)},
+          duration_{nanoseconds(duration_s)},
+          conversations_{conversations},
+          server_{server} {}
 
     // Counts `times` transactions that were asked at the one moment and answered at the other. The clock is the
     // caller's to read, once a batch where transactions are many. False when the run is over.
     bool add(std::uint64_t now, std::uint64_t asked, std::uint64_t bytes, std::uint64_t times = 1) {
         if (begun_ == 0) {
-            if (now >= warm_until_) begin(now);
+            if (warm_until_ == 0) warm_until_ = now + warmup_;
+            seen_ += times;
+            if (now >= warm_until_ && seen_ >= 2 * conversations_) begin(now);
             return true;
         }
         if (ended_ != 0) return false;
@@ -171,9 +178,11 @@ private:
         return false;
     }
 
-    std::uint64_t warm_until_;
+    std::uint64_t warmup_;
     std::uint64_t duration_;
+    std::uint64_t conversations_;
     pid_t server_;
+    std::uint64_t warm_until_ = 0, seen_ = 0;
     std::uint64_t begun_ = 0, ended_ = 0, transactions_ = 0, bytes_ = 0, opened_ = 0;
     double waited_ns_ = 0;
     double client_used_ = 0, server_used_ = 0;

@@ -173,12 +173,12 @@ void ask(const options& o, std::uint16_t port, meter& m) {
     for (std::size_t i = 0; i < o.conversations; ++i) {
         all.push_back(std::make_unique<asker>(r));
         if (o.workload != "oneshot") all.back()->connect();
-        if (r.pace.open_loop())
-            r.idle.push_back(all.back().get());
-        else
-            all.back()->ask(now_ns());
+        if (r.pace.open_loop()) r.idle.push_back(all.back().get());
     }
-    if (r.pace.open_loop()) r.begin_due();
+    if (r.pace.open_loop())
+        r.begin_due();
+    else
+        for (const auto& a : all) a->ask(now_ns());
     r.io.run();
 }
 

@@ -265,11 +265,11 @@ private:
                 continue;
             }
             if (!once_) must("cmallc", open(t, true));
-            if (pace_.open_loop())
-                idle_.push_back(&t);
-            else
-                request(t, now_ns());
+            if (pace_.open_loop()) idle_.push_back(&t);
         }
+        // Not before all are open: whoever is asked meanwhile keeps those waiting that are still to be opened.
+        if (pace_.open_loop()) return;
+        for (talk& t : talks_) request(t, now_ns());
     }
 
     CM_INT32 open(talk& t, bool blocking) {
@@ -462,6 +462,7 @@ void ask_coroutines(const options& o, std::uint16_t port, meter& m) {
     if (o.size > 512) fail("a message for a coroutine of this bench", -1);
     begin(o, "BENCH.CLIENT", false);
     count_calls(m);
+    std::vector<colloquy::async_conversation> opened;
     questions& q = *new questions{o, m};  // frames that are never ended refer to it
     const std::string destination = "127.0.0.1:" + std::to_string(port) + "/ECHO";
     for (std::size_t i = 0; i < o.conversations; ++i) {
@@ -471,8 +472,9 @@ void ask_coroutines(const options& o, std::uint16_t port, meter& m) {
             fail("allocate", static_cast<CM_INT32>(begun.code()));
         const auto async = colloquy::async_conversation::from(*c);
         if (!async) fail("from", static_cast<CM_INT32>(async.code()));
-        question(*async, q);
+        opened.push_back(*async);
     }
+    for (const colloquy::async_conversation& c : opened) question(c, q);
     while (q.more) {
         q.until_clock = 0;
         turn(true, -1);

@@ -158,7 +158,8 @@ struct asker {
              "uv_read_start");
         if (once()) return write();
         if (run.pace.open_loop()) return run.idle.push_back(this);
-        ask(now_ns());
+        if (++run.opened < run.o.conversations) return;
+        for (const auto& a : run.all) a->ask(now_ns());
     }
     void ask(std::uint64_t now) {
         asked = now;

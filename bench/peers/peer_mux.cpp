@@ -97,11 +97,10 @@ void ask(const options& o, std::uint16_t port, meter& m) {
             if (!mux.open(t.id)) std::_Exit(1);
             known.add(&t);
         }
-        if (pace.open_loop())
-            idle.push_back(&t);
-        else
-            request(t, now_ns());
+        if (pace.open_loop()) idle.push_back(&t);
     }
+    for (talk& t : talks)
+        if (!pace.open_loop()) request(t, now_ns());
     std::size_t answered = 0;
     bool more = true;
     std::uint32_t until_clock = 0;

@@ -131,11 +131,9 @@ public:
         if (idle_only) m.before_opening();
         for (std::size_t i = 0; i < fds_.size(); ++i) {
             if (!once) open(i);
-            if (pace_.open_loop())
-                idle_.push_back(i);
-            else
-                ask(i, now_ns());
+            if (pace_.open_loop()) idle_.push_back(i);
         }
+        for (std::size_t i = 0; i < fds_.size() && !pace_.open_loop(); ++i) ask(i, now_ns());
         std::vector<epoll_event> events(512);
         std::size_t answered = 0;
         for (bool more = true; more;) {
