@@ -21,6 +21,10 @@ BOUNDS = {"rtt1": ("raw", "blocking"), "concurrent": ("mux", "multiplexer"), "on
 STARVED = ("Less than seven tenths of the conversations were under way on the average: others waited beyond the end of "
            "the run, so that latencies are those of the lucky ones.")
 
+# What one conversation alone is called that goes on as one of many.
+AS_MANY = {("raw", "blocking"): "epoll", ("asio", "connection"): "connections", ("libuv", "connection"): "connections",
+           ("nng", "blocking"): "contexts"}
+
 
 def spread(values):
     return {"median": statistics.median(values), "low": min(values), "high": max(values), "rounds": len(values)}
@@ -170,8 +174,7 @@ def rates_over_n(cases):
     for c in sorted(of(cases, "concurrent"), key=lambda c: c["conversations"]):
         series.setdefault(name_of(c), []).append((c["conversations"], median(c, "per_second")))
     for c in of(cases, "rtt1"):
-        key = {"blocking": "drive"}.get(c["variant"], c["variant"])
-        name = f"{c['peer']} {key}"
+        name = f"{c['peer']} {AS_MANY.get((c['peer'], c['variant']), c['variant'])}"
         if name in series and median(c, "per_second"):
             series[name] = [(1, median(c, "per_second"))] + [p for p in series[name] if p[0] != 1]
     return plots.lines("Requests answered a second, over conversations at once", series, "conversations", "per second")

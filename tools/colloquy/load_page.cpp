@@ -92,7 +92,7 @@ constexpr std::array colours{"#0969da", "#57606a"};
         points.emplace_back(at_x(1 - 1 / (static_cast<double>(values->total()) + 1)),
                             at_y(static_cast<double>(values->max())));
         inside += curve(points, colour);
-        inside += words(left + 8, top + 14 + 16 * static_cast<double>(n), "start", name, colour);
+        inside += words(right - 8, bottom - 28 + 16 * static_cast<double>(n), "end", name, colour);
         ++n;
     }
     return frame("Latency that this share of all transactions does not exceed", inside);
