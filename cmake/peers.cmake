@@ -61,3 +61,12 @@ if(PEER_GRPC_FOUND)
     target_link_libraries(peer_grpc_generated PUBLIC PkgConfig::PEER_GRPC)
     colloquy_peer(grpc peer_grpc_generated)
 endif()
+
+# All of them once, for a moment each, so that they cannot rot.
+if(COLLOQUY_BUILD_TESTS AND Python3_Interpreter_FOUND)
+    add_test(NAME bench_compare
+        COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/bench/compare.py ${PROJECT_BINARY_DIR} --rounds 1
+            --duration 0.05 --warmup 0.05 --conversations 50,1000 --links 100 --idle 1000
+            --out ${PROJECT_BINARY_DIR}/compare)
+    set_tests_properties(bench_compare PROPERTIES LABELS bench-smoke TIMEOUT 600)
+endif()
