@@ -47,19 +47,20 @@ runtime::return_code with_conversation(const void* conversation_id_bytes, CM_INT
         return rc::program_parameter_check;
     }
     const auto id = runtime::conversation_id::from_bytes(conversation_id_bytes);
-    if (logical_unit::this_thread().in_sink) {
+    logical_unit::thread_state& t = logical_unit::this_thread();
+    if (t.in_sink) [[unlikely]] {
         // The sink's conversation waits for it to return; a call from inside could wait for ever.
         answer(return_code, id, rc::operation_not_accepted, entry);
         return rc::operation_not_accepted;
     }
-    runtime::context& c = u->enter();
+    runtime::context& c = t.context;
     c.answer_to = return_code;
     const runtime::outcome o = verb(*u, c, id);
     // At queue level 35 was written, and the variable belongs to the operation since.
     const bool answered = c.answer_to == nullptr;
     const rc code = u->finish(c, o);
     if (answered) [[unlikely]]
-        logical_unit::this_thread().handed_over = true;
+        t.handed_over = true;
     else
         answer(return_code, id, code, entry);
     if (code == rc::program_parameter_check || code == rc::program_state_check) [[unlikely]]

@@ -197,15 +197,12 @@ logical_unit::~logical_unit() {
 
 // ---- calls ----------------------------------------------------------------------------------------------------------
 
-logical_unit::thread_state& logical_unit::this_thread() noexcept {
-    thread_local thread_state mine{next_shard()};
-    return mine;
-}
+constinit thread_local logical_unit::thread_state* logical_unit::current_thread = nullptr;
 
-runtime::context& logical_unit::enter() noexcept {
-    runtime::context& c = this_thread().context;
-    c.clock = &transport::now_ns;
-    return c;
+logical_unit::thread_state& logical_unit::enrol() noexcept {
+    thread_local thread_state mine{next_shard()};
+    current_thread = &mine;
+    return mine;
 }
 
 void logical_unit::leave(runtime::context& c) noexcept {
@@ -215,19 +212,23 @@ void logical_unit::leave(runtime::context& c) noexcept {
     } else if ((gate_.approx_permits() != 0 || c.batch_left != 0) && settings_.threads && settings_.standby) {
         if (c.batch_left != 0) --c.batch_left;
         // Finished operations wait: the program is working through a batch, and its answers leave together.
-        look_again_soon();
-        // A standby that drives sleeps in the system's wait. Read-modify-write, as in write_dirty: either we ring, or
-        // it finds what we have put off.
-        if (put_off_.exchange_acq_rel(1) == 0 && caller_driven()) (void)drives_.front()->ring();
+        if (c.owes_output) {
+            c.owes_output = false;
+            look_again_soon();
+            // A standby that drives sleeps in the system's wait. Read-modify-write, as in write_dirty: either we ring,
+            // or it finds what we have put off.
+            if (put_off_.exchange_acq_rel(1) == 0 && caller_driven()) (void)drives_.front()->ring();
+        }
     } else {
         write_dirty(c);
         nudge();
     }
     // In any case: what this thread has to tell nobody else can, and it may never come back.
-    tell(c);
+    if (c.posted_first != 0) tell(c);
 }
 
 void logical_unit::write_dirty(runtime::context& c) noexcept {
+    c.owes_output = false;
     if (put_off_.load_relaxed() != 0) put_off_.exchange_acq_rel(0);
     for (transport::link* l = dirty_.take_all(); l != nullptr;) {
         transport::link* const next = l->next;
@@ -301,11 +302,8 @@ void logical_unit::start_thread(const char* role, void (*main)(logical_unit&, st
     }
 }
 
-return_code logical_unit::finish(runtime::context& c, const runtime::outcome& o, std::uint64_t deadline_ns) noexcept {
-    if (!o.must_wait) {
-        leave(c);
-        return o.code;
-    }
+return_code logical_unit::wait_until_finished(runtime::context& c, const runtime::outcome& o,
+                                              std::uint64_t deadline_ns) noexcept {
     engine_->flush(c);
     write_dirty(c);
     runtime::conversation& v = *engine_->find(o.id);
@@ -361,9 +359,25 @@ return_code logical_unit::finish(runtime::context& c, const runtime::outcome& o,
     return code;
 }
 
+// For who holds a permit, which stands for one entry that may not be visible yet. False: it was a stale one.
+bool logical_unit::collect_permitted(runtime::context& c, runtime::engine::collected& out) noexcept {
+    for (;;) {
+        const auto got = collect_next(c, out);
+        if (got == runtime::engine::collect_result::stale) return false;
+        if (got != runtime::engine::collect_result::one) continue;
+        engine_->flush(c);
+        if (c.posted_first != 0) tell(c);
+        return true;
+    }
+}
+
 return_code logical_unit::wait_for_conversation(runtime::engine::collected& out) noexcept {
     runtime::context& c = enter();
     engine_->flush(c);
+    if (gate_.try_acquire()) {
+        // The common case, and a short one: nobody need know that we are here.
+        if (collect_permitted(c, out)) return return_code::ok;
+    }
     // Counted while it is inside, parked or driving: a canceller tells it instead of leaving no record.
     struct counted {
         runtime::atom<std::uint32_t>& of;
@@ -376,16 +390,7 @@ return_code logical_unit::wait_for_conversation(runtime::engine::collected& out)
     for (;;) {
         if (permit || gate_.try_acquire()) {
             permit = false;
-            // A permit stands for one entry, which may not be visible yet.
-            for (;;) {
-                const auto got = collect_next(c, out);
-                if (got == runtime::engine::collect_result::one) {
-                    engine_->flush(c);
-                    tell(c);
-                    return return_code::ok;
-                }
-                if (got == runtime::engine::collect_result::stale) break;
-            }
+            if (collect_permitted(c, out)) return return_code::ok;
             continue;
         }
         if (nothing_to_wait_for()) {
@@ -674,13 +679,17 @@ void logical_unit::loop_by(std::uint64_t deadline_ns) noexcept {
 
 // Output was put off: the standby must look within a tick.
 void logical_unit::look_again_soon() noexcept {
-    if (standby_started_.load_relaxed() == 0 || standby_resting_.exchange_acq_rel(0) != 0) call_standby();
+    // A rest that begins at this moment and is not seen here ends by itself, a moment later than it might.
+    if (standby_started_.load_relaxed() == 0 ||
+        (standby_resting_.load_acquire() != 0 && standby_resting_.exchange_acq_rel(0) != 0))
+        call_standby();
 }
 
 void logical_unit::standby_main() noexcept {
     runtime::context& c = enter();
     transport::drive& d = *drives_.front();
     std::uint32_t seen = drives_taken_.load_relaxed();
+    std::uint32_t permits = gate_.approx_permits();
     std::uint64_t sleep_ns = tick_ns;
     bool called = true;
     while (stopping_.load_acquire() == 0) {
@@ -688,9 +697,12 @@ void logical_unit::standby_main() noexcept {
         ask_again(c);
         tell(c);
         const std::uint32_t taken = drives_taken_.load_relaxed();
-        // Callers who come and go drive better than we do: wait until they have left it alone for a whole tick.
-        const bool quiet = taken == seen;
+        // Callers who come and go drive better than we do: wait until they have left it alone for a whole tick. Who
+        // works through what has finished will come.
+        const std::uint32_t left = gate_.approx_permits();
+        const bool quiet = taken == seen && left == permits;
         seen = taken;
+        permits = left;
         if (caller_driven() && (quiet || called || parked_.load_acquire() != 0) && d.token.try_acquire()) {
             bool mine = true;
             write_dirty(c);  // put off while somebody else drove, who need not look for it
@@ -758,8 +770,10 @@ void logical_unit::write_duty(runtime::context& c, runtime::session& s) noexcept
     transport::drive& d = l.driven_by();
     if (&c == &d.context)
         d.dirty.push(&l);
-    else
+    else {
+        c.owes_output = true;
         dirty_.push(&l);
+    }
 }
 
 void logical_unit::open_link(runtime::context& c, runtime::partner& p, std::uint32_t link) noexcept {

@@ -24,6 +24,7 @@
 #include "runtime/engine.hpp"
 #include "runtime/parking.hpp"
 #include "runtime/relay.hpp"
+#include "runtime/shard_lease.hpp"
 #include "runtime/verbs.hpp"
 #include "transport/drive.hpp"
 #include "transport/platform.hpp"
@@ -53,7 +54,7 @@ public:
     [[nodiscard]] const std::vector<std::string>& listening() const noexcept { return listening_; }
 
     // The calling thread's context. Every entry into the engine is closed by leave().
-    [[nodiscard]] runtime::context& enter() noexcept;
+    [[nodiscard]] runtime::context& enter() noexcept { return this_thread().context; }
     // Tells of completions and sees to the output.
     void leave(runtime::context& c) noexcept;
 
@@ -66,9 +67,16 @@ public:
         bool handed_over = false;   // the last call answered 35 in a variable that is the operation's now; for traces
         std::uint32_t telling = 0;  // inside sinks and callbacks
         std::uint32_t number;       // from 1, in the order of first calls
-        explicit thread_state(std::uint32_t shard) noexcept : context{shard}, number{shard + 1} {}
+        runtime::shard_lease counts;
+        explicit thread_state(std::uint32_t shard) noexcept : context{shard}, number{shard + 1}, counts{shard} {
+            context.counts = counts.hint();
+            context.clock = &transport::now_ns;
+        }
     };
-    [[nodiscard]] static thread_state& this_thread() noexcept;
+    [[nodiscard]] static thread_state& this_thread() noexcept {
+        thread_state* const t = current_thread;
+        return t != nullptr ? *t : enrol();
+    }
 
     // --- who is told ---
     // For conversations that have no attention of their own; null takes it away. Takes over the reference.
@@ -86,7 +94,11 @@ public:
     // leave(), and if the outcome says so, waits until the operation is finished: its code. Past `deadline_ns` the
     // operation is cancelled and the answer is operation_incomplete.
     runtime::return_code finish(runtime::context& c, const runtime::outcome& o,
-                                std::uint64_t deadline_ns = transport::no_deadline) noexcept;
+                                std::uint64_t deadline_ns = transport::no_deadline) noexcept {
+        if (o.must_wait) return wait_until_finished(c, o, deadline_ns);
+        leave(c);
+        return o.code;
+    }
 
     // Wait_For_Conversation and Check_For_Completion.
     runtime::return_code wait_for_conversation(runtime::engine::collected& out) noexcept;
@@ -142,6 +154,11 @@ public:
 private:
     logical_unit(const configuration& wanted);
 
+    static constinit thread_local thread_state* current_thread;
+    static thread_state& enrol() noexcept;
+    runtime::return_code wait_until_finished(runtime::context& c, const runtime::outcome& o,
+                                             std::uint64_t deadline_ns) noexcept;
+
     // host
     void write_duty(runtime::context& c, runtime::session& s) noexcept override;
     void open_link(runtime::context& c, runtime::partner& p, std::uint32_t link) noexcept override;
@@ -190,6 +207,7 @@ private:
     // What a thread with a hook does between two calls of it.
     void look_around(runtime::context& c) noexcept;
     void start_thread(const char* role, void (*main)(logical_unit&, std::uint32_t), std::uint32_t index);
+    [[nodiscard]] bool collect_permitted(runtime::context& c, runtime::engine::collected& out) noexcept;
     [[nodiscard]] runtime::engine::collect_result collect_next(runtime::context& c,
                                                                runtime::engine::collected& out) noexcept;
     [[nodiscard]] bool caller_driven() const noexcept { return settings_.reactors == 0; }

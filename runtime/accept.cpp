@@ -114,7 +114,7 @@ void engine::move_attached(context& c, conversation& from, conversation& to) noe
     from.window = from.allowance = from.consumed = 0;
     std::uint64_t flags = 0;
     (void)from.word.retire(&flags);  // never free at once: we hold a pin
-    counters_.add(counter::conversations_closed, 1, c.hint);
+    counters_.add(counter::conversations_closed, 1, c.counts);
     while (word_bits::pins(from.word.load()) != 1) {
         // The driver is about to have pushed a frame, or to have announced.
     }
@@ -234,7 +234,7 @@ void engine::tell_taken(context& c, conversation& v) noexcept {
 }
 
 void engine::reject_attach(context& c, session& s, std::uint32_t channel, std::uint32_t sense) noexcept {
-    counters_.add(counter::attaches_refused, 1, c.hint);
+    counters_.add(counter::attaches_refused, 1, c.counts);
     if (auto* e = s.channels(wire::channel_side(channel)).need(wire::channel_index(channel)); e != nullptr)
         e->value.store_release(channel_map<>::ended);
     std::array<std::byte, wire::fmh7_size> report;
@@ -244,7 +244,7 @@ void engine::reject_attach(context& c, session& s, std::uint32_t channel, std::u
 
 wire::reason engine::on_attach(context& c, session& s, const wire::frame_header& h,
                                std::span<const std::byte> payload) noexcept {
-    counters_.add(counter::attaches_received, 1, c.hint);
+    counters_.add(counter::attaches_received, 1, c.counts);
     const std::uint32_t charge = wire::frame_charge(h.length);
     if (charge > limits_.window_bytes) return wire::reason::credit_overrun;
     std::uint32_t grant = 0;
@@ -395,7 +395,7 @@ void engine::settle_attach(context& c, conversation_id id, host::user_check verd
         complete(c, to, return_code::ok);
         return;
     }
-    counters_.add(counter::attaches_refused, 1, c.hint);
+    counters_.add(counter::attaches_refused, 1, c.counts);
     leave_accept_queue(v);
     flow f{*this, c, v};
     (void)f.purge();

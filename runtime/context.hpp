@@ -13,7 +13,8 @@ namespace colloquy::runtime {
 struct context {
     static constexpr std::uint32_t batch_max = 128;
 
-    std::uint32_t hint = 0;  // shard of counters, free lists and producer tokens
+    std::uint32_t hint = 0;    // shard of free lists and producer tokens
+    std::uint32_t counts = 0;  // shard of counters
     bool driving = false;    // holds a drive token: output is written when the batch ends
     std::uint32_t completed = 0;
     std::uint32_t signals = 0;
@@ -25,6 +26,8 @@ struct context {
     // Of a batch that Wait_For_Completion has returned, those whose answers may be written later.
     std::uint32_t batch_left = 0;
 
+    bool owes_output = false;  // it has the write duty of a link, which the host has put off and told nobody of
+
     // Where the call that is being carried out will answer. Null: an operation at queue level has it now, and its end
     // is written there, so that the call itself must not touch it any more.
     std::int32_t* answer_to = nullptr;
@@ -32,7 +35,7 @@ struct context {
     // The time for deadlines, given by the host; only called for conversations that have one.
     std::uint64_t (*clock)() = nullptr;
 
-    explicit context(std::uint32_t shard = 0) noexcept : hint{shard} {}
+    explicit context(std::uint32_t shard = 0) noexcept : hint{shard}, counts{shard} {}
     [[nodiscard]] std::uint64_t now_ns() const noexcept { return clock == nullptr ? 0 : clock(); }
 };
 

@@ -615,7 +615,7 @@ void flow::settle_credit() noexcept {
     wire::encode_credit(b->bytes() + b->end, grant);
     b->end += 4;
     wire::encode_header(b->bytes() + b->begin, {4, wire::frame_type::credit, 0, v.channel});
-    e.count().add(counter::credit_frames, 1, c.hint);
+    e.count().add(counter::credit_frames, 1, c.counts);
     v.link->send(c, b);
 }
 

@@ -15,6 +15,7 @@
 
 #include "runtime/atom.hpp"
 #include "runtime/cache_line.hpp"
+#include "runtime/shard_lease.hpp"
 
 namespace colloquy::runtime {
 
@@ -45,17 +46,24 @@ template <template <class> class Atom = atom>
 class counters {
 public:
     explicit counters(std::uint32_t shards = 4)
-        : shard_count_{shards == 0 ? 1 : shards}, shards_{std::make_unique<shard[]>(shard_count_)} {}
+        : shard_count_{shards == 0 ? 1 : shards},
+          shards_{std::make_unique<shard[]>(shard_count_ + shard_lease::count)} {}
 
-    // Any thread. The hint (a reactor or thread number) picks the shard.
+    // Any thread. The hint picks the shard; one with shard_lease::alone is its holder's and needs no read-modify-write.
     void add(counter which, std::uint64_t n, std::uint32_t hint) noexcept {
+        const auto place = static_cast<std::size_t>(which);
         // relaxed: statistic only.
-        shards_[hint % shard_count_].values[static_cast<std::size_t>(which)].fetch_add_relaxed(n);
+        if ((hint & shard_lease::alone) != 0) {
+            Atom<std::uint64_t>& own = shards_[shard_count_ + (hint & ~shard_lease::alone)].values[place];
+            own.store_relaxed(own.load_relaxed() + n);
+        } else {
+            shards_[hint % shard_count_].values[place].fetch_add_relaxed(n);
+        }
     }
 
     [[nodiscard]] std::uint64_t read(counter which) const noexcept {
         std::uint64_t sum = 0;
-        for (std::uint32_t i = 0; i < shard_count_; ++i) {
+        for (std::uint32_t i = 0; i < shard_count_ + shard_lease::count; ++i) {
             sum += shards_[i].values[static_cast<std::size_t>(which)].load_relaxed();
         }
         return sum;

@@ -5,6 +5,7 @@
 #include <new>
 
 #include "runtime/cleanse.hpp"
+#include "runtime/common_path.hpp"
 #include "runtime/flow.hpp"
 
 namespace colloquy::runtime {
@@ -89,12 +90,12 @@ conversation* engine::open(context& c, conversation_state state) noexcept {
     v.piled.store_relaxed(0);
     v.granted.store_relaxed(0);  // relaxed: published with the word
     v.generation = v.word.open(state, salt_ + *index * 0x9E3779B97F4A7C15ULL);
-    counters_.add(counter::conversations_opened, 1, c.hint);
+    counters_.add(counter::conversations_opened, 1, c.counts);
     return &v;
 }
 
 void engine::retire(context& c, conversation& v) noexcept {
-    counters_.add(counter::conversations_closed, 1, c.hint);
+    counters_.add(counter::conversations_closed, 1, c.counts);
     if (v.attention != nullptr) host_.forget(v.attention);
     v.attention = nullptr;
     if (v.chosen.processing_mode == 2 || v.chosen.queue_limits) [[unlikely]]
@@ -134,7 +135,7 @@ session* engine::hold_parted(context& c, const conversation& v) noexcept {
 buffer* engine::outbound(context& c, std::size_t payload) noexcept {
     buffer* b = outbound_.allocate(payload + wire::frame_header_size, c.hint);
     if (b == nullptr) {
-        counters_.add(counter::allocations_refused, 1, c.hint);
+        counters_.add(counter::allocations_refused, 1, c.counts);
         return nullptr;
     }
     b->begin = 0;
@@ -165,7 +166,7 @@ void engine::release_outbound(context& c, buffer* b) noexcept {
 
 buffer* engine::inbound_or_heap(context& c, std::size_t bytes) noexcept {
     if (buffer* b = inbound_.allocate(bytes, c.hint); b != nullptr) return b;
-    counters_.add(counter::allocations_refused, 1, c.hint);
+    counters_.add(counter::allocations_refused, 1, c.counts);
     return heap_buffer(bytes);
 }
 
@@ -275,6 +276,21 @@ void engine::look(context& c, conversation& v, std::uint64_t generation) noexcep
 // by a look that orders nothing looks again, so that the entry cannot be seen as it was.
 static bool moved_or_gone(const conversation& v) noexcept {
     (void)v.word.load();  // acquire[slot-own]
+    return true;
+}
+
+bool engine::on_awaited_data(context& c, conversation_id id, const wire::frame_header& h,
+                             std::span<const std::byte> payload, wire::reason& why) noexcept {
+    conversation& v = slots_[id.slot()];
+    if (!v.word.take_pending(id.generation())) return false;
+    const std::uint32_t charge = wire::frame_charge(h.length);
+    if (common_path::deliver_record(v, h.indicators, payload, charge)) {
+        complete(c, v, return_code::ok);
+        return true;
+    }
+    buffer* owned = nullptr;
+    why = flow{*this, c, v}.admit(h.indicators, payload, charge, owned, true);
+    carry_on(c, v, phase::pending);
     return true;
 }
 
@@ -449,15 +465,19 @@ static return_code why_over(const conversation& v) noexcept {
     return v.fate == return_code::ok ? return_code::deallocated_abend : v.fate;
 }
 
-return_code engine::issue(context& c, conversation& v, queue on, phase before) noexcept {
+return_code engine::issue(context& c, conversation& v, queue on, phase before, bool waits) noexcept {
     flow f{*this, c, v};
-    if (v.word.lower(flag::arrivals)) f.absorb();
-    counters_.add(counter::verbs, 1, c.hint);
+    if (v.word.has(flag::arrivals) && v.word.lower(flag::arrivals)) {
+        f.absorb();
+        waits = false;
+    }
+    counters_.add(counter::verbs, 1, c.counts);
     operation& op = op_on(v, on);
     bool ended = false;  // by what waits on another queue
     bool begun = false;  // at queue level
     for (;;) {
-        const step s = ended ? step::done(why_over(v)) : f.advance(op);
+        const step s = ended ? step::done(why_over(v)) : waits ? step::wait() : f.advance(op);
+        waits = false;
         if (!s.waits) {
             if (begun) [[unlikely]]
                 withdraw_at_queue_level(c, v, on, op.kind);
@@ -507,7 +527,7 @@ return_code engine::issue(context& c, conversation& v, queue on, phase before) n
 // The owner goes on with whatever waits, then leaves the slot as it was found, or as it became.
 void engine::carry_on(context& c, conversation& v, phase before) noexcept {
     flow f{*this, c, v};
-    if (v.word.lower(flag::arrivals)) f.absorb();
+    if (v.word.has(flag::arrivals) && v.word.lower(flag::arrivals)) f.absorb();
     for (;;) {
         bool ended = before != phase::pending && v.state == conversation_state::reset;
         if (v.any_beside()) [[unlikely]] {
@@ -561,7 +581,7 @@ void engine::finish_beside(context& c, conversation& v, queue on, return_code co
     report_control_information(v, op);
     op.result = code;
     v.set_on(on, waits::done);
-    counters_.add(counter::completions, 1, c.hint);
+    counters_.add(counter::completions, 1, c.counts);
     if (op.channel == notify::queue_level) {
         // Who collects it waits until the slot is let go.
         queue_setting& s = setting_of(v, queue_of(v.chosen.full_duplex, on, op.kind));
@@ -638,12 +658,12 @@ void engine::rearm(context& c, conversation& v, bool main_pending) noexcept {
 // ---- completions ----------------------------------------------------------------------------------------------------
 
 // Leaves the slot in `to`; what others brought meanwhile is seen first. Gives the word that was replaced.
-std::uint64_t engine::leave_as(context& c, conversation& v, phase to) noexcept {
+std::uint64_t engine::leave_as(context& c, conversation& v, phase to, std::uint64_t listed) noexcept {
     std::uint64_t seen = 0;
     for (;;) {
         if (v.any_beside()) [[unlikely]]
             advance_beside(c, v);
-        if (v.word.leave(to, v.state, seen)) return seen;
+        if (v.word.leave(to, v.state, seen, listed)) return seen;
         flow{*this, c, v}.absorb();
     }
 }
@@ -669,19 +689,21 @@ void engine::complete(context& c, conversation& v, return_code code) noexcept {
             finish_all_beside(c, v);
         flow{*this, c, v}.close_down();
     }
-    const std::uint64_t seen = leave_as(c, v, phase::done);
-    counters_.add(counter::completions, 1, c.hint);
+    constexpr std::uint64_t in_queue = state_word<>::bit(flag::queued), in_list = state_word<>::bit(flag::posting);
+    const std::uint64_t listed = channel == notify::wait_queue ? in_queue : channel == notify::posted ? in_list : 0;
+    const std::uint64_t seen = leave_as(c, v, phase::done, listed);
+    counters_.add(counter::completions, 1, c.counts);
     // From here on the slot may be collected and live another life; only its fixed parts are touched.
     switch (channel) {
         case notify::caller: tell_caller(c, v, seen); return;
         case notify::wait_queue:
             // An older entry of the slot may still be in the queue: it will serve.
-            if (v.word.raise_listed(flag::queued)) c.completions[c.completed++] = index;
+            if ((seen & in_queue) == 0) c.completions[c.completed++] = index;
             if (signals) c.signalled[c.signals++] = attention;
             if (c.completed == context::batch_max || c.signals == context::batch_max) flush(c);
             return;
         case notify::posted:
-            if (v.word.raise_listed(flag::posting)) list_posting(c, index + 1);
+            if ((seen & in_list) == 0) list_posting(c, index + 1);
             return;
         case notify::queue_level: finish_at_queue_level(c, *setting, number); return;
     }
@@ -761,7 +783,7 @@ void engine::settle_waitable(conversation& v) noexcept {
     if (outstanding_.fetch_sub_acq_rel(1) == 1) host_.wait_queue_idle();
 }
 
-void engine::flush(context& c) noexcept {
+void engine::flush_slowly(context& c) noexcept {
     if (const std::uint32_t n = c.completed; n != 0) {
         finished_.enqueue_bulk(c.completions.data(), n, c.hint);
         c.completed = 0;
@@ -786,10 +808,14 @@ bool engine::drop_stale(std::uint64_t entry) noexcept {
 
 engine::collect_result engine::collect_entry(context& c, std::uint64_t entry, collected& out, bool keep) noexcept {
     conversation& v = slots_[static_cast<std::uint32_t>(entry)];
-    // Lowered before the look: a completion after it raises the flag anew and gets an entry of its own.
-    if (!keep) (void)v.word.lower(flag::queued);
-    const std::uint64_t generation = word_bits::generation(v.word.load());
-    if (!v.word.collect(generation)) return collect_result::stale;
+    // Lowered no later than the slot is taken: a completion after it raises the flag anew and gets an entry of its own.
+    constexpr std::uint64_t queued = state_word<>::bit(flag::queued);
+    if (!v.word.collect(word_bits::generation(v.word.load()), phase::claimed, keep ? 0 : queued)) {
+        if (keep) return collect_result::stale;
+        // Lowered before another look, or what has finished since the first would count on this entry.
+        (void)v.word.lower(flag::queued);
+        if (!v.word.collect(word_bits::generation(v.word.load()))) return collect_result::stale;
+    }
     out = {v.id(), v.op.result, v.op.id_memory};
     if (keep || v.op.channel != notify::wait_queue) {
         // Left as it was. A blocked caller's operation, in a slot whose old entry was still queued, is not ours to
@@ -815,10 +841,13 @@ bool engine::next_posting(context& c, posting& out) noexcept {
             continue;
         }
         conversation& v = slots_[entry - 1];
-        // Lowered before the look, like `queued`: a completion after it makes an entry of its own.
-        (void)v.word.lower(flag::posting);
-        // Held as a deliverer holds it: a verb that comes right behind the notification waits for us to let go.
-        if (!v.word.collect(word_bits::generation(v.word.load()), phase::delivering)) continue;  // cancelled meanwhile
+        // Lowered as `queued` is: a completion after it makes an entry of its own. Held as a deliverer holds it: a verb
+        // that comes right behind the notification waits for us to let go.
+        constexpr std::uint64_t listed = state_word<>::bit(flag::posting);
+        if (!v.word.collect(word_bits::generation(v.word.load()), phase::delivering, listed)) {
+            (void)v.word.lower(flag::posting);
+            if (!v.word.collect(word_bits::generation(v.word.load()), phase::delivering)) continue;  // cancelled
+        }
         if (v.op.channel != notify::posted) {
             leave_done(c, v);  // of a later life
             continue;

@@ -181,6 +181,9 @@ public:
     // `stale`: the id names nothing any more and nothing was done; the channel's entry may name another by now.
     wire::reason on_attach(context& c, session& s, const wire::frame_header& h,
                            std::span<const std::byte> payload) noexcept;
+    // False: no operation waits there, and nothing was done.
+    [[nodiscard]] bool on_awaited_data(context& c, conversation_id id, const wire::frame_header& h,
+                                       std::span<const std::byte> payload, wire::reason& why) noexcept;
     wire::reason on_data(context& c, conversation_id id, const wire::frame_header& h,
                          std::span<const std::byte> payload, buffer*& owned, bool& stale) noexcept;
     wire::reason on_response(context& c, session& s, const wire::frame_header& h, conversation_id id,
@@ -201,7 +204,9 @@ public:
 
     // --- completions -------------------------------------------------------------------------------------------------
     // Puts the batch of completions in the wait queue and tells the host.
-    void flush(context& c) noexcept;
+    void flush(context& c) noexcept {
+        if ((c.completed | c.signals) != 0 || !starved_.approx_empty()) flush_slowly(c);
+    }
     // Operations that cmwait may wait for: issued and not yet collected.
     [[nodiscard]] std::uint32_t outstanding() const noexcept { return outstanding_.load_acquire(); }
     struct collected {
@@ -294,8 +299,9 @@ public:
     // The owner leaves the slot without an operation.
     void leave_idle(context& c, conversation& v) noexcept;
     // Carries a new operation as far as it goes and leaves the slot: its final code, or operation_incomplete. `before`:
-    // how the main operation was found by the owner; idle when this is it.
-    return_code issue(context& c, conversation& v, queue on = queue::main, phase before = phase::idle) noexcept;
+    // how the main operation was found by the owner; idle when this is it. `waits`: it can only go on with news.
+    return_code issue(context& c, conversation& v, queue on = queue::main, phase before = phase::idle,
+                      bool waits = false) noexcept;
     // The owner ends an operation that was issued before, leaves the slot and tells whoever waits.
     void complete(context& c, conversation& v, return_code code) noexcept;
 
@@ -353,6 +359,7 @@ public:
     [[nodiscard]] bool attaches_over() noexcept { return no_attaches_.fetch_or_acq_rel(0) != 0; }
 
 private:
+    void flush_slowly(context& c) noexcept;
     void look(context& c, conversation& v, std::uint64_t generation) noexcept;
     [[nodiscard]] wire::reason leave_on_pile(context& c, conversation& v, std::uint64_t generation,
                                              wire::frame_type type, std::span<const std::byte> payload) noexcept;
@@ -378,7 +385,7 @@ private:
     void drop_attention(conversation& v) noexcept;
     void carry_on(context& c, conversation& v, phase before) noexcept;
     void let_go(context& c, conversation& v) noexcept;
-    std::uint64_t leave_as(context& c, conversation& v, phase to) noexcept;
+    std::uint64_t leave_as(context& c, conversation& v, phase to, std::uint64_t listed = 0) noexcept;
     void advance_beside(context& c, conversation& v) noexcept;
     void finish_beside(context& c, conversation& v, queue on, return_code code) noexcept;
     void finish_all_beside(context& c, conversation& v) noexcept;

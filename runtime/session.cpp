@@ -53,7 +53,7 @@ void session::send(context& c, buffer* frame) noexcept {
     }
     // relaxed: the count bounds memory; wait_for_room() and written() synchronise on the waiters bit of the same word.
     room_.fetch_add_relaxed(frame->size());
-    engine_.count().add(counter::frames_sent, 1, c.hint);
+    engine_.count().add(counter::frames_sent, 1, c.counts);
     if (output_.push(frame)) engine_.world().write_duty(c, *this);
 }
 
@@ -138,8 +138,8 @@ std::size_t session::gather(context& c, slice* out, std::size_t max) noexcept {
     close_staged();
     gathered_bytes_ = bytes;
     if (answers != 0) answers_.fetch_sub_relaxed(answers);  // relaxed: the count bounds memory
-    engine_.count().add(counter::writes, 1, c.hint);
-    engine_.count().add(counter::bytes_sent, bytes, c.hint);
+    engine_.count().add(counter::writes, 1, c.counts);
+    engine_.count().add(counter::bytes_sent, bytes, c.counts);
     return count;
 }
 
@@ -157,8 +157,8 @@ buffer* session::take_frames(context& c) noexcept {
             answers += b->user1;
         }
         if (answers != 0) answers_.fetch_sub_relaxed(answers);  // relaxed: the count bounds memory
-        engine_.count().add(counter::writes, 1, c.hint);
-        engine_.count().add(counter::bytes_sent, bytes, c.hint);
+        engine_.count().add(counter::writes, 1, c.counts);
+        engine_.count().add(counter::bytes_sent, bytes, c.counts);
         wrote_.store_relaxed(1);
         after_output(c, bytes);
         return list;
@@ -472,7 +472,7 @@ void session::start(context& c, wire::link_side side, std::uint64_t now) noexcep
     while (!output_.try_retire()) free_output(c, output_.take_all());
     stage_.store_release(stage::greeting);
     holds_.store_release(1);  // release[session-hold]
-    engine_.count().add(counter::links_opened, 1, c.hint);
+    engine_.count().add(counter::links_opened, 1, c.counts);
     takes_users = side == wire::link_side::connector && role == link_role::ordinary && engine_.world().trusts(*this);
     if (side == wire::link_side::connector) send_hello(c);
 }
@@ -522,7 +522,7 @@ void session::fail(context& c, wire::reason why) noexcept {
     // Before our hello a close would be no frame the partner may accept.
     send_reason(c, at() == stage::greeting ? wire::frame_type::refuse : wire::frame_type::close, why);
     const bool retry = wire::may_pass(why);
-    if (!retry) engine_.count().add(counter::protocol_errors, 1, c.hint);
+    if (!retry) engine_.count().add(counter::protocol_errors, 1, c.counts);
     lost(c, retry ? return_code::resource_failure_retry : return_code::resource_failure_no_retry, why);
 }
 
@@ -550,7 +550,7 @@ void session::lost(context& c, return_code code, wire::reason why) noexcept {
         peer_channels_.for_each(tell);
     }
     engine_.on_room(c, crowd_.take_all());
-    engine_.count().add(counter::links_closed, 1, c.hint);
+    engine_.count().add(counter::links_closed, 1, c.counts);
     if (role == link_role::program) engine_.relay_of()->program_lost(c, *this);
     if (role == link_role::manager) engine_.world().manager_told(c, *this, host::manager_news::ended, nullptr);
     engine_.world().session_ended(c, *this);
@@ -621,8 +621,8 @@ std::size_t session::offer(std::span<std::byte> scratch, slice (&out)[2]) noexce
 
 void session::received(context& c, std::span<std::byte> scratch, std::size_t bytes, std::uint64_t now) noexcept {
     heard_ = now;
-    engine_.count().add(counter::reads, 1, c.hint);
-    engine_.count().add(counter::bytes_received, bytes, c.hint);
+    engine_.count().add(counter::reads, 1, c.counts);
+    engine_.count().add(counter::bytes_received, bytes, c.counts);
     // Before what has come now, or why it ends would depend on where reads cut the stream.
     if (const wire::reason why = condemned_.load_acquire(); why != wire::reason::none) {
         fail(c, why);
@@ -679,13 +679,36 @@ std::size_t session::decode(context& c, std::span<const std::byte> bytes, std::u
             break;
         }
         ++frames;
-        if (!on_frame(c, h, bytes.subspan(at_byte + wire::frame_header_size, h.length), nullptr, now)) {
+        const std::span<const std::byte> payload = bytes.subspan(at_byte + wire::frame_header_size, h.length);
+        wire::reason why = wire::reason::none;
+        if (!on_awaited_frame(c, h, payload, why)) {
+            if (!on_frame(c, h, payload, nullptr, now)) return bytes.size();
+        } else if (why != wire::reason::none && !broken_by_partner(c, h.channel, why)) [[unlikely]] {
             return bytes.size();
         }
         at_byte += total;
     }
-    engine_.count().add(counter::frames_received, frames, c.hint);
+    engine_.count().add(counter::frames_received, frames, c.counts);
     return at_byte;
+}
+
+// Most frames are data that a conversation waits for. False: this one is not, and nothing was done.
+bool session::on_awaited_frame(context& c, const wire::frame_header& h, std::span<const std::byte> payload,
+                               wire::reason& why) noexcept {
+    if (h.type != wire::frame_type::data || h.has(wire::indicator::begin) || at() != stage::open) return false;
+    channel_map<>& map = wire::channel_side(h.channel) == side_ ? own_channels_ : peer_channels_;
+    auto* const e = map.find(wire::channel_index(h.channel));
+    const std::uint64_t value =
+        e == nullptr ? channel_map<>::never_begun : e->value.load_acquire();  // acquire[channel]
+    return value > channel_map<>::relayed_last && engine_.on_awaited_data(c, conversation_id{value}, h, payload, why);
+}
+
+// A manager passes on what partners send: what one of them does wrong is not the manager's fault. False: the session has
+// ended.
+bool session::broken_by_partner(context& c, std::uint32_t channel, wire::reason why) noexcept {
+    if (role == link_role::manager) return blame(c, channel, why);
+    fail(c, why);
+    return false;
 }
 
 // False: the session has ended and the rest of the input is dropped.
@@ -718,11 +741,6 @@ bool session::on_frame(context& c, const wire::frame_header& h, std::span<const 
         return false;
     };
 
-    // A manager passes on what partners send: what one of them does wrong is not the manager's fault.
-    const auto broken_by_partner = [&](wire::reason why) {
-        return role == link_role::manager ? blame(c, h.channel, why) : broken(why);
-    };
-
     if (h.type == wire::frame_type::data && h.has(wire::indicator::begin)) {
         if (ours || value > channel_map<>::ended) return broken(wire::reason::protocol);
         // Programs call partners by links of their own; a manager says whose attach it passes on.
@@ -732,7 +750,7 @@ bool session::on_frame(context& c, const wire::frame_header& h, std::span<const 
         last_attach_ = h.channel;
         origin_channel_ = 0;
         const wire::reason why = engine_.on_attach(c, *this, h, payload);
-        return why == wire::reason::none ? true : broken_by_partner(why);
+        return why == wire::reason::none ? true : broken_by_partner(c, h.channel, why);
     }
     if (h.type == wire::frame_type::origin) {
         if (role != link_role::manager || ours || value > channel_map<>::ended ||
@@ -770,7 +788,7 @@ bool session::on_frame(context& c, const wire::frame_header& h, std::span<const 
         }
         // The conversation may have moved to another slot, or have ended the channel while the frame came.
         const std::uint64_t now_there = stale ? e->value.load_acquire() : value;  // acquire[channel]
-        if (now_there == value) return why == wire::reason::none ? true : broken_by_partner(why);
+        if (now_there == value) return why == wire::reason::none ? true : broken_by_partner(c, h.channel, why);
         value = now_there;
     }
 }
@@ -830,7 +848,7 @@ bool session::on_relay_frame(context& c, const wire::frame_header& h, std::span<
 
 // The manager ends the link on which it came, and with it this conversation; what has come is dropped.
 bool session::blame(context& c, std::uint32_t channel, wire::reason why) noexcept {
-    engine_.count().add(counter::protocol_errors, 1, c.hint);
+    engine_.count().add(counter::protocol_errors, 1, c.counts);
     std::array<std::byte, wire::blame_size> bytes;
     wire::encode_blame(bytes.data(), why);
     (void)send_frame(c, {wire::blame_size, wire::frame_type::blame, 0, channel}, bytes);

@@ -213,6 +213,9 @@ private:
     friend class engine;
 
     std::size_t decode(context& c, std::span<const std::byte> bytes, std::uint64_t now) noexcept;
+    [[nodiscard]] bool on_awaited_frame(context& c, const wire::frame_header& h, std::span<const std::byte> payload,
+                                        wire::reason& why) noexcept;
+    [[nodiscard]] bool broken_by_partner(context& c, std::uint32_t channel, wire::reason why) noexcept;
     bool on_frame(context& c, const wire::frame_header& h, std::span<const std::byte> payload, buffer* owned,
                   std::uint64_t now) noexcept;
     bool on_link_frame(context& c, const wire::frame_header& h, std::span<const std::byte> payload,

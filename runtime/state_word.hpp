@@ -115,6 +115,15 @@ public:
         }
     }
 
+    // The same where only an operation that waits is of interest. False: none does, or somebody owns it.
+    bool take_pending(u64 generation) noexcept {
+        u64 w = word_.load_relaxed();
+        while (word_bits::generation(w) == generation && word_bits::phase_of(w) == phase::pending)
+            // acquire[slot-own]
+            if (word_.cas_acquire(w, word_bits::with(w, phase::delivering))) return true;
+        return false;
+    }
+
     enum class own_result : std::uint8_t { owned, busy, stale };
 
     // For whoever needs the slot whatever its main operation is about: idle, pending or done -> delivering. `before`
@@ -132,8 +141,9 @@ public:
 
     // For the collector of a finished operation: done -> claimed, or -> delivering for one who passes it on. Who owns
     // the slot for a look only (cmchck, a canceller) puts it back as it was, so it is waited for: the collector has
-    // given up its entry in the queue already and will not come again.
-    bool collect(u64 generation, phase to = phase::claimed) noexcept {
+    // given up its entry in the queue already and will not come again. `listed`: the flag of that entry, which is
+    // lowered in the same step, so that whatever finishes later makes an entry of its own.
+    bool collect(u64 generation, phase to = phase::claimed, u64 listed = 0) noexcept {
         u64 w = word_.load_relaxed();
         for (;;) {
             if (word_bits::generation(w) != generation) return false;
@@ -144,14 +154,15 @@ public:
             }
             if (p != phase::done) return false;
             // acquire[slot-own]: sees the outcome that the deliverer wrote.
-            if (word_.cas_acquire(w, word_bits::with(w, to))) return true;
+            if (word_.cas_acquire(w, word_bits::with(w & ~listed, to))) return true;
         }
     }
 
     // The owner leaves to idle, pending or done in `state`. False: news arrived meanwhile; the arrivals bit is
     // cleared, the slot still owned, and the owner must look at what was brought before it tries again. `seen`
-    // receives the word that was replaced, flags included.
-    bool leave(phase to, conversation_state state, u64& seen) noexcept {
+    // receives the word that was replaced, flags included. `listed`: a flag that is raised in the same step; if it was
+    // not raised before (`seen`), an entry must be made.
+    bool leave(phase to, conversation_state state, u64& seen, u64 listed = 0) noexcept {
         u64 w = word_.load_relaxed();
         for (;;) {
             if ((w & bit(flag::arrivals)) != 0) {
@@ -160,7 +171,7 @@ public:
                 continue;
             }
             // release[slot-own]: the owner's writes happen before the next owner's reads.
-            if (word_.cas_release(w, word_bits::with(word_bits::with(w, to), state))) {
+            if (word_.cas_release(w, word_bits::with(word_bits::with(w, to), state) | listed)) {
                 seen = w;
                 return true;
             }

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <utility>
 
+#include "runtime/common_path.hpp"
 #include "runtime/flow.hpp"
 #include "runtime/wire/fmh7.hpp"
 
@@ -151,10 +152,11 @@ struct claimed {
         return v.time_limit_ms;
     }
     // Runs the operation. The request-to-send note is written by whoever finishes it; 0 until then.
-    outcome run() {
+    // `waits`: it has gone as far as it goes without news.
+    outcome run(bool waits = false) {
         const conversation_id id = v.id();
         const bool blocks = e.op_on(v, on).channel == notify::caller;
-        const rc code = e.issue(c, v, on, before);
+        const rc code = e.issue(c, v, on, before, waits);
         return {code, code == rc::operation_incomplete && blocks, id, on};
     }
     // The conversation is over by what this call did; whatever waits hears of it.
@@ -300,6 +302,13 @@ outcome send_data(engine& e, context& c, conversation_id id, const void* data, s
     if (length < 0 || length > data_length_max || request_to_send_received == nullptr ||
         (data == nullptr && length > 0))
         return k.leave(rc::program_parameter_check);
+    if (on == queue::main && v->chosen.send_type == 0 && !v->chosen.basic() &&
+        common_path::keep_record(e, c, *v, {static_cast<const std::byte*>(data), static_cast<std::size_t>(length)})) {
+        e.count().add(counter::verbs, 1, c.counts);
+        *request_to_send_received = 0;
+        v->state = state::send;
+        return k.leave(rc::ok);
+    }
     if (v->chosen.basic()) {
         // Every length that begins in this data is looked at before any of it is taken.
         wire::record_tracker records = v->spoken;
@@ -354,11 +363,14 @@ outcome receive(engine& e, context& c, conversation_id id, const receive_request
     op.status_received = r.status_received;
     op.request_to_send_received = r.request_to_send_received;
     *op.data_received = *op.received_length = *op.status_received = *op.request_to_send_received = 0;
-    if (reads)
+    if (reads) {
         op.emitted = true;
-    else
-        op.indicators = in::change_direction;
-    return k.run();
+        return k.run();
+    }
+    op.indicators = in::change_direction;
+    op.emitted = !v->chosen.basic() && common_path::pass_turn(c, *v);
+    if (op.emitted) v->state = state::receive;
+    return k.run(op.emitted);
 }
 
 outcome confirm(engine& e, context& c, conversation_id id, std::int32_t* request_to_send_received,

@@ -175,10 +175,12 @@ drive::drive(runtime::engine& e, std::span<runtime::atom<link*>> links, std::uin
       options_{options},
       reactor_{std::move(io)},
       wheel_{now_ns()},
+      counts_{index},
       now_{now_ns()},
       scratch_(runtime::session::scratch_min),
       watches_{std::make_unique<runtime::atom<watch_node*>[]>(e.bounds().conversations)} {
     if (reactor_ == nullptr) throw std::runtime_error{"no reactor"};
+    context.counts = counts_.hint();
 }
 
 drive::~drive() {
@@ -511,11 +513,11 @@ void drive::read_sealed(link& l, std::size_t bytes) noexcept {
     if (l.write_.submitted() && f.output().size() > sealed_unread_max && !l.ended_)
         l.session_.lost(context, runtime::return_code::resource_failure_no_retry, wire::reason::limits);
     if (!was_open && f.at() == byte_filter::stage::open) {
-        engine_.count().add(runtime::counter::tls_links, 1, context.hint);
-        if (f.resumed()) engine_.count().add(runtime::counter::tls_resumed, 1, context.hint);
+        engine_.count().add(runtime::counter::tls_links, 1, context.counts);
+        if (f.resumed()) engine_.count().add(runtime::counter::tls_resumed, 1, context.counts);
     }
     if (f.at() == byte_filter::stage::failed && !l.ended_) {
-        engine_.count().add(runtime::counter::tls_failed, 1, context.hint);
+        engine_.count().add(runtime::counter::tls_failed, 1, context.counts);
         l.session_.lost(context, runtime::return_code::resource_failure_no_retry, wire::reason::encryption);
     } else if (f.at() == byte_filter::stage::ended && !l.ended_) {
         l.session_.lost(context, runtime::return_code::resource_failure_retry, wire::reason::transport);

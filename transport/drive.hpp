@@ -13,6 +13,7 @@
 #include "runtime/drive_token.hpp"
 #include "runtime/engine.hpp"
 #include "runtime/pile.hpp"
+#include "runtime/shard_lease.hpp"
 #include "runtime/timer_wheel.hpp"
 #include "transport/address.hpp"
 #include "transport/byte_filter.hpp"
@@ -253,6 +254,7 @@ private:
         slept_ = false;
         return now_;
     }
+    const runtime::shard_lease counts_;
     std::uint64_t now_;
     bool slept_ = false;
     std::vector<std::byte> scratch_;
