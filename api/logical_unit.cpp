@@ -23,6 +23,7 @@ constexpr std::uint64_t ms = 1'000'000;
 constexpr std::uint64_t tick_ns = 2 * ms;            // the standby's look while callers drive
 constexpr std::uint64_t rest_ns = 500 * ms;          // and while nothing happens at all
 constexpr std::uint64_t retry_ns = 1 * ms;           // a parked caller's look where no thread may be started
+constexpr std::uint32_t put_off_bytes = 32 * 1024;   // of a batch's output; more leaves before the batch ends
 constexpr std::size_t call_write_bytes = 64 * 1024;  // a call hands the writing over after so much
 
 using runtime::return_code;
@@ -209,7 +210,8 @@ void logical_unit::leave(runtime::context& c) noexcept {
     engine_->flush(c);
     if (dirty_.approx_empty()) {
         nudge();
-    } else if ((gate_.approx_permits() != 0 || c.batch_left != 0) && settings_.threads && settings_.standby) {
+    } else if ((gate_.approx_permits() != 0 || c.batch_left != 0) && c.output_bytes < put_off_bytes &&
+               settings_.threads && settings_.standby) {
         if (c.batch_left != 0) --c.batch_left;
         // Finished operations wait: the program is working through a batch, and its answers leave together.
         if (c.owes_output) {
@@ -229,6 +231,7 @@ void logical_unit::leave(runtime::context& c) noexcept {
 
 void logical_unit::write_dirty(runtime::context& c) noexcept {
     c.owes_output = false;
+    c.output_bytes = 0;
     if (put_off_.load_relaxed() != 0) put_off_.exchange_acq_rel(0);
     for (transport::link* l = dirty_.take_all(); l != nullptr;) {
         transport::link* const next = l->next;

@@ -196,6 +196,9 @@ public:
         return taken;
     }
 
+    // A hint: the slot whose item is likely to be taken next; the capacity if there is none.
+    [[nodiscard]] std::uint32_t approx_next() const noexcept { return oldest_.load_relaxed(); }
+
 private:
     [[nodiscard]] std::uint32_t slot_of(std::uint64_t item) const noexcept {
         const auto node = static_cast<std::uint32_t>(item & slot_mask);

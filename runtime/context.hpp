@@ -26,6 +26,7 @@ struct context {
     // Of a batch that Wait_For_Completion has returned, those whose answers may be written later.
     std::uint32_t batch_left = 0;
 
+    std::uint32_t output_bytes = 0;  // handed to links since the host last wrote
     bool owes_output = false;  // it has the write duty of a link, which the host has put off and told nobody of
 
     // Where the call that is being carried out will answer. Null: an operation at queue level has it now, and its end

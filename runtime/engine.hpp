@@ -21,6 +21,7 @@
 #include "runtime/limits.hpp"
 #include "runtime/partner.hpp"
 #include "runtime/peer_census.hpp"
+#include "runtime/prefetch.hpp"
 #include "runtime/queue_level.hpp"
 #include "runtime/return_code.hpp"
 #include "runtime/session.hpp"
@@ -129,6 +130,10 @@ public:
     [[nodiscard]] conversation* find(conversation_id id) noexcept {
         return id.slot() < limits_.conversations ? &slots_[id.slot()] : nullptr;
     }
+    // It will be looked for in a moment. Any id will do.
+    void expect(conversation_id id) noexcept {
+        if (conversation* const v = find(id); v != nullptr) prefetch_object(v);
+    }
     // For displays and for the end: any slot, alive or not.
     [[nodiscard]] conversation& at(std::uint32_t slot) noexcept { return slots_[slot]; }
     [[nodiscard]] particulars& details(const conversation& v) noexcept { return particulars_[v.index]; }
@@ -216,7 +221,11 @@ public:
     };
     enum class collect_result : std::uint8_t { none, stale, one };
     // Takes an entry from the wait queue. False: none is visible.
-    [[nodiscard]] bool take_entry(std::uint64_t& entry) noexcept { return finished_.try_dequeue(entry); }
+    [[nodiscard]] bool take_entry(std::uint64_t& entry) noexcept {
+        if (!finished_.try_dequeue(entry)) return false;
+        if (const auto next = finished_.approx_next(); next < limits_.conversations) prefetch_object(&slots_[next]);
+        return true;
+    }
     // An entry that proved stale is given up. False: an operation has finished on its slot meanwhile and counts on it.
     [[nodiscard]] bool drop_stale(std::uint64_t entry) noexcept;
     // What the entry stands for, which may prove stale; `keep`: looked at and left for the next.

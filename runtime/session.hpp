@@ -211,6 +211,7 @@ public:
 
 private:
     friend class engine;
+    class scout;
 
     std::size_t decode(context& c, std::span<const std::byte> bytes, std::uint64_t now) noexcept;
     [[nodiscard]] bool on_awaited_frame(context& c, const wire::frame_header& h, std::span<const std::byte> payload,
