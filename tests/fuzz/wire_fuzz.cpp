@@ -1,5 +1,6 @@
 // Strangers' bytes against each decoder of the wire. The first byte chooses it. What is accepted must keep the promises
 // that callers rely on, and a stream must mean the same in whatever pieces it comes.
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "runtime/wire/gds.hpp"
 #include "runtime/wire/hello.hpp"
 #include "runtime/wire/reason.hpp"
+#include "runtime/wire/relay.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
 namespace {
@@ -42,6 +44,21 @@ void attach(bytes in) {
 void error(bytes in) {
     const wire::decoded_error e = wire::decode_error(in);
     if (!e.valid) return;
+    for (const bool purging : {false, true}) {
+        // What a program is told can be said again in the same words.
+        const runtime::return_code code = wire::return_code_of(e.report.sense, purging);
+        const std::uint32_t again = wire::sense_of(code);
+        COLLOQUY_MUST(again == 0 || wire::return_code_of(again, purging) == code);
+    }
+    (void)wire::sense_text(e.report.sense);
+    if (e.report.log_follows) {
+        std::array<char, wire::log_data_size_max> text;
+        const bytes message = e.log.message.first(std::min(e.log.message.size(), text.size()));
+        wire::to_ascii(message, reinterpret_cast<std::byte*>(text.data()));
+        std::array<std::byte, wire::error_log_size_max> record;
+        const std::size_t n = wire::encode_error_log(record, e.log.product_set, {text.data(), message.size()});
+        COLLOQUY_MUST(n == 0 || wire::decode_error_log(bytes{record}.first(n)).valid);
+    }
     COLLOQUY_MUST(inside(in, e.log.message) && inside(in, e.log.product_set));
     COLLOQUY_MUST(!e.report.log_follows || wire::fmh7_size + e.log.size == in.size());
 }
@@ -101,6 +118,7 @@ void frame(bytes in) {
     const wire::frame_header h = wire::decode_header(in.data());
     const wire::frame_fault fault = wire::check_header(h);
     COLLOQUY_MUST((fault == wire::frame_fault::none) == (wire::reason_of(h, fault) == wire::reason::none));
+    COLLOQUY_MUST(std::strlen(wire::name(fault)) > 0);
     if (fault != wire::frame_fault::none) return;
     std::array<std::byte, wire::frame_header_size> again;
     wire::encode_header(again.data(), h);
@@ -125,12 +143,50 @@ void attach_section(bytes in) {
     if (r.sense == 0) COLLOQUY_MUST(r.size <= in.size());
 }
 
+void relay(unsigned which, bytes in) {
+    wire::serving serving;
+    wire::origin origin;
+    switch (which) {
+        case 0:
+            if (wire::decode_origin(in, origin)) {
+                std::array<std::byte, wire::origin_size_max> again;
+                const std::size_t n = wire::encode_origin(again, origin.attach, origin.flags, origin.lu_name.view());
+                COLLOQUY_MUST(n == in.size() && std::memcmp(again.data(), in.data(), n) == 0);
+            }
+            break;
+        case 1:
+        case 2: {
+            const auto type = which == 1 ? wire::frame_type::serve : wire::frame_type::served;
+            if (!wire::decode_serving(in, type, serving)) break;
+            COLLOQUY_MUST(std::strlen(wire::text(serving.result)) > 0);
+            std::array<std::byte, wire::serving_size_max> again;
+            const std::size_t n = wire::encode_serving(again, type, serving.result, serving.what, serving.name.view());
+            COLLOQUY_MUST(n == in.size() && std::memcmp(again.data(), in.data(), n) == 0);
+            break;
+        }
+        default:
+            if (in.size() < wire::blame_size) break;
+            std::array<std::byte, wire::blame_size> again;
+            wire::encode_blame(again.data(), wire::decode_blame(in.data()));
+            COLLOQUY_MUST(wire::decode_blame(again.data()) == wire::decode_blame(in.data()));
+    }
+}
+
+void reason(bytes in) {
+    const wire::reason why = wire::decode_reason(in).why;
+    COLLOQUY_MUST(std::strlen(wire::name(why)) > 0 && std::strlen(wire::text(why)) > 0);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     fuzz::input in{fuzz::bytes_of(data, size)};
     const unsigned which = in.byte();
     const bytes rest = in.rest();
+    if (which >= 0xFC) {
+        relay(which & 3, rest);
+        return 0;
+    }
     switch (which % 8) {
         case 0: attach(rest); break;
         case 1: error(rest); break;
@@ -139,7 +195,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         case 4: frame(rest); break;
         case 5: hello(rest); break;
         case 6: attach_section(rest); break;
-        default: (void)wire::decode_reason(rest); break;
+        default: reason(rest); break;
     }
     return 0;
 }
