@@ -150,7 +150,8 @@ void relay(unsigned which, bytes in) {
         case 0:
             if (wire::decode_origin(in, origin)) {
                 std::array<std::byte, wire::origin_size_max> again;
-                const std::size_t n = wire::encode_origin(again, origin.attach, origin.flags, origin.lu_name.view());
+                const std::size_t n = wire::encode_origin(again, origin.attach, origin.flags, origin.lu_name.view(),
+                                                          origin.caller.view());
                 COLLOQUY_MUST(n == in.size() && std::memcmp(again.data(), in.data(), n) == 0);
             }
             break;
