@@ -221,6 +221,9 @@ void logical_unit::leave(runtime::context& c) noexcept {
             // or it finds what we have put off.
             if (put_off_.exchange_acq_rel(1) == 0 && caller_driven()) (void)drives_.front()->ring();
         }
+    } else if (!settings_.threads && c.posted_first != 0 && c.output_bytes < put_off_bytes &&
+               this_thread().telling != 0) {
+        // This thread tells more at once: what comes of all of it leaves together, and tell() sees to it.
     } else {
         write_dirty(c);
         nudge();
@@ -1115,17 +1118,21 @@ void logical_unit::tell(runtime::context& c) noexcept {
     if (c.posted_first == 0 || t.telling != 0) return;
     ++t.telling;
     runtime::engine::posting p;
-    while (engine_->next_posting(c, p))
-        if (!tell_one(c, p)) {
-            engine_->refused(p);
-            const std::lock_guard held{attention_mutex_};
-            try {
-                refused_.push_back(p.what.id);
-                count_refused();
-            } catch (const std::bad_alloc&) {
-                engine_->post_again(c, p.what.id);  // no memory to remember it: asked again at once
+    do {
+        while (engine_->next_posting(c, p))
+            if (!tell_one(c, p)) {
+                engine_->refused(p);
+                const std::lock_guard held{attention_mutex_};
+                try {
+                    refused_.push_back(p.what.id);
+                    count_refused();
+                } catch (const std::bad_alloc&) {
+                    engine_->post_again(c, p.what.id);  // no memory to remember it: asked again at once
+                }
             }
-        }
+        // What callbacks have put off. It may bring about more that is to be told.
+        if (!settings_.threads && !dirty_.approx_empty()) write_dirty(c);
+    } while (c.posted_first != 0);
     --t.telling;
     if (refused_count_.load_relaxed() != 0) ask_again_soon();
 }
