@@ -221,8 +221,7 @@ void logical_unit::leave(runtime::context& c) noexcept {
             // or it finds what we have put off.
             if (put_off_.exchange_acq_rel(1) == 0 && caller_driven()) (void)drives_.front()->ring();
         }
-    } else if (!settings_.threads && c.posted_first != 0 && c.output_bytes < put_off_bytes &&
-               this_thread().telling != 0) {
+    } else if (!settings_.threads && c.output_bytes < put_off_bytes && this_thread().tells_more) {
         // This thread tells more at once: what comes of all of it leaves together, and tell() sees to it.
     } else {
         write_dirty(c);
@@ -1119,7 +1118,8 @@ void logical_unit::tell(runtime::context& c) noexcept {
     ++t.telling;
     runtime::engine::posting p;
     do {
-        while (engine_->next_posting(c, p))
+        while (engine_->next_posting(c, p)) {
+            t.tells_more = c.posted_first != 0;
             if (!tell_one(c, p)) {
                 engine_->refused(p);
                 const std::lock_guard held{attention_mutex_};
@@ -1130,6 +1130,8 @@ void logical_unit::tell(runtime::context& c) noexcept {
                     engine_->post_again(c, p.what.id);  // no memory to remember it: asked again at once
                 }
             }
+        }
+        t.tells_more = false;
         // What callbacks have put off. It may bring about more that is to be told.
         if (!settings_.threads && !dirty_.approx_empty()) write_dirty(c);
     } while (c.posted_first != 0);

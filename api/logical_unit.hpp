@@ -66,6 +66,7 @@ public:
         bool in_sink = false;
         bool handed_over = false;   // the last call answered 35 in a variable that is the operation's now; for traces
         std::uint32_t telling = 0;  // inside sinks and callbacks
+        bool tells_more = false;    // and others follow at once
         std::uint32_t number;       // from 1, in the order of first calls
         runtime::shard_lease counts;
         explicit thread_state(std::uint32_t shard) noexcept : context{shard}, number{shard + 1}, counts{shard} {
