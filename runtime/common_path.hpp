@@ -1,5 +1,5 @@
-// common_path: the short ways of what most calls do on a mapped half-duplex conversation: a record into the send buffer,
-// the turn passed with what stands there, a whole record into the buffer of a Receive that waits.
+// common_path: the short ways of what most calls do on a mapped half-duplex conversation: a record into the send
+// buffer, the turn passed with what stands there, a whole record into the buffer of a Receive that waits.
 //
 // Each does what the long way would (conversation_out.cpp, conversation_run.cpp, conversation_in.cpp), or answers false
 // and has done nothing; what is said there of why is not said again. The slot's owner calls them.

@@ -740,8 +740,8 @@ bool session::on_awaited_frame(context& c, const wire::frame_header& h, std::spa
     return value > channel_map<>::relayed_last && engine_.on_awaited_data(c, conversation_id{value}, h, payload, why);
 }
 
-// A manager passes on what partners send: what one of them does wrong is not the manager's fault. False: the session has
-// ended.
+// A manager passes on what partners send: what one of them does wrong is not the manager's fault. False: the session
+// has ended.
 bool session::broken_by_partner(context& c, std::uint32_t channel, wire::reason why) noexcept {
     if (role == link_role::manager) return blame(c, channel, why);
     fail(c, why);
