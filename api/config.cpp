@@ -45,6 +45,8 @@ public:
             {"listen", [this](const toml::node& n) { read_listen(n); }},
             {"manager", [this](const toml::node& n) { read_manager(n); }},
             {"reactors", [this](const toml::node& n) { integer(n, "reactors", 0, 256, out_.reactors); }},
+            {"busy_poll_us",
+             [this](const toml::node& n) { integer(n, "busy_poll_us", 0, 1'000'000, out_.busy_poll_us); }},
             {"threads", [this](const toml::node& n) { boolean(n, "threads", out_.threads); }},
             {"standby", [this](const toml::node& n) { boolean(n, "standby", out_.standby); }},
             {"limits", [this](const toml::node& n) { read_limits(n); }},

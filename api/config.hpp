@@ -69,6 +69,7 @@ struct configuration {
     std::uint32_t accept_wait_ms = 0;  // how long a blocking Accept_Conversation waits; 0 is as long as it takes
     std::uint32_t drain_ms = 2'000;    // how long the end of the process may take to send what was flushed
     std::uint32_t partner_links = 1;   // links to a partner that is named by its address
+    std::uint32_t busy_poll_us = 0;    // how long who drives looks again and again before it sleeps
     std::uint32_t reactors = 0;        // threads of a reactor pool; 0 is caller-driven
     bool threads = true;               // may we start threads at all
     // How threads are started, for programs that want to; see clq_options. Not part of the file.

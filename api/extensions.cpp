@@ -72,6 +72,7 @@ bool configure(const clq_options* options, bool read_file, api::configuration& o
     if (o.links != 0) out.limits.links = o.links;
     if (o.partner_links != 0) out.partner_links = o.partner_links;
     if (o.reactors != 0) out.reactors = o.reactors;
+    if (o.busy_poll_us != 0) out.busy_poll_us = std::min(o.busy_poll_us, 1'000'000U);
     if (o.no_threads != 0) out.threads = out.standby = false;
     if (o.heartbeat_ms != 0) out.limits.heartbeat_ms = o.heartbeat_ms;
     for (std::string_view rest = o.tp_names == nullptr ? std::string_view{} : o.tp_names; !rest.empty();) {

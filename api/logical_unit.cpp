@@ -114,6 +114,7 @@ std::unique_ptr<logical_unit> logical_unit::start(const configuration& wanted, s
         transport::drive_options options;
         options.streams = wanted.limits.links;
         options.connect_ms = wanted.limits.connect_ms;
+        options.busy_poll_us = wanted.busy_poll_us;
         options.reuse_port = count > 1;
         options.tls = u->tls_.get();
         for (std::uint32_t i = 0; i < count; ++i) {

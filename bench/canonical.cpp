@@ -148,6 +148,8 @@ int main(int argc, char** argv) {
     settings one = s;
     one.conversations = 1;
     one.links = 1;
+    settings polling = one;
+    polling.busy_poll_us = 1000;
     const auto raw = [](auto serve_with, auto ask_with) {
         return [=](double seconds) { return raw_echo::measure(seconds, 1, serve_with, ask_with).front(); };
     };
@@ -159,6 +161,12 @@ int main(int argc, char** argv) {
     all.push_back({"colloquy blocking, 1",
                    "raw blocking socket, 1",
                    [&](double t) { return measure_colloquy(one, t, true); },
+                   {},
+                   {},
+                   {}});
+    all.push_back({"colloquy blocking, 1, busy poll",
+                   "raw blocking socket, 1",
+                   [&](double t) { return measure_colloquy(polling, t, true); },
                    {},
                    {},
                    {}});
@@ -205,10 +213,10 @@ int main(int argc, char** argv) {
                 "\"ratio\": %.3f}",
                 &w == &all.front() ? "" : ", ", w.name, rate, raw_echo::median(w.p50), raw_echo::median(w.p99), ratio);
         else if (w.beside == nullptr)
-            std::printf("%-30s %12.0f /s   p50 %9.2f us   p99 %9.2f us\n", w.name, rate, raw_echo::median(w.p50),
+            std::printf("%-32s %12.0f /s   p50 %9.2f us   p99 %9.2f us\n", w.name, rate, raw_echo::median(w.p50),
                         raw_echo::median(w.p99));
         else
-            std::printf("%-30s %12.0f /s   p50 %9.2f us   p99 %9.2f us   %.2f x %s\n", w.name, rate,
+            std::printf("%-32s %12.0f /s   p50 %9.2f us   p99 %9.2f us   %.2f x %s\n", w.name, rate,
                         raw_echo::median(w.p50), raw_echo::median(w.p99), ratio, w.beside);
     }
     if (s.json) std::puts("]}");

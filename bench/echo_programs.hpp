@@ -23,6 +23,7 @@ struct settings {
     std::size_t conversations = 1000;
     unsigned links = 1;
     unsigned reactors = 0;
+    unsigned busy_poll_us = 0;
     bool json = false;
 };
 
@@ -79,6 +80,7 @@ inline void begin(const char* lu, const char* listen, const settings& s) {
     o.links = std::max(64U, s.links * 2);
     o.partner_links = s.links;
     o.reactors = s.reactors;
+    o.busy_poll_us = s.busy_poll_us;
     if (clq_start(&o) != 0) fail("clq_start", -1);
 }
 

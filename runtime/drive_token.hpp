@@ -162,6 +162,7 @@ public:
 
     // A hint for statistics and assertions.
     [[nodiscard]] bool approx_held() const noexcept { return (word_.load_relaxed() & held) != 0; }
+    [[nodiscard]] bool approx_work() const noexcept { return (word_.load_relaxed() & work) != 0; }
     [[nodiscard]] bool approx_followers() const noexcept { return (word_.load_relaxed() & follower) != 0; }
 
 private:

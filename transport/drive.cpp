@@ -896,6 +896,7 @@ bool drive::begin_wait() noexcept {
 void drive::end_wait(std::uint64_t deadline_ns, bool alone, bool news) noexcept {
     const std::uint64_t own = next_deadline_ns();
     if (own < deadline_ns) deadline_ns = own;
+    if (options_.busy_poll_us != 0 && !news && !alone && look_around(deadline_ns)) return;
     const bool asleep = !news && deadline_ns > now_ && (alone ? token.try_sleep_alone() : token.try_sleep());
     const std::uint64_t timeout = !asleep ? 0 : deadline_ns == UINT64_MAX ? poll_forever : deadline_ns - now_;
     slept_ = asleep;
@@ -904,6 +905,20 @@ void drive::end_wait(std::uint64_t deadline_ns, bool alone, bool news) noexcept 
     if (asleep) (void)token.awake();
     now_ = now_ns();
     (void)settle();
+}
+
+// What comes within a few microseconds is met awake. False: nothing came, or somebody else wants the drive.
+bool drive::look_around(std::uint64_t deadline_ns) noexcept {
+    const std::uint64_t end = std::min(deadline_ns, now_ + options_.busy_poll_us * std::uint64_t{1'000});
+    while (now_ < end && !token.approx_followers()) {
+        const bool came = reactor_->poll(0, poll_budget) != 0 || token.approx_work() || approx_work();
+        now_ = now_ns();
+        if (!came) continue;
+        (void)token.take_work();
+        (void)settle();
+        return true;
+    }
+    return false;
 }
 
 std::uint64_t drive::next_deadline_ns() noexcept {

@@ -93,6 +93,8 @@ struct drive_options {
     std::uint32_t streams = 16'384;
     std::uint32_t connect_ms = 10'000;
     std::uint32_t linger_ms = 1'000;  // how long a closing link waits for the partner's end
+    // How long a wait looks again and again before it sleeps, which keeps a processor busy; 0: it sleeps at once.
+    std::uint32_t busy_poll_us = 0;
     bool reuse_port = false;
     tls_context* tls = nullptr;  // outlives the drive; null: no link is encrypted
 };
@@ -218,6 +220,7 @@ private:
         runtime::atom<std::uint64_t> armed;   // when the timer expires; 0: it does not run
     };
     [[nodiscard]] bool begin_wait() noexcept;
+    [[nodiscard]] bool look_around(std::uint64_t deadline_ns) noexcept;
     void end_wait(std::uint64_t deadline_ns, bool alone, bool news) noexcept;
     void drain_links() noexcept;
     void arm(watch_node& n) noexcept;

@@ -65,6 +65,12 @@ typedef struct clq_options {
      * unknown to them (return code 9).
      */
     const char* tp_names;
+    /*
+     * How long a thread that waits and drives looks for what comes before it sleeps, 0 to 1000000 us. It keeps a
+     * processor busy meanwhile: for few conversations, each with a processor at both ends. 0: as configured, else it
+     * sleeps at once.
+     */
+    unsigned busy_poll_us;
 } clq_options;
 
 /*

@@ -402,6 +402,8 @@ TEST_SUITE("config") {
 
     TEST_CASE("config: a message says file, line and column, what is wrong and how to mend it") {
         CHECK(error_of("\nreactors = -1\n") == "test.toml:2:12: reactors is -1; write a whole number from 0 to 256");
+        CHECK(error_of("busy_poll_us = 1000001") ==
+              "test.toml:1:16: busy_poll_us is 1000001; write a whole number from 0 to 1000000");
         CHECK(error_of("threads = 1") == "test.toml:1:11: threads is a whole number; write true or false");
         CHECK(error_of("lu_name = \"x\"")
                   .starts_with("test.toml:1:11: lu_name 'x' is not the name of a logical unit; write "));

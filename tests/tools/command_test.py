@@ -278,7 +278,8 @@ def case_config():
     with tempfile.TemporaryDirectory() as folder, Server("--conversations", "64") as server:
         file = os.path.join(folder, "colloquy.toml")
         with open(file, "w") as out:
-            out.write(f'[[partner]]\nname = "BANK"\naddresses = ["{server.address}"]\n'
+            out.write('busy_poll_us = 200\n'
+                      f'[[partner]]\nname = "BANK"\naddresses = ["{server.address}"]\n'
                       '[[side_information]]\nname = "ECHOES"\npartner_lu = "BANK"\ntp_name = "ECHO"\n')
         assert run_json("ping", "ECHOES", "--config", file)["count"] == 4
 
