@@ -6,6 +6,7 @@
 #include <new>
 #include <stdexcept>
 #include <system_error>
+#include <type_traits>
 
 #include "api/secondary.hpp"
 #include "api/security_log.hpp"
@@ -21,6 +22,7 @@ namespace {
 
 constexpr std::uint64_t ms = 1'000'000;
 constexpr std::uint64_t tick_ns = 2 * ms;            // the standby's look while callers drive
+constexpr std::uint32_t moving_max = 8;              // of them while a batch is worked through
 constexpr std::uint64_t rest_ns = 500 * ms;          // and while nothing happens at all
 constexpr std::uint64_t retry_ns = 1 * ms;           // a parked caller's look where no thread may be started
 constexpr std::uint32_t put_off_bytes = 32 * 1024;   // of a batch's output; more leaves before the batch ends
@@ -202,7 +204,17 @@ logical_unit::~logical_unit() {
 constinit thread_local logical_unit::thread_state* logical_unit::current_thread = nullptr;
 
 logical_unit::thread_state& logical_unit::enrol() noexcept {
+    // Not destroyed: calls may come while the thread ends. Only its shard is given back.
     thread_local thread_state mine{next_shard()};
+    static_assert(std::is_trivially_destructible_v<thread_state>);
+    thread_local struct lease {
+        thread_state& of;
+        runtime::shard_lease held;
+        explicit lease(thread_state& t) noexcept : of{t}, held{t.context.hint} { of.context.counts = held.hint(); }
+        ~lease() { of.context.counts = of.context.hint; }
+        lease(const lease&) = delete;
+        lease& operator=(const lease&) = delete;
+    } const counts{mine};
     current_thread = &mine;
     return mine;
 }
@@ -217,10 +229,14 @@ void logical_unit::leave(runtime::context& c) noexcept {
         // Finished operations wait: the program is working through a batch, and its answers leave together.
         if (c.owes_output) {
             c.owes_output = false;
-            look_again_soon();
+            // Read-modify-write: a standby that is about to rest sees what was put off, or is seen here.
+            if (standby_started_.load_relaxed() == 0 || standby_resting_.exchange_acq_rel(0) != 0) call_standby();
             // A standby that drives sleeps in the system's wait. Read-modify-write, as in write_dirty: either we ring,
             // or it finds what we have put off.
-            if (put_off_.exchange_acq_rel(1) == 0 && caller_driven()) (void)drives_.front()->ring();
+            if (standby_started_.load_relaxed() == 0)
+                write_dirty(c);  // no thread is to be had
+            else if (put_off_.exchange_acq_rel(1) == 0 && caller_driven())
+                (void)drives_.front()->ring();
         }
     } else if (!settings_.threads && c.output_bytes < put_off_bytes && this_thread().tells_more) {
         // This thread tells more at once: what comes of all of it leaves together, and tell() sees to it.
@@ -233,8 +249,15 @@ void logical_unit::leave(runtime::context& c) noexcept {
 }
 
 void logical_unit::write_dirty(runtime::context& c) noexcept {
-    c.owes_output = false;
-    c.output_bytes = 0;
+    do {
+        c.owes_output = false;
+        c.output_bytes = 0;
+        write_links(c);
+        engine_->flush(c);
+    } while (c.owes_output);  // those who had waited for buffers have sent
+}
+
+void logical_unit::write_links(runtime::context& c) noexcept {
     if (put_off_.load_relaxed() != 0) put_off_.exchange_acq_rel(0);
     for (transport::link* l = dirty_.take_all(); l != nullptr;) {
         transport::link* const next = l->next;
@@ -253,7 +276,6 @@ void logical_unit::write_dirty(runtime::context& c) noexcept {
         }
         l = next;
     }
-    engine_->flush(c);
 }
 
 // In-process frames and the like wait for a driver: if nobody drives, the caller does that much itself.
@@ -372,7 +394,10 @@ bool logical_unit::collect_permitted(runtime::context& c, runtime::engine::colle
         if (got == runtime::engine::collect_result::stale) return false;
         if (got != runtime::engine::collect_result::one) continue;
         engine_->flush(c);
-        if (c.posted_first != 0) tell(c);
+        if (c.owes_output) [[unlikely]]
+            leave(c);
+        else if (c.posted_first != 0)
+            tell(c);
         return true;
     }
 }
@@ -563,23 +588,29 @@ return_code logical_unit::check_for_completion(runtime::engine::collected& out) 
             write_dirty(c);
         }
     }
-    const std::lock_guard held{peek_mutex_};
-    while (gate_.approx_permits() != 0) {
-        std::uint64_t entry = peeked_.exchange_acq_rel(0);
-        if (entry == 0) {
-            if (!engine_->take_entry(entry)) continue;  // about to be visible, or another thread has it
-            ++entry;
-        }
-        if (engine_->collect_entry(c, entry - 1, out, true) == runtime::engine::collect_result::one) {
+    const auto peek = [&] {
+        const std::lock_guard held{peek_mutex_};
+        while (gate_.approx_permits() != 0) {
+            std::uint64_t entry = peeked_.exchange_acq_rel(0);
+            if (entry == 0) {
+                if (!engine_->take_entry(entry)) continue;  // about to be visible, or another thread has it
+                ++entry;
+            }
+            if (engine_->collect_entry(c, entry - 1, out, true) == runtime::engine::collect_result::one) {
+                peeked_.exchange_acq_rel(entry);
+                return true;
+            }
+            // A stale entry goes with its permit. If a waiter holds the last one already, it looks for this entry.
+            const bool permit = gate_.try_acquire();
+            if (permit && engine_->drop_stale(entry - 1)) continue;
             peeked_.exchange_acq_rel(entry);
-            return return_code::ok;
+            if (permit) gate_.post(1, waiter_);
         }
-        // A stale entry goes with its permit. If a waiter holds the last one already, the entry is what it looks for.
-        const bool permit = gate_.try_acquire();
-        if (permit && engine_->drop_stale(entry - 1)) continue;
-        peeked_.exchange_acq_rel(entry);
-        if (permit) gate_.post(1, waiter_);
-    }
+        return false;
+    };
+    const bool one = peek();
+    if (c.owes_output) write_dirty(c);
+    if (one) return return_code::ok;
     return engine_->outstanding() == 0 ? return_code::program_state_check : return_code::unsuccessful;
 }
 
@@ -696,6 +727,7 @@ void logical_unit::standby_main() noexcept {
     transport::drive& d = *drives_.front();
     std::uint32_t seen = drives_taken_.load_relaxed();
     std::uint32_t permits = gate_.approx_permits();
+    std::uint32_t moving = 0;  // ticks in which permits were taken and nobody drove
     std::uint64_t sleep_ns = tick_ns;
     bool called = true;
     while (stopping_.load_acquire() == 0) {
@@ -704,9 +736,10 @@ void logical_unit::standby_main() noexcept {
         tell(c);
         const std::uint32_t taken = drives_taken_.load_relaxed();
         // Callers who come and go drive better than we do: wait until they have left it alone for a whole tick. Who
-        // works through what has finished will come.
+        // works through what has finished will come, unless it takes too long.
         const std::uint32_t left = gate_.approx_permits();
-        const bool quiet = taken == seen && left == permits;
+        moving = taken == seen && left != permits ? moving + 1 : 0;
+        const bool quiet = taken == seen && (moving == 0 || moving > moving_max);
         seen = taken;
         permits = left;
         if (caller_driven() && (quiet || called || parked_.load_acquire() != 0) && d.token.try_acquire()) {
@@ -1122,7 +1155,7 @@ void logical_unit::tell(runtime::context& c) noexcept {
         while (engine_->next_posting(c, p)) {
             t.tells_more = c.posted_first != 0;
             if (!tell_one(c, p)) {
-                engine_->refused(p);
+                engine_->refused(c, p);
                 const std::lock_guard held{attention_mutex_};
                 try {
                     refused_.push_back(p.what.id);
@@ -1137,6 +1170,7 @@ void logical_unit::tell(runtime::context& c) noexcept {
         if (!settings_.threads && !dirty_.approx_empty()) write_dirty(c);
     } while (c.posted_first != 0);
     --t.telling;
+    if (c.owes_output) write_dirty(c);
     if (refused_count_.load_relaxed() != 0) ask_again_soon();
 }
 

@@ -68,9 +68,7 @@ public:
         std::uint32_t telling = 0;  // inside sinks and callbacks
         bool tells_more = false;    // and others follow at once
         std::uint32_t number;       // from 1, in the order of first calls
-        runtime::shard_lease counts;
-        explicit thread_state(std::uint32_t shard) noexcept : context{shard}, number{shard + 1}, counts{shard} {
-            context.counts = counts.hint();
+        explicit thread_state(std::uint32_t shard) noexcept : context{shard}, number{shard + 1} {
             context.clock = &transport::now_ns;
         }
     };
@@ -213,6 +211,7 @@ private:
                                                                runtime::engine::collected& out) noexcept;
     [[nodiscard]] bool caller_driven() const noexcept { return settings_.reactors == 0; }
     void write_dirty(runtime::context& c) noexcept;
+    void write_links(runtime::context& c) noexcept;
     void nudge() noexcept;
     // Caller-driven: true when the caller holds the token now.
     bool take_drive(bool& parked_elsewhere) noexcept;

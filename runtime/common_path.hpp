@@ -24,7 +24,8 @@ namespace colloquy::runtime::common_path {
     constexpr std::uint64_t news = state_word<>::bit(flag::arrivals) | state_word<>::bit(flag::link_lost) |
                                    state_word<>::bit(flag::request_to_send);
     return (v.word.load() & news) == 0 && v.received == nullptr && v.fate == return_code::ok && v.channel != 0 &&
-           v.link != nullptr && !(v.said.peer_ended | v.said.expedited_waiting | v.said.signal_owed) &&
+           v.link != nullptr &&
+           !(v.chosen.full_duplex | v.said.peer_ended | v.said.expedited_waiting | v.said.signal_owed) &&
            v.said.errors_owed == 0;
 }
 
@@ -48,10 +49,17 @@ namespace colloquy::runtime::common_path {
     return true;
 }
 
+// The partner has about as much credit left as a program that reads leaves it.
+[[nodiscard]] inline bool well_supplied(const conversation& v, std::uint32_t consumed,
+                                        std::uint32_t allowance) noexcept {
+    return consumed < v.window / 2 && allowance >= wire::frame_charge(flow::part_min);
+}
+
 // The first half of a Receive after Send_Data.
 [[nodiscard]] inline bool pass_turn(context& c, conversation& v) noexcept {
     buffer* const b = v.sending;
     if (b == nullptr || !undisturbed(v) || v.link->crowded()) return false;
+    if (v.consumed != 0 && !well_supplied(v, v.consumed, v.allowance)) return false;
     const auto payload = b->size() - static_cast<std::uint32_t>(wire::frame_header_size);
     const std::uint32_t charge = wire::frame_charge(payload);
     // Credit that has come is taken where it is needed.
@@ -76,7 +84,9 @@ namespace colloquy::runtime::common_path {
     operation& op = v.op;
     if (op.kind != verb::receive || !op.emitted || op.immediate || op.fills || op.filled || op.received != 0)
         return false;
-    if ((indicators & ~wire::indicator::change_direction) != 0 || payload.size() <= wire::llid_size) return false;
+    if ((indicators & ~wire::indicator::change_direction) != 0 || payload.size() <= wire::llid_size ||
+        payload.size() > wire::ll_size_max)
+        return false;
     if (v.chosen.full_duplex | v.chosen.basic() | v.said.attach_budget | v.said.peer_ended) return false;
     if (v.received != nullptr || v.said.peer_turns == 0 || v.said.purge_turns != 0 || v.parted_channel != 0 ||
         v.link == nullptr || v.any_beside())
@@ -87,8 +97,7 @@ namespace colloquy::runtime::common_path {
         return false;
     const std::uint32_t consumed = v.consumed + charge;
     // Credit is to be granted anew: the long way knows how.
-    if (charge > v.allowance || consumed >= v.window / 2 || v.allowance - charge < wire::frame_charge(flow::part_min))
-        return false;
+    if (charge > v.allowance || !well_supplied(v, consumed, v.allowance - charge)) return false;
     v.allowance -= charge;
     v.consumed = consumed;
     std::memcpy(op.buffer, payload.data() + wire::llid_size, size);

@@ -865,9 +865,8 @@ void engine::posted(context& c, posting& p) noexcept {
     let_go(c, *p.slot);
 }
 
-void engine::refused(posting& p) noexcept {
-    context none;
-    (void)leave_as(none, *p.slot, phase::done);
+void engine::refused(context& c, posting& p) noexcept {
+    (void)leave_as(c, *p.slot, phase::done);
 }
 
 void engine::to_wait_queue(context& c, posting& p) noexcept {

@@ -248,7 +248,7 @@ public:
     // It has been passed on: the conversation is free again.
     void posted(context& c, posting& p) noexcept;
     // It could not be: the conversation stays busy; post_again() later.
-    void refused(posting& p) noexcept;
+    void refused(context& c, posting& p) noexcept;
     void post_again(context& c, conversation_id id) noexcept;
     // Its target is gone: Wait_For_Conversation may collect it instead.
     void to_wait_queue(context& c, posting& p) noexcept;

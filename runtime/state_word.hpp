@@ -154,7 +154,8 @@ public:
             }
             if (p != phase::done) return false;
             // acquire[slot-own]: sees the outcome that the deliverer wrote.
-            if (word_.cas_acquire(w, word_bits::with(w & ~listed, to))) return true;
+            // release[listed]: what was read of the entry's list happens before the next entry is made.
+            if (word_.cas_acq_rel(w, word_bits::with(w & ~listed, to))) return true;
         }
     }
 

@@ -92,6 +92,29 @@ TEST_SUITE("incoming") {
         CHECK(h.b.accept_incoming() == 25);
     }
 
+    TEST_CASE("a full-duplex attach taken over in nonblocking mode stays full duplex, whatever is sent") {
+        house h;
+        CHECK(h.b.set(characteristic::processing_mode, 1) == 0);
+        REQUIRE(h.a.initialize("NET.B", "ECHO", 0) == 0);
+        REQUIRE(h.a.set(characteristic::send_receive_mode, 1) == 0);
+        REQUIRE(h.a.allocate() == 0);
+        CHECK(h.a.flush() == 0);
+        h.p.settle();
+        REQUIRE(h.b.accept_incoming() == 0);
+        CHECK(h.b.state() == 17);
+        CHECK(h.b.send("one") == 0);
+        CHECK(h.b.state() == 17);
+        CHECK(h.b.flush() == 0);
+        CHECK(h.b.state() == 17);
+        h.p.settle();
+        CHECK(h.a.receive().text == "one");
+        CHECK(h.a.send("two") == 0);
+        CHECK(h.a.flush() == 0);
+        h.p.settle();
+        CHECK(h.b.receive().text == "two");
+        CHECK(h.b.state() == 17);
+    }
+
     TEST_CASE("a wait that is given up leaves the conversation as it was, a cancelled one ends it") {
         house h;
         const auto o = runtime::accept_incoming(h.b.u.engine, h.b.u.c, h.b.id, nullptr);
