@@ -211,7 +211,7 @@ public:
     bool lower(flag f) noexcept { return (word_.fetch_and_acq_rel(~bit(f)) & bit(f)) != 0; }
     [[nodiscard]] bool has(flag f) const noexcept { return (word_.load_acquire() & bit(f)) != 0; }
 
-    // Raises `queued` or `posting`; true when it was not raised before, so that an entry must be made.
+    // Raises `queued` or `posting`; true when it was not raised before, so that an entry must be made. acquire[listed]
     bool raise_listed(flag f) noexcept { return (word_.fetch_or_acq_rel(bit(f)) & bit(f)) == 0; }
 
     [[nodiscard]] bool pin(u64 generation) noexcept {
