@@ -999,7 +999,7 @@ bool world::take_posted(std::uint32_t at, runtime::engine::collected& done) {
     }
     while (refusals_ && swarm_.chance(200)) {
         refused.push_back(next.what.id);
-        e.refused(next);
+        e.refused(context(at), next);
         if (!e.next_posting(context(at), next)) return take_posted(at, done);
     }
     if (next.of_queue || !units_[at].posts) fail("a completion that nobody asked to be called for");
