@@ -201,6 +201,7 @@ std::set<std::string> known_keys(const std::string& section) {
 std::vector<std::uint64_t> numbers(const configuration& c) {
     const colloquy::runtime::limits& l = c.limits;
     return {c.reactors,
+            c.busy_poll_us,
             c.threads,
             c.standby,
             l.conversations,

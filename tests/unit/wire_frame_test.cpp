@@ -43,7 +43,7 @@ bool allowed_length(unsigned type, unsigned bits, std::size_t n) {
         case 0x12:
         case 0x15: return n == 0;
         case 0x14: return n >= 1 && n <= 86;
-        case 0x16: return n >= 12 && n <= 28;
+        case 0x16: return n >= 12 && n <= 93;
         case 0x17: return n == 2;
         default: break;
     }
@@ -77,9 +77,9 @@ TEST_SUITE("unit") {
     }
 
     TEST_CASE("wire_frame: the check agrees with the rules for every type, indicator and length class") {
-        constexpr std::array<std::size_t, 31> lengths{0,  1,   2,   3,   4,   5,    6,    7,    8,    9,  11,
-                                                      12, 14,  15,  16,  28,  29,   30,   66,   67,   68, 86,
-                                                      87, 258, 259, 782, 783, 1024, 1025, 9999, 65535};
+        constexpr std::array<std::size_t, 33> lengths{0,  1,  2,  3,   4,   5,   6,   7,    8,    9,    11,
+                                                      12, 14, 15, 16,  28,  29,  30,  66,   67,   68,   86,
+                                                      87, 93, 94, 258, 259, 782, 783, 1024, 1025, 9999, 65535};
         for (unsigned type = 0; type < 256; ++type) {
             const bool on_link = type >= 1 && type <= 9;
             const bool known = on_link || (type >= 0x10 && type <= 0x17);
