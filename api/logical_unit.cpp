@@ -782,6 +782,7 @@ void logical_unit::standby_main() noexcept {
             called = standby_spot_.cancel();
         standby_resting_.store_release(0);
     }
+    tell(c);  // what the last look at the links has brought
 }
 
 void logical_unit::reactor_main(std::uint32_t index) noexcept {
@@ -793,13 +794,22 @@ void logical_unit::reactor_main(std::uint32_t index) noexcept {
         d.wait(asks ? transport::now_ns() + tick_ns : transport::no_deadline, false, [] { return false; });
         write_dirty(c);
         if (d.context.posted_first == 0 && c.posted_first == 0 && !asks) continue;
-        runtime::engine::move_postings(d.context, c, *engine_);
-        while (d.token.try_release() == runtime::release_result::work_left) d.pass();
+        release_to(d, c);
         ask_again(c);
         tell(c);
         while (!d.token.try_acquire()) std::this_thread::yield();  // nobody but the one who stops takes it
     }
-    while (d.token.try_release() == runtime::release_result::work_left) d.pass();
+    release_to(d, c);
+    tell(c);
+}
+
+// Lets the drive go; what is to be told of what was done with it is the context's from here on.
+void logical_unit::release_to(transport::drive& d, runtime::context& c) noexcept {
+    for (;;) {
+        runtime::engine::move_postings(d.context, c, *engine_);
+        if (d.token.try_release() != runtime::release_result::work_left) return;
+        d.pass();
+    }
 }
 
 // ---- host -----------------------------------------------------------------------------------------------------------
@@ -1513,8 +1523,7 @@ bool logical_unit::stop(std::uint64_t timeout_ns) noexcept {
                 all = false;
                 d->wait(std::min(deadline, transport::now_ns() + 10 * ms), false, [] { return false; });
             }
-            runtime::engine::move_postings(d->context, c, *engine_);
-            while (d->token.try_release() == runtime::release_result::work_left) d->pass();
+            release_to(*d, c);
             tell(c);
         }
         if (refused_count_.load_acquire() != 0) {

@@ -216,6 +216,7 @@ private:
     // Caller-driven: true when the caller holds the token now.
     bool take_drive(bool& parked_elsewhere) noexcept;
     void release_drive(bool in_loop = false) noexcept;
+    void release_to(transport::drive& d, runtime::context& c) noexcept;
     // No thread of ours stands by: the host's loop drives, if it has one.
     [[nodiscard]] bool host_driven() const noexcept {
         return caller_driven() && (!settings_.threads || !settings_.standby);
