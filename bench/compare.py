@@ -4,9 +4,8 @@
   bench/compare.py build/peers --build              builds what it compares (tools/deps.sh --peers installs it)
   bench/compare.py build/peers --quick              a minute: few workloads, one round
   bench/compare.py build/peers --workloads rtt1,bulk --peers colloquy,asio --rounds 5 --duration 2
-  bench/compare.py --from result.json --markdown    tells an earlier result again
-
-  bench/compare.py --from result.json --readme      puts it into bench/README.md, and the picture beside it
+  bench/compare.py --from compare.json --markdown   tells an earlier result again
+  bench/compare.py --from compare.json --readme     puts it into bench/README.md, and the picture beside it
 
 Writes compare.json, compare.html (stands alone, with plots) and compare.svg into --out, and prints tables of Markdown.
 """
@@ -54,6 +53,8 @@ def arguments():
     parser.add_argument("--from", dest="earlier", type=pathlib.Path, help="a compare.json: nothing is run")
     parser.add_argument("--markdown", action="store_true", help="only print the tables, write no files")
     parser.add_argument("--readme", action="store_true", help="also renew bench/README.md and compare.svg")
+    if len(sys.argv) == 1:
+        parser.error("name the build directory; build/peers --quick takes a minute, build/peers half an hour")
     options = parser.parse_args()
     if options.quick:
         options.rounds, options.duration, options.warmup = 1, 0.5, 0.2
@@ -109,7 +110,7 @@ class runner:
     def __init__(self, options):
         self.options = options
         self.runs, self.failed = [], []
-        self.began = time.monotonic()
+        self.began = self.shown = time.monotonic()
         allowed = sorted(os.sched_getaffinity(0))
         self.pins = [] if options.no_pin or len(allowed) < 2 else [
             "--client-cpu", str(allowed[0]), "--server-cpu", str(allowed[1])]
@@ -118,6 +119,9 @@ class runner:
         if sys.stderr.isatty():
             sys.stderr.write(f"\r{line}\x1b[K")
             sys.stderr.flush()
+        elif time.monotonic() - self.shown > 30:
+            self.shown = time.monotonic()
+            print(f"compare: {line}", file=sys.stderr, flush=True)
 
     def run(self, case, peer, file, program, conversations, rate=0.0, share=0.0):
         command = [str(file), program["workload"], "--variant", program["variant"], "--conversations",
@@ -213,8 +217,13 @@ def renew_readme(result):
 def main():
     options = arguments()
     if options.earlier:
-        result = json.loads(options.earlier.read_text())
-        result["cases"] = report.summarise(result["runs"])
+        try:
+            result = json.loads(options.earlier.read_text())
+            result["cases"] = report.summarise(result["runs"])
+        except OSError as e:
+            raise SystemExit(f"compare: {options.earlier}: {e.strerror}")
+        except (ValueError, KeyError, TypeError):
+            raise SystemExit(f"compare: {options.earlier} is no compare.json of this script")
     else:
         if options.make:
             make(options)
