@@ -207,14 +207,23 @@ logical_unit::thread_state& logical_unit::enrol() noexcept {
     // Not destroyed: calls may come while the thread ends. Only its shard is given back.
     thread_local thread_state mine{next_shard()};
     static_assert(std::is_trivially_destructible_v<thread_state>);
-    thread_local struct lease {
-        thread_state& of;
-        runtime::shard_lease held;
-        explicit lease(thread_state& t) noexcept : of{t}, held{t.context.hint} { of.context.counts = held.hint(); }
-        ~lease() { of.context.counts = of.context.hint; }
-        lease(const lease&) = delete;
-        lease& operator=(const lease&) = delete;
-    } const counts{mine};
+    mine.context.counts = runtime::shard_lease::take(mine.context.hint);
+    // Where thread storage is emulated its memory may be gone before this runs, and the pointer with it; the shard then
+    // stays away.
+    thread_local struct ending {
+        bool begun = false;
+        ending() noexcept = default;
+        ~ending() {
+            thread_state* const t = current_thread;
+            if (t == nullptr) return;
+            const std::uint32_t held = t->context.counts;
+            t->context.counts = t->context.hint;
+            runtime::shard_lease::give_back(held);
+        }
+        ending(const ending&) = delete;
+        ending& operator=(const ending&) = delete;
+    } at_end;
+    at_end.begun = true;
     current_thread = &mine;
     return mine;
 }

@@ -21,17 +21,14 @@ public:
 
     // `otherwise`: the hint when no shard is free.
     explicit shard_lease(std::uint32_t otherwise) noexcept : hint_{take(otherwise)} {}
-    ~shard_lease() {
-        // release[shard-lease]
-        if ((hint_ & alone) != 0) taken.fetch_and_acq_rel(~(std::uint64_t{1} << (hint_ & ~alone)));
-    }
+    ~shard_lease() { give_back(hint_); }
     shard_lease(const shard_lease&) = delete;
     shard_lease& operator=(const shard_lease&) = delete;
 
     [[nodiscard]] std::uint32_t hint() const noexcept { return hint_; }
 
-private:
-    static std::uint32_t take(std::uint32_t otherwise) noexcept {
+    // For who keeps the hint itself.
+    [[nodiscard]] static std::uint32_t take(std::uint32_t otherwise) noexcept {
         std::uint64_t now = taken.load_acquire();
         while (~now != 0) {
             const int free = std::countr_one(now);
@@ -41,7 +38,12 @@ private:
         }
         return otherwise & ~alone;
     }
+    static void give_back(std::uint32_t hint) noexcept {
+        // release[shard-lease]
+        if ((hint & alone) != 0) taken.fetch_and_acq_rel(~(std::uint64_t{1} << (hint & ~alone)));
+    }
 
+private:
     static inline constinit atom<std::uint64_t> taken;
     const std::uint32_t hint_;
 };

@@ -17,8 +17,9 @@ rm -f "$results"
 jobs=$(nproc)
 start=$SECONDS
 
-# The prefix is made anew, so that no earlier run can matter, while the compiler works.
-export WINEPREFIX=$directory/wine WINEDEBUG=-all WINEDLLOVERRIDES="mscoree,mshtml="
+# The prefix is made anew, so that no earlier run can matter, while the compiler works. It has no debugger, with which a
+# program that crashes would end with 0.
+export WINEPREFIX=$directory/wine WINEDEBUG=-all WINEDLLOVERRIDES="mscoree,mshtml=;winedbg.exe=d"
 unset DISPLAY
 rm -rf "$WINEPREFIX"
 timeout 300 wine wineboot -i >"$directory/wineboot.log" 2>&1 &
