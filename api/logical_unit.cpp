@@ -208,23 +208,22 @@ logical_unit::thread_state& logical_unit::enrol() noexcept {
     thread_local thread_state mine{next_shard()};
     static_assert(std::is_trivially_destructible_v<thread_state>);
     mine.context.counts = runtime::shard_lease::take(mine.context.hint);
-    // Where thread storage is emulated its memory may be gone before this runs, and the pointer with it; the shard then
-    // stays away.
+    current_thread = &mine;
+#if !defined(__MINGW32__)
+    // Emulated thread storage is freed before such a destructor runs; there a shard stays with its thread for good.
     thread_local struct ending {
         bool begun = false;
         ending() noexcept = default;
         ~ending() {
-            thread_state* const t = current_thread;
-            if (t == nullptr) return;
-            const std::uint32_t held = t->context.counts;
-            t->context.counts = t->context.hint;
+            const std::uint32_t held = current_thread->context.counts;
+            current_thread->context.counts = current_thread->context.hint;
             runtime::shard_lease::give_back(held);
         }
         ending(const ending&) = delete;
         ending& operator=(const ending&) = delete;
     } at_end;
     at_end.begun = true;
-    current_thread = &mine;
+#endif
     return mine;
 }
 

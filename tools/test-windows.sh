@@ -19,7 +19,7 @@ start=$SECONDS
 
 # The prefix is made anew, so that no earlier run can matter, while the compiler works. It has no debugger, with which a
 # program that crashes would end with 0.
-export WINEPREFIX=$directory/wine WINEDEBUG=-all WINEDLLOVERRIDES="mscoree,mshtml=;winedbg.exe=d"
+export WINEPREFIX=$directory/wine WINEDEBUG=-all WINEDLLOVERRIDES="mscoree,mshtml,winedbg.exe="
 unset DISPLAY
 rm -rf "$WINEPREFIX"
 timeout 300 wine wineboot -i >"$directory/wineboot.log" 2>&1 &

@@ -23,6 +23,6 @@ if(COLLOQUY_WINE AND NOT CMAKE_CROSSCOMPILING_EMULATOR)
         set(colloquy_wine_prefix $ENV{WINEPREFIX})
     endif()
     set(CMAKE_CROSSCOMPILING_EMULATOR /usr/bin/env
-        WINEPREFIX=${colloquy_wine_prefix} WINEDEBUG=-all WINEDLLOVERRIDES=mscoree,mshtml=
+        WINEPREFIX=${colloquy_wine_prefix} WINEDEBUG=-all WINEDLLOVERRIDES=mscoree,mshtml,winedbg.exe=
         ${CMAKE_CURRENT_LIST_DIR}/wine.sh ${COLLOQUY_WINE})
 endif()
