@@ -17,11 +17,6 @@ namespace {
 using namespace colloquy::runtime;
 using namespace colloquy::schedule;
 
-template <class T>
-using released_weakly = basic_model_atom<T, release_weakened>;
-template <class T>
-using acquired_weakly = basic_model_atom<T, acquire_weakened>;
-
 // Shows that each step is needed.
 enum class mistake { none, free_before_sent, frees_what_was_settled };
 

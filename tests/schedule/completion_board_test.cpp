@@ -19,11 +19,6 @@ namespace {
 using namespace colloquy;
 using namespace colloquy::schedule;
 
-template <class T>
-using released_weakly = basic_model_atom<T, release_weakened>;
-template <class T>
-using acquired_weakly = basic_model_atom<T, acquire_weakened>;
-
 enum class mistake {
     none,
     leaves_silently,      // who leaves wakes nobody that relies on its marks

@@ -13,11 +13,6 @@ namespace {
 using namespace colloquy;
 using namespace colloquy::schedule;
 
-template <class T>
-using released_weakly = basic_model_atom<T, release_weakened>;
-template <class T>
-using acquired_weakly = basic_model_atom<T, acquire_weakened>;
-
 constexpr unsigned producers = 2;
 constexpr unsigned slots_each = 2;
 constexpr unsigned laps = 2;

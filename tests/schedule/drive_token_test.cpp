@@ -18,11 +18,6 @@ using namespace colloquy;
 using namespace colloquy::schedule;
 using namespace colloquy::runtime;
 
-template <class T>
-using released_weakly = basic_model_atom<T, release_weakened>;
-template <class T>
-using acquired_weakly = basic_model_atom<T, acquire_weakened>;
-
 // One mistake a run, to show that each step of the protocol is needed.
 enum class mistake {
     none,

@@ -221,6 +221,12 @@ struct model_waiter {
     }
 };
 
+// Atomics that forget half of their publication, to see it missed.
+template <class T>
+using released_weakly = basic_model_atom<T, release_weakened>;
+template <class T>
+using acquired_weakly = basic_model_atom<T, acquire_weakened>;
+
 }  // namespace colloquy::schedule
 
 namespace colloquy::runtime {

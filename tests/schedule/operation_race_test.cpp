@@ -20,11 +20,6 @@ namespace {
 using namespace colloquy::runtime;
 using namespace colloquy::schedule;
 
-template <class T>
-using released_weakly = basic_model_atom<T, release_weakened>;
-template <class T>
-using acquired_weakly = basic_model_atom<T, acquire_weakened>;
-
 // One mistake a run, to show that each step is needed.
 enum class mistake {
     none,

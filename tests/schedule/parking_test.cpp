@@ -23,11 +23,6 @@ struct epoch_frozen : no_fault {
 
 template <class T>
 using frozen = basic_model_atom<T, epoch_frozen>;
-template <class T>
-using released_weakly = basic_model_atom<T, release_weakened>;
-template <class T>
-using acquired_weakly = basic_model_atom<T, acquire_weakened>;
-
 // Falls asleep without comparing, as a condition variable does when its mutex was forgotten.
 template <template <class> class Atom>
 struct careless_waiter : model_waiter<Atom> {

@@ -38,11 +38,6 @@ struct arrivals {
     }
 };
 
-template <class T>
-using released_weakly = basic_model_atom<T, release_weakened>;
-template <class T>
-using acquired_weakly = basic_model_atom<T, acquire_weakened>;
-
 template <template <class> class Atom>
 void pile_scenario(scheduler& model) {
     runtime::pile<model_node, Atom> pile;

@@ -23,11 +23,6 @@ struct tag_lost : no_fault {
 
 template <class T>
 using untagged = basic_model_atom<T, tag_lost>;
-template <class T>
-using released_weakly = basic_model_atom<T, release_weakened>;
-template <class T>
-using acquired_weakly = basic_model_atom<T, acquire_weakened>;
-
 // Each of three threads holds at most `held` indices of a pool that has just enough, so acquire may never fail.
 template <template <class> class Atom>
 void index_scenario(scheduler& model, std::uint32_t shards, std::uint32_t held, unsigned rounds) {

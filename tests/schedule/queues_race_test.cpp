@@ -21,11 +21,6 @@ namespace {
 using namespace colloquy::runtime;
 using namespace colloquy::schedule;
 
-template <class T>
-using released_weakly = basic_model_atom<T, release_weakened>;
-template <class T>
-using acquired_weakly = basic_model_atom<T, acquire_weakened>;
-
 enum class mistake {
     none,
     done_is_left_alone,  // who brings news does not look at a slot whose main operation is done

@@ -15,11 +15,6 @@ using namespace colloquy;
 using namespace colloquy::schedule;
 using namespace colloquy::transport;
 
-template <class T>
-using released_weakly = basic_model_atom<T, release_weakened>;
-template <class T>
-using acquired_weakly = basic_model_atom<T, acquire_weakened>;
-
 constexpr std::uint32_t life = 7;
 constexpr unsigned writes = 3;
 
