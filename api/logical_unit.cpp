@@ -209,8 +209,6 @@ logical_unit::thread_state& logical_unit::enrol() noexcept {
     static_assert(std::is_trivially_destructible_v<thread_state>);
     mine.context.counts = runtime::shard_lease::take(mine.context.hint);
     current_thread = &mine;
-#if !defined(__MINGW32__)
-    // Emulated thread storage is freed before such a destructor runs; there a shard stays with its thread for good.
     thread_local struct ending {
         bool begun = false;
         ending() noexcept = default;
@@ -223,7 +221,6 @@ logical_unit::thread_state& logical_unit::enrol() noexcept {
         ending& operator=(const ending&) = delete;
     } at_end;
     at_end.begun = true;
-#endif
     return mine;
 }
 

@@ -3,6 +3,7 @@
 enable_testing()
 
 add_library(colloquy_test_main OBJECT tests/main.cpp)
+target_include_directories(colloquy_test_main PRIVATE ${PROJECT_SOURCE_DIR})
 target_link_libraries(colloquy_test_main PUBLIC colloquy_doctest PRIVATE colloquy_warnings)
 
 # What sanitizers are told when ctest runs a test.

@@ -1,6 +1,8 @@
 // Goal: the porting list and the address texts do what their headers say.
 #include "harness.hpp"
 
+#include <algorithm>
+#include <array>
 #include <string>
 #include <thread>
 
@@ -47,6 +49,33 @@ TEST_CASE("platform: a wake handle can be waited for and drains") {
     CHECK(handle.drain());
     CHECK_FALSE(handle.drain());
     CHECK_FALSE(is_signalled(handle.handle(), 0));
+}
+
+// What a thread's object finds of itself when it is destroyed.
+struct kept_words {
+    static constexpr std::uint64_t as_made = 0x1234'5678'9abc'def0;
+    static inline atom<std::uint32_t> whole, spoilt;
+    std::array<std::uint64_t, 64> words;
+    kept_words() noexcept { words.fill(as_made); }
+    ~kept_words() {
+        const bool all = std::all_of(words.begin(), words.end(), [](std::uint64_t w) { return w == as_made; });
+        (void)(all ? whole : spoilt).fetch_add_relaxed(1);
+    }
+    kept_words(const kept_words&) = delete;
+    kept_words& operator=(const kept_words&) = delete;
+};
+
+TEST_CASE("platform: a thread's own objects are whole until they are destroyed") {
+    constexpr std::uint32_t threads = 8;
+    for (std::uint32_t i = 0; i < threads; ++i) {
+        std::thread one{[] {
+            thread_local kept_words kept;
+            CHECK(kept.words[0] == kept_words::as_made);
+        }};
+        one.join();
+    }
+    CHECK(kept_words::whole.load_relaxed() == threads);
+    CHECK(kept_words::spoilt.load_relaxed() == 0);
 }
 
 TEST_CASE("address: endpoints are parsed and written back") {

@@ -7,6 +7,8 @@
 // After windows.h, which it needs.
 #include <bcrypt.h>
 
+#include "transport/windows/thread_storage.hpp"
+
 namespace colloquy::transport {
 
 namespace {
