@@ -233,6 +233,11 @@ def case_load():
                 assert result["mode"] == mode, result
                 check_load(result, 40)
         check_load(run_json("load", f"{server.address}/ECHO", "--conversations", "1500", "--duration", "0.3"), 1500)
+        # A partner of another kind is told apart before anything is measured.
+        for mode, program, said in [("pingpong", "ONCE", "--mode oneshot"), ("pingpong", "SINK", "--mode stream"),
+                                    ("oneshot", "SINK", "--mode stream")]:
+            done = run("load", f"{server.address}/{program}", "--mode", mode, "--duration", "0.3", code=1)
+            assert said in done.stderr and done.stdout == "", done
     check_load(run_json("load", "inproc/ECHO", "--conversations", "50", "--duration", "0.3"), 50)
 
 

@@ -194,6 +194,8 @@ private:
                 began_ = now_ns();
                 break;
             case step::sending:
+                if (code == CM_DEALLOCATED_ABEND)
+                    all().note_trouble("the partner ends the stream; does it only receive, as SINK does?");
                 if (code != CM_OK) return lose(by, "Send_Data", code);
                 if (++sent_ < batch_) break;
                 account(by);
@@ -238,12 +240,31 @@ void probe(const load_options& options) {
     }
     must("Send_Data", talk.send("?", 1));
     char answer[64];
+    std::size_t got = 0;
+    bool as_sent = false;
     CM_INT32 code = CM_OK;
-    do code = talk.receive(answer, sizeof answer);
-    while (code == CM_OK && talk.status_received != CM_SEND_RECEIVED);
-    if (code == CM_DEALLOCATED_NORMAL) return;
-    must("Receive", code);
-    must("Deallocate", talk.deallocate());
+    do {
+        code = talk.receive(answer, sizeof answer);
+        if ((code == CM_OK || code == CM_DEALLOCATED_NORMAL) && talk.data_received != CM_NO_DATA_RECEIVED) {
+            got += static_cast<std::size_t>(talk.received_length);
+            as_sent = got == 1 && answer[0] == '?' && talk.data_received == CM_COMPLETE_DATA_RECEIVED;
+        }
+    } while (code == CM_OK && talk.status_received != CM_SEND_RECEIVED);
+    const bool ended = code == CM_DEALLOCATED_NORMAL;
+    if (!ended) must("Receive", code);
+    // Some partners would be measured doing something else than what was asked for.
+    std::string wrong;
+    if (got == 0)
+        wrong = "the partner answers nothing; give --mode stream to one that only receives, as SINK does";
+    else if (!as_sent)
+        wrong = "the partner's answer is not what was sent; is it ECHO?";
+    else if (ended && options.mode == load_mode::pingpong)
+        wrong = "the partner ends the conversation with its answer, as ONCE does; give --mode oneshot, or call ECHO";
+    if (!wrong.empty()) {
+        if (!ended) talk.cancel();
+        throw failure{wrong};
+    }
+    if (!ended) must("Deallocate", talk.deallocate());
 }
 
 // Nobody is run in turn any more when sessions go, whatever happens.
@@ -269,6 +290,8 @@ struct totals {
     return t;
 }
 
+// What is counted: a request with its answer, or in a stream a record.
+[[nodiscard]] const char* unit_of(load_mode mode) { return mode == load_mode::stream ? " records" : " transactions"; }
 [[nodiscard]] const char* name_of(load_mode mode) {
     return mode == load_mode::pingpong ? "pingpong" : mode == load_mode::oneshot ? "oneshot" : "stream";
 }
@@ -350,7 +373,7 @@ int load(const load_options& options) {
         const totals t = sum(completions);
         live.show(grouped(static_cast<std::uint64_t>(static_cast<double>(t.transactions - shown) * 1e9 /
                                                      static_cast<double>(now - shown_at))) +
-                  " transactions/s, " + grouped(t.errors) + " errors, " +
+                  unit_of(options.mode) + "/s, " + grouped(t.errors) + " errors, " +
                   fixed(static_cast<double>(now - begun) / 1e9, 1) + " of " + fixed(options.duration, 0) + " s");
         shown = t.transactions;
         shown_at = now;
@@ -424,15 +447,15 @@ int load(const load_options& options) {
         std::cout << name_of(options.mode) << " with " << options.destination << ": " << grouped(working)
                   << " conversations, " << options.links << (options.links == 1 ? " link, " : " links, ")
                   << options.size << " bytes, " << fixed(seconds, 2) << " s\n"
-                  << "  " << grouped(static_cast<std::uint64_t>(per_second)) << " transactions/s, "
+                  << "  " << grouped(static_cast<std::uint64_t>(per_second)) << unit_of(options.mode) << "/s, "
                   << bytes_text(bytes_per_second) << "/s\n"
                   << "  latency " << latency_text(latency) << '\n';
         if (run.turns.open_loop())
             std::cout << "  asked for " << grouped(static_cast<std::uint64_t>(options.rate)) << "/s, "
                       << grouped(unanswered) << " not answered in time; without the wait for their turn "
                       << latency_text(service) << '\n';
-        std::cout << "  " << grouped(t.transactions) << " transactions, " << grouped(t.errors) << " errors, "
-                  << grouped(t.retries) << " retries\n";
+        std::cout << "  " << grouped(t.transactions) << unit_of(options.mode) << ", " << grouped(t.errors)
+                  << " errors, " << grouped(t.retries) << " retries\n";
         if (t.retries != 0) std::cout << "  retried first for " << run.all.first_retry() << '\n';
     }
     if (t.errors != 0 || working < options.conversations || t.transactions == 0) {
