@@ -122,6 +122,7 @@ if(TARGET colloquy_tool)
 endif()
 include(${PROJECT_SOURCE_DIR}/tests/attachd/attachd.cmake)
 include(${PROJECT_SOURCE_DIR}/tests/interop/interop.cmake)
+include(${PROJECT_SOURCE_DIR}/tests/faults/faults.cmake)
 
 # Headers that only compile after another header are broken for whoever includes them first.
 if(COLLOQUY_CHECK_HEADERS)
