@@ -236,10 +236,12 @@ bool flow::enqueue(std::uint8_t indicators, std::span<const std::byte> payload, 
     const auto marks =
         static_cast<std::uint8_t>(mark_frame_end | (error ? mark_error : 0) | (uncharged ? mark_uncharged : 0));
     buffer* last = v.received_last;
-    // Data goes behind data of the same turn while there is room, so that small frames do not take a cell each.
+    // Data goes behind data of the same turn while there is room, so that small frames do not take a cell each. What
+    // fills a quarter of its own buffer is not copied for that.
     const bool joins = last != nullptr && !error && last->user1 == 0 &&
                        (last->user2 & (mark_error | mark_uncharged)) == 0 && !uncharged &&
-                       payload.size() <= last->room();
+                       payload.size() <= last->room() &&
+                       (owned == nullptr || payload.size() <= cell_payload || payload.size() < owned->capacity / 4);
     if (joins) {
         std::memcpy(last->bytes() + last->end, payload.data(), payload.size());
         last->end += static_cast<std::uint32_t>(payload.size());
