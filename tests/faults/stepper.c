@@ -23,8 +23,8 @@
 #include "colloquy/colloquy.h"
 
 static pthread_mutex_t speaking = PTHREAD_MUTEX_INITIALIZER;
-static int threads; /* of accepted conversations; under `speaking` */
-
+/* Under `speaking`: */
+static int threads; /* of accepted conversations */
 static struct {
     int step;
     int after;
@@ -58,10 +58,13 @@ struct walk {
 };
 
 static void moment(const struct walk* w, int after) {
-    if (fate.whom < 0 || fate.step != w->step || fate.after != after) return;
-    kill(fate.whom == 0 ? getpid() : fate.whom, SIGKILL);
-    if (fate.whom == 0) pause();
-    fate.whom = -1;
+    pthread_mutex_lock(&speaking);
+    if (fate.whom >= 0 && fate.step == w->step && fate.after == after) {
+        kill(fate.whom == 0 ? getpid() : fate.whom, SIGKILL);
+        if (fate.whom == 0) pause();
+        fate.whom = -1;
+    }
+    pthread_mutex_unlock(&speaking);
 }
 
 static int begin(struct walk* w) {
@@ -360,9 +363,11 @@ int main(int argc, char** argv) {
         long whom;
         CM_RETURN_CODE rc;
         if (sscanf(line, "arm %d %15s %ld", &step, how, &whom) == 3) {
+            pthread_mutex_lock(&speaking);
             fate.step = step;
             fate.after = strcmp(how, "after") == 0;
             fate.whom = (pid_t)whom;
+            pthread_mutex_unlock(&speaking);
             say("armed");
         } else if (sscanf(line, "walk %100s %15s", word, how) == 2) {
             walk_as_caller(word, strcmp(how, "waiting") == 0);
