@@ -5,8 +5,8 @@
  *
  * usage: customer ADDRESS ACCOUNTS CUSTOMERS FIRST_ID
  *
- * Standard input: "go" begins; "arm STEP before|after PID" kills PID (0: this process) the next time anybody is at that step
- * (allocate, move, hear, ask, answer), and with PID -1 holds all who come there until a second such line tells it;
+ * Standard input: "go" begins; "arm STEP before|after PID" kills PID (0: this process) the next time anybody is at that
+ * step (allocate, move, hear, ask, answer), and with PID -1 holds all who come there until a second such line tells it;
  * at the end of input they finish.
  * Standard output, a line each: "try ID FROM TO AMOUNT" before a transfer is first sent, then "confirmed ID" or
  * "refused ID", and "out ID" when the teller says that its store failed.
