@@ -43,6 +43,7 @@ public:
         std::vector<field> fields{
             {"lu_name", [this](const toml::node& n) { read_lu_name(n); }},
             {"listen", [this](const toml::node& n) { read_listen(n); }},
+            {"socket_mode", [this](const toml::node& n) { read_socket_mode(n); }},
             {"manager", [this](const toml::node& n) { read_manager(n); }},
             {"reactors", [this](const toml::node& n) { integer(n, "reactors", 0, 256, out_.reactors); }},
             {"busy_poll_us",
@@ -111,6 +112,15 @@ private:
             if (!text) {
                 return;
             }
+            if (text->starts_with(transport::local_prefix) || text->starts_with("tls:unix:")) {
+                std::string error;
+                if (transport::parse_endpoint(*text, 0, where, error)) {
+                    out_.listen.push_back(where);
+                } else {
+                    fail(one, "listen: " + error);
+                }
+                return;
+            }
             constexpr std::string_view encrypted = "tls:";
             const bool tls = text->starts_with(encrypted);
             const std::string_view place = tls ? text->substr(encrypted.size()) : *text;
@@ -134,6 +144,21 @@ private:
             where.tls = tls;
             out_.listen.push_back(where);
         });
+    }
+
+    void read_socket_mode(const toml::node& node) {
+        const auto text = string(node, "socket_mode");
+        if (!text) {
+            return;
+        }
+        std::uint32_t mode = 0;
+        const char* const end = text->data() + text->size();
+        const auto [stop, trouble] = std::from_chars(text->data(), end, mode, 8);
+        if (trouble != std::errc{} || stop != end || mode == 0 || mode > 0777) {
+            fail(node, "socket_mode is " + in_quotes(*text) + "; write permissions as \"0600\" or \"0660\"");
+            return;
+        }
+        out_.socket_mode = mode;
     }
 
     void integer_port(const toml::node& node, std::uint16_t& out) {
@@ -301,7 +326,7 @@ private:
         std::string error;
         if (!transport::parse_endpoint(*text, 0, where, error)) {
             fail(node, "addresses: " + error);
-        } else if (where.port == 0) {
+        } else if (where.port == 0 && !where.local) {
             fail(node,
                  "addresses: nobody can be called at port 0 of " + in_quotes(*text) + "; write a port of 1 to 65535");
         } else {

@@ -21,7 +21,7 @@
 namespace colloquy::runtime {
 class relay;
 class relay_host;
-}
+}  // namespace colloquy::runtime
 namespace colloquy::transport {
 class admission;
 }
@@ -49,7 +49,7 @@ struct served_tp {
 struct relaying {
     runtime::relay_host* host = nullptr;
     std::function<bool(runtime::relay&)> routes;  // its first names, before anybody can ask for them; false: no memory
-    transport::admission* gate = nullptr;  // for programs that connect by themselves
+    transport::admission* gate = nullptr;         // for programs that connect by themselves
     std::vector<std::intptr_t> listeners;  // sockets that listen already; each belongs to the unit when it has started
     std::intptr_t program_listener = -1;   // the same, for programs
 };
@@ -59,6 +59,7 @@ struct configuration {
     std::string lu_name = "COLLOQUY.LOCAL";  // NETID.LUNAME
     std::string tp_name;                     // the program's own TP name, if the environment gives one
     std::vector<transport::endpoint> listen;
+    std::uint32_t socket_mode = 0600;  // permissions of the sockets' files among them
     std::vector<partner_lu> partners;
     std::vector<side_entry> side_information;
     std::vector<served_tp> tps;

@@ -263,7 +263,8 @@ void COLLOQUY_CALL clq_set_destination(const void* conversation_ID, const char* 
         const std::string_view text = destination;
         const runtime::conversation_id id = runtime::conversation_id::from_bytes(conversation_ID);
         runtime::context& c = u->enter();
-        const std::size_t slash = text.find('/');
+        // The path of a socket has slashes of its own.
+        const std::size_t slash = text.starts_with(transport::local_prefix) ? text.rfind('/') : text.find('/');
         std::string_view partner_name;
         std::string_view tp = slash == text.npos ? std::string_view{} : text.substr(slash + 1);
         std::string_view mode;
@@ -276,7 +277,7 @@ void COLLOQUY_CALL clq_set_destination(const void* conversation_ID, const char* 
                     address ? api::joined({"\"", text, "\": the TP name is missing; write ", text, "/TPNAME"})
                             : api::joined({"\"", text,
                                            "\": no such symbolic destination; write a name of the side information, "
-                                           "HOST:PORT/TPNAME or inproc/TPNAME"}));
+                                           "HOST:PORT/TPNAME, unix:PATH/TPNAME or inproc/TPNAME"}));
                 return;
             }
             partner_name = entry.partner_lu.view();

@@ -14,6 +14,7 @@
 #include "api/trace.hpp"
 #include "runtime/table_memory.hpp"
 #include "runtime/wire/hello.hpp"
+#include "transport/local_socket.hpp"
 #include "transport/system_reactor.hpp"
 
 namespace colloquy::api {
@@ -118,6 +119,7 @@ std::unique_ptr<logical_unit> logical_unit::start(const configuration& wanted, s
         options.connect_ms = wanted.limits.connect_ms;
         options.busy_poll_us = wanted.busy_poll_us;
         options.reuse_port = count > 1;
+        options.socket_mode = wanted.socket_mode;
         options.tls = u->tls_.get();
         for (std::uint32_t i = 0; i < count; ++i) {
             transport::reactor_options io;
@@ -163,11 +165,21 @@ std::unique_ptr<logical_unit> logical_unit::start(const configuration& wanted, s
             std::string text;
             // Where reactors cannot share a port, each address belongs to one of them, in turn.
             const bool shared = transport::reactors_share_ports();
-            const std::size_t first = shared ? 0 : turn++ % u->drives_.size();
+            const std::size_t first = shared || where.local ? 0 : turn++ % u->drives_.size();
             const std::size_t end = shared ? u->drives_.size() : first + 1;
             for (std::size_t i = first; i != end; ++i) {
                 transport::address chosen;
-                if (const std::string why = u->drives_[i]->listen(where, chosen); !why.empty()) {
+                std::string why;
+                if (where.local && i != first) {
+                    // A socket of this name is there once: the others listen on it, too.
+                    const std::intptr_t copy =
+                        transport::copy_descriptor(u->drives_[first]->listening_on(false).back());
+                    why = u->drives_[i]->listen(copy, {}, nullptr, chosen);
+                    if (!why.empty() && copy >= 0) transport::close_descriptor(copy);
+                } else {
+                    why = u->drives_[i]->listen(where, chosen);
+                }
+                if (!why.empty()) {
                     error = joined({"listen ", transport::format_endpoint(where), ": ", why});
                     return nullptr;
                 }
@@ -848,7 +860,7 @@ void logical_unit::open_link(runtime::context& c, runtime::partner& p, std::uint
 template <class Why>
 static void log_refused_link(const transport::link& l, Why&& why) noexcept {
     try {
-        log_security(joined({"link with ", l.driven_by().peer_of(l).to_string(), " refused: ", why()}));
+        log_security(joined({"link with ", l.driven_by().peer_of(l).text, " refused: ", why()}));
     } catch (const std::bad_alloc&) {
         log_security("a link was refused");
     }
@@ -987,7 +999,7 @@ wire::reason logical_unit::admit_peer(runtime::session& s, std::string_view lu_n
     // A program that checks users counts their mistakes by it.
     if (s.opened_for == nullptr && !s.in_process && engine_->relay_of() != nullptr) {
         try {
-            (void)s.caller.assign(l.driven_by().peer_of(l).to_string());
+            (void)s.caller.assign(l.driven_by().peer_of(l).text);
         } catch (const std::bad_alloc&) {
             s.caller.clear();
         }
@@ -1026,14 +1038,17 @@ void logical_unit::describe(const runtime::session& s, const wire::attach& a, us
             transport::endpoint at;
             transport::address from;
             std::string ignored;
-            if (transport::parse_endpoint(told, 0, at, ignored) && transport::address::parse_numeric(at.host, 0, from))
+            if (told.starts_with(transport::local_prefix))
+                (void)q.key.assign(told);
+            else if (transport::parse_endpoint(told, 0, at, ignored) &&
+                     transport::address::parse_numeric(at.host, 0, from))
                 (void)q.key.assign(from.network());
             return;
         }
         q.encrypted = l.filter() != nullptr;
-        const transport::address from = q.by->peer_of(l);
-        (void)q.peer.assign(from.to_string());
-        (void)q.key.assign(from.network());
+        const auto from = q.by->peer_of(l);
+        (void)q.peer.assign(from.text);
+        (void)q.key.assign(from.key);
     } catch (const std::bad_alloc&) {
         // It is counted by its name.
     }
@@ -1406,7 +1421,7 @@ runtime::partner* logical_unit::partner_at(std::string_view where, std::string& 
     if (!entry->in_process) {
         transport::endpoint e;
         if (!transport::parse_endpoint(where, 0, e, error)) return nullptr;
-        if (e.port == 0) {
+        if (e.port == 0 && !e.local) {
             error = joined({"\"", where, "\": a port is missing; write HOST:PORT"});
             return nullptr;
         }

@@ -43,6 +43,26 @@ bool parse_port(std::string_view text, std::uint16_t& port) noexcept {
     return true;
 }
 
+bool parse_local(std::string_view text, bool tls, endpoint& out, std::string& error) {
+    const std::string_view name = text.substr(local_prefix.size());
+    if (!local_sockets) {
+        error = quoted(text) + " is a local socket, and those are not offered on Windows; write host:port";
+    } else if (tls) {
+        error = quoted(text) + " does not leave this machine and is not encrypted; leave out 'tls:'";
+    } else if (name.size() < 2 || (name.front() != '/' && name.front() != '@')) {
+        error = quoted(text) + " names no socket; write unix:/path or unix:@name";
+    } else if (name.size() > local_name_max) {
+        error = quoted(text) + " is too long for a socket; a path or name has at most " +
+                std::to_string(local_name_max) + " bytes";
+    } else if (name.find('\0') != std::string_view::npos) {
+        error = quoted(local_prefix) + " is followed by a name with a byte of zero; leave it out";
+    } else {
+        out = {std::string{name}, 0, false, true};
+        return true;
+    }
+    return false;
+}
+
 }  // namespace
 
 address address::from_system(const void* socket_address, std::size_t size) noexcept {
@@ -53,6 +73,13 @@ address address::from_system(const void* socket_address, std::size_t size) noexc
     }
     std::memcpy(&family, static_cast<const unsigned char*>(socket_address) + offsetof(sockaddr, sa_family),
                 sizeof family);
+    if (family == AF_UNIX) {
+        if (size <= sizeof(sockaddr_un)) {
+            std::memcpy(a.storage_, socket_address, size);
+            a.size_ = static_cast<std::uint32_t>(size);
+        }
+        return a;
+    }
     const std::size_t wanted = family == AF_INET ? sizeof(sockaddr_in) : family == AF_INET6 ? sizeof(sockaddr_in6) : 0;
     if (wanted == 0 || size < wanted) {
         return a;
@@ -99,6 +126,20 @@ bool address::parse_numeric(std::string_view host, std::uint16_t port, address& 
     return true;
 }
 
+bool address::local(std::string_view name, address& out) noexcept {
+    const bool abstract = name.starts_with('@');
+    if (!local_sockets || name.size() < (abstract ? 2u : 1u) || name.size() > local_name_max) {
+        return false;
+    }
+    sockaddr_un a{};
+    a.sun_family = AF_UNIX;
+    std::memcpy(a.sun_path, name.data(), name.size());
+    // A path ends with a zero; of an abstract name, which begins with one, every byte counts.
+    if (abstract) a.sun_path[0] = '\0';
+    out = from_system(&a, offsetof(sockaddr_un, sun_path) + name.size() + (abstract ? 0 : 1));
+    return true;
+}
+
 address address::loopback_ipv4(std::uint16_t port) noexcept {
     sockaddr_in a{};
     a.sin_family = AF_INET;
@@ -116,16 +157,21 @@ address address::loopback_ipv6(std::uint16_t port) noexcept {
 }
 
 address_family address::family() const noexcept {
-    if (size_ == sizeof(sockaddr_in)) {
-        return address_family::ipv4;
+    if (size_ == 0) {
+        return address_family::none;
     }
-    return size_ == sizeof(sockaddr_in6) ? address_family::ipv6 : address_family::none;
+    switch (read_as<sockaddr>(storage_).sa_family) {
+        case AF_INET: return address_family::ipv4;
+        case AF_INET6: return address_family::ipv6;
+        default: return address_family::local;
+    }
 }
 
 std::uint16_t address::port() const noexcept {
     switch (family()) {
         case address_family::ipv4: return ntohs(read_as<sockaddr_in>(storage_).sin_port);
         case address_family::ipv6: return ntohs(read_as<sockaddr_in6>(storage_).sin6_port);
+        case address_family::local:
         case address_family::none: break;
     }
     return 0;
@@ -135,7 +181,7 @@ void address::set_port(std::uint16_t port) noexcept {
     const system_port wire = htons(port);
     // Both families keep the port at the same place, which the system's own code relies on too.
     static_assert(offsetof(sockaddr_in, sin_port) == offsetof(sockaddr_in6, sin6_port));
-    if (size_ != 0) {
+    if (size_ != 0 && family() != address_family::local) {
         std::memcpy(storage_ + offsetof(sockaddr_in, sin_port), &wire, sizeof wire);
     }
 }
@@ -147,6 +193,7 @@ bool address::is_loopback() const noexcept {
             const auto a = read_as<sockaddr_in6>(storage_);
             return std::memcmp(&a.sin6_addr, &in6addr_loopback, sizeof in6addr_loopback) == 0;
         }
+        case address_family::local: return true;
         case address_family::none: break;
     }
     return false;
@@ -171,6 +218,22 @@ std::string address::to_string() const {
                 where.host += std::to_string(a.sin6_scope_id);
             }
             break;
+        }
+        case address_family::local: {
+            constexpr std::size_t before = offsetof(sockaddr_un, sun_path);
+            std::string name{reinterpret_cast<const char*>(storage_) + before,
+                             size_ - std::min<std::size_t>(size_, before)};
+            const bool abstract = !name.empty() && name.front() == '\0';
+            if (abstract) {
+                name.front() = '@';
+            } else {
+                name.resize(std::min(name.find('\0'), name.size()));
+            }
+            // A peer chooses its own name: nothing of it can break a line of a log.
+            for (char& c : name) {
+                if (c < ' ' || c > '~') c = '?';
+            }
+            return std::string{local_prefix} + name;
         }
         case address_family::none: return "none";
     }
@@ -201,12 +264,15 @@ bool operator==(const address& a, const address& b) noexcept {
         return std::memcmp(&x.sin6_addr, &y.sin6_addr, sizeof x.sin6_addr) == 0 && x.sin6_port == y.sin6_port &&
                x.sin6_scope_id == y.sin6_scope_id;
     }
+    if (a.family() != b.family()) {
+        return false;
+    }
     if (a.family() == address_family::ipv4) {
         const auto x = read_as<sockaddr_in>(a.storage_);
         const auto y = read_as<sockaddr_in>(b.storage_);
         return x.sin_addr.s_addr == y.sin_addr.s_addr && x.sin_port == y.sin_port;
     }
-    return true;
+    return std::memcmp(a.storage_, b.storage_, a.size_) == 0;
 }
 
 bool parse_endpoint(std::string_view text, std::uint16_t default_port, endpoint& out, std::string& error) {
@@ -222,6 +288,9 @@ bool parse_endpoint(std::string_view text, std::uint16_t default_port, endpoint&
     if (text.empty()) {
         error = "an address is empty; write host:port";
         return false;
+    }
+    if (text.starts_with(local_prefix)) {
+        return parse_local(text, tls, out, error);
     }
     if (text.front() == '[') {
         const std::size_t close = text.find(']');
@@ -282,6 +351,9 @@ bool parse_endpoint(std::string_view text, std::uint16_t default_port, endpoint&
 }
 
 std::string format_endpoint(const endpoint& where) {
+    if (where.local) {
+        return std::string{local_prefix} + where.host;
+    }
     const bool brackets = where.host.find(':') != std::string::npos;
     std::string s;
     s.reserve(where.host.size() + 12);

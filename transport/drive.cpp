@@ -85,7 +85,9 @@ struct drive::attempt final : resolve_op, connect_op {
     int try_endpoint() noexcept {
         const endpoint& where = endpoints[at];
         address numeric;
-        if (address::parse_numeric(where.host, where.port, numeric)) return connect({&numeric, 1});
+        if (where.local ? address::local(where.host, numeric) : address::parse_numeric(where.host, where.port, numeric))
+            return connect({&numeric, 1});
+        if (where.local) return io_error_bad_argument;
         resolve_op::host = where.host;
         resolve_op::port = where.port;
         const io_status s = of->reactor_->submit_resolve(*this);
@@ -148,6 +150,7 @@ struct drive::accepting final : accept_op {
     listener at;
     admission* gate = nullptr;  // of a manager's listener for programs
     bool tls = false;
+    socket_file file;  // of a local socket that is ours
     void complete(stream accepted, const address&, int error) noexcept override {
         if (error != 0) return;
         if (gate == nullptr) {
@@ -190,6 +193,7 @@ drive::~drive() {
         a = next;
     }
     while (trying_ != nullptr) forget(*trying_);
+    for (auto& a : listeners_) remove(a->file);
     for (task* t = tasks_.take_all(); t != nullptr;) {
         task* const next = t->next;
         delete t;
@@ -249,7 +253,24 @@ void drive::open_in_process(runtime::partner& p, std::uint32_t which) {
     open(p, which, {});
 }
 
+std::string drive::listen_locally(const endpoint& where, address& chosen) {
+    address at;
+    if (!address::local(where.host, at)) return error_text(io_error_bad_argument);
+    std::intptr_t descriptor = -1;
+    socket_file file;
+    if (const int why = listen_local(at, options_.socket_mode, descriptor, file); why != 0) return error_text(why);
+    std::string why = listen(descriptor, {}, nullptr, chosen);
+    if (!why.empty()) {
+        remove(file);
+        close_descriptor(descriptor);
+        return why;
+    }
+    listeners_.back()->file = std::move(file);
+    return why;
+}
+
 std::string drive::listen(const endpoint& where, address& chosen) {
+    if (where.local) return listen_locally(where, chosen);
     // Listening is administration before or beside service: resolving may take its time here.
     struct resolving final : resolve_op {
         std::vector<address> found;
@@ -283,14 +304,23 @@ std::string drive::listen(std::intptr_t descriptor, std::span<const endpoint> me
     a->gate = gate;
     if (const io_status s = reactor_->adopt(descriptor, a->at); s.is_failed()) return error_text(s.error);
     // Never plain by mistake: an address that the configuration does not name is as the others are.
-    const std::uint16_t port = reactor_->local_address(a->at).port();
+    const address here = reactor_->local_address(a->at);
+    const std::uint16_t port = here.port();
     const auto plain_here = [&](const endpoint& e) { return !e.tls && e.port == port; };
-    a->tls = std::any_of(meant.begin(), meant.end(), [](const endpoint& e) { return e.tls; }) &&
+    a->tls = here.family() != address_family::local &&
+             std::any_of(meant.begin(), meant.end(), [](const endpoint& e) { return e.tls; }) &&
              std::none_of(meant.begin(), meant.end(), plain_here);
     if (const io_status s = reactor_->submit_accept(a->at, *a); s.is_failed()) return error_text(s.error);
-    chosen = reactor_->local_address(a->at);
+    chosen = here;
     listeners_.push_back(std::move(a));
     return {};
+}
+
+drive::peer drive::peer_of(const link& l) const {
+    const address from = reactor_->peer_address(l.stream_);
+    if (from.family() != address_family::local) return {from.to_string(), from.network()};
+    const std::string user = local_peer(reactor_->descriptor(l.stream_));
+    return {user, user};
 }
 
 runtime::session* drive::adopt(std::intptr_t descriptor, runtime::link_role role, std::uint64_t program,
@@ -313,9 +343,11 @@ std::vector<std::intptr_t> drive::listening_on(bool programs) const {
     return found;
 }
 
-void drive::stop_listening() noexcept {
+void drive::stop_listening(bool handed_on) noexcept {
     for (auto& a : listeners_) {
         if (!a->at) continue;
+        if (!handed_on) remove(a->file);
+        a->file = {};
         reactor_->cancel(*a);
         reactor_->close(a->at);
         a->at = {};

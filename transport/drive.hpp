@@ -96,7 +96,8 @@ struct drive_options {
     // How long a wait looks again and again before it sleeps, which keeps a processor busy; 0: it sleeps at once.
     std::uint32_t busy_poll_us = 0;
     bool reuse_port = false;
-    tls_context* tls = nullptr;  // outlives the drive; null: no link is encrypted
+    unsigned socket_mode = 0600;  // permissions of the files of local sockets that listen
+    tls_context* tls = nullptr;   // outlives the drive; null: no link is encrypted
 };
 
 // Decides about a program that has connected to an attach manager.
@@ -186,11 +187,16 @@ public:
                             std::string& error);
     // Of the listeners, for copies; `programs`: of the manager's own.
     [[nodiscard]] std::vector<std::intptr_t> listening_on(bool programs) const;
-    void stop_listening() noexcept;
+    // `handed_on`: somebody else has copies of the listeners and keeps their files.
+    void stop_listening(bool handed_on = false) noexcept;
     // The session's deadline has changed outside of its own input.
     void touched(runtime::session& s) noexcept { note(link_of(s)); }
-    // Who is at the other end of the link; empty for one in this process.
-    [[nodiscard]] address peer_of(const link& l) const noexcept { return reactor_->peer_address(l.stream_); }
+    // Who is at the other end of the link, as far as one can tell: by his address, or on a local socket by his user.
+    struct peer {
+        std::string text;
+        std::string key;  // for all that come from there (address::network)
+    };
+    [[nodiscard]] peer peer_of(const link& l) const;
     // A timer of the host's.
     void arm(runtime::timer& t, std::uint64_t when) noexcept;
     void disarm(runtime::timer& t) noexcept { (void)wheel_.cancel(t); }
@@ -219,6 +225,7 @@ private:
         runtime::atom<std::uint32_t> listed;  // among those to be armed
         runtime::atom<std::uint64_t> armed;   // when the timer expires; 0: it does not run
     };
+    std::string listen_locally(const endpoint& where, address& chosen);
     [[nodiscard]] bool begin_wait() noexcept;
     [[nodiscard]] bool look_around(std::uint64_t deadline_ns) noexcept;
     void end_wait(std::uint64_t deadline_ns, bool alone, bool news) noexcept;

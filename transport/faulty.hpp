@@ -57,6 +57,10 @@ public:
     io_status submit_read(stream where, read_op& op) noexcept override;
     [[nodiscard]] io_status listen(const address& where, const listen_options& options,
                                    listener& out) noexcept override;
+    [[nodiscard]] io_status adopt(std::intptr_t descriptor, listener& out) noexcept override {
+        return inner_.adopt(descriptor, out);
+    }
+    using reactor::adopt;  // streams that were not accepted or connected here have no lane
     io_status submit_accept(listener where, accept_op& op) noexcept override;
     io_status submit_connect(connect_op& op) noexcept override;
     io_status submit_resolve(resolve_op& op) noexcept override;

@@ -1,4 +1,4 @@
-// local_socket: stream sockets between processes of one machine, named by a path.
+// local_socket: stream sockets between processes of one machine, named by a path or by an abstract name.
 //
 // They are made here and handed to a reactor (reactor::adopt). Offered on Linux; elsewhere every call answers that it
 // is not. Descriptors are close-on-exec and non-blocking and belong to the caller.
@@ -6,6 +6,8 @@
 
 #include <cstdint>
 #include <string>
+
+#include "transport/address.hpp"
 
 namespace colloquy::transport {
 
@@ -16,8 +18,25 @@ struct peer_credentials {
     std::int64_t gid = -1;
 };
 
+// The file of a socket that listens, which is to go with it.
+struct socket_file {
+    std::string path;  // empty: there is none
+    std::uint64_t device = 0;
+    std::uint64_t inode = 0;
+    std::uint64_t made_ns = 0;  // numbers of inodes come again
+    std::int64_t pid = 0;       // of the process that made it; a child is not to remove it
+};
+
+// The system's error, or 0 and a socket that listens at a local address. A file gets these permissions before anybody
+// can connect. What is left of a listener that has gone is replaced; a live one is not.
+[[nodiscard]] int listen_local(const address& where, unsigned mode, std::intptr_t& out, socket_file& file);
+// Removes the file, if it is still the same and ours.
+void remove(socket_file& file) noexcept;
+// For messages: who is at the other end of a connected local socket, by his user; empty when that cannot be told.
+[[nodiscard]] std::string local_peer(std::intptr_t descriptor);
+
 // Listens on `path`, which gets these permissions before anybody can connect. What is left of a listener that has gone
-// is replaced; a live one is not. -1 with `error`.
+// is replaced; a live one is not. -1 with `error`. A path is never an abstract name here.
 [[nodiscard]] std::intptr_t listen_local(const std::string& path, unsigned mode, std::string& error);
 // -1 with `error`: nobody listens there, or too many wait.
 [[nodiscard]] std::intptr_t connect_local(const std::string& path, std::string& error);

@@ -260,6 +260,7 @@ public:
     virtual io_status submit_read(stream where, read_op& op) noexcept = 0;
 
     // Binds and listens at once. Port 0 lets the system choose: ask local_address(). An IPv6 address accepts IPv6 only.
+    // A local address is none of these: local_socket.hpp makes what listens there, and adopt() takes it.
     [[nodiscard]] virtual io_status listen(const address& where, const listen_options& options,
                                            listener& out) noexcept = 0;
     virtual io_status submit_accept(listener where, accept_op& op) noexcept = 0;
@@ -296,7 +297,8 @@ public:
     // Cancels what is submitted on the stream and closes it. What was written and taken is still sent by the system.
     // Harmless on a stale name. Safe against a writer in another thread: the descriptor outlives its visit.
     virtual void close(stream where) noexcept = 0;
-    // The same, but cuts: unsent bytes are dropped and the partner sees a reset.
+    // The same, but cuts: unsent bytes are dropped and the partner sees a reset (on local sockets an end, when it has
+    // read all that was sent).
     virtual void reset(stream where) noexcept = 0;
     virtual void close(listener where) noexcept = 0;
 

@@ -41,7 +41,7 @@ typedef struct clq_options {
     size_t size;
     const char* config_file; /* NULL: searched as usual; "": none */
     const char* lu_name;     /* NET.LU, upper case */
-    const char* listen;      /* "[tls:]ADDR:PORT", several separated by commas; port 0: any. NULL: as configured */
+    const char* listen;      /* "[tls:]ADDR:PORT" or "unix:PATH", several by commas; port 0: any. NULL: as configured */
     unsigned conversations;  /* slots of the table, 1 to 16777216 */
     unsigned links;          /* links at a time, 1 to 65535 */
     unsigned partner_links;  /* links opened to a partner that clq_set_destination names, taken in turn; 1 */
@@ -275,16 +275,16 @@ COLLOQUY_API clq_int64 COLLOQUY_CALL clq_next_timeout_ns(void);
 COLLOQUY_API int COLLOQUY_CALL clq_dispatch(void);
 
 /*
- * Sets partner and TP of a conversation in INITIALIZE from "[tls:]HOST:PORT/TPNAME", "inproc/TPNAME" or a symbolic
- * destination name. Never blocks: names are resolved when the link is opened. return_code: 0; 24 unknown conversation
- * or malformed destination (clq_last_error says how); 25 not in INITIALIZE; 37 an operation is outstanding; 20 the
- * directory is full.
+ * Sets partner and TP of a conversation in INITIALIZE from "[tls:]HOST:PORT/TPNAME", "unix:PATH/TPNAME" (a local
+ * socket by its whole path, or by "@" and its name), "inproc/TPNAME" or a symbolic destination name. Never blocks:
+ * names are resolved when the link is opened. return_code: 0; 24 unknown conversation or malformed destination
+ * (clq_last_error says how); 25 not in INITIALIZE; 37 an operation is outstanding; 20 the directory is full.
  */
 COLLOQUY_API void COLLOQUY_CALL clq_set_destination(const void* conversation_ID, const char* destination,
                                                     CM_INT32* return_code);
 
-/* The address of the n-th listener as "ADDR:PORT", with the port that was chosen. 0, or -1 when there is no such one.
- * */
+/* The address of the n-th listener as "ADDR:PORT", with the port that was chosen, or "unix:PATH". 0, or -1: there is
+ * no such one. */
 COLLOQUY_API int COLLOQUY_CALL clq_listening(unsigned n, char* text, size_t size);
 
 /* What went wrong last on this thread, in one line; "" when nothing did. Valid until the thread's next call. */

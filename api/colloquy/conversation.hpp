@@ -18,8 +18,8 @@ public:
     using conversation_handle::conversation_handle;
     constexpr explicit conversation(const conversation_handle& c) noexcept : conversation_handle{c} {}
 
-    // A conversation to be allocated, for "HOST:PORT/TPNAME", "inproc/TPNAME" or a symbolic destination name.
-    // Nothing is left behind when the destination is refused.
+    // A conversation to be allocated, for "HOST:PORT/TPNAME", "unix:PATH/TPNAME", "inproc/TPNAME" or a symbolic
+    // destination name. Nothing is left behind when the destination is refused.
     [[nodiscard]] static result<conversation> initialize(std::string_view destination) noexcept {
         return begin(destination);
     }

@@ -57,8 +57,8 @@ public:
 
     // ---- before it is allocated ----
 
-    // Where it is to go: "HOST:PORT/TPNAME", "inproc/TPNAME" or a symbolic destination name. program_parameter_check
-    // when that cannot be understood; last_error() then says how. `destination` of at most 255 bytes.
+    // Where it is to go: "HOST:PORT/TPNAME", "unix:PATH/TPNAME", "inproc/TPNAME" or a symbolic destination name.
+    // program_parameter_check when it cannot be understood; last_error() tells how. `destination` of at most 255 bytes.
     result<> set_destination(std::string_view destination) noexcept {
         std::array<char, 256> text;
         if (destination.size() >= text.size()) return return_code::program_parameter_check;

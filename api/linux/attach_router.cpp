@@ -320,7 +320,7 @@ int attach_router::program_listener_descriptor() {
 }
 
 void attach_router::stop_listening() {
-    inside_->post([](transport::drive& d) { d.stop_listening(); });
+    inside_->post([](transport::drive& d) { d.stop_listening(true); });
 }
 
 bool attach_router::stop(std::chrono::milliseconds limit) {

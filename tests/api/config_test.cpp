@@ -477,6 +477,32 @@ TEST_SUITE("config") {
         CHECK(has(error_of("listen = \"\""), "test.toml:1:10: listen: "));
     }
 
+    TEST_CASE("config: local sockets are addresses where there are any") {
+#ifdef _WIN32
+        CHECK(has(
+            error_of("listen = \"unix:/tmp/socket\""),
+            "test.toml:1:10: listen: \"unix:/tmp/socket\" is a local socket, and those are not offered on Windows"));
+#else
+        const configuration c = parse_good(
+            "listen = [\"unix:/run/x.sock\", \"unix:@x\"]\nsocket_mode = \"0660\"\n"
+            "[[partner]]\nname = \"A\"\naddresses = [\"unix:/run/a.sock\", \"a:1\"]");
+        REQUIRE(c.listen.size() == 2);
+        CHECK(colloquy::transport::format_endpoint(c.listen[0]) == "unix:/run/x.sock");
+        CHECK(colloquy::transport::format_endpoint(c.listen[1]) == "unix:@x");
+        CHECK(c.socket_mode == 0660);
+        REQUIRE(c.partners.size() == 1);
+        CHECK(colloquy::transport::format_endpoint(c.partners[0].addresses[0]) == "unix:/run/a.sock");
+        CHECK(has(error_of("listen = \"unix:x\""), "write unix:/path or unix:@name"));
+        CHECK(has(error_of("listen = \"tls:unix:/x\""), "leave out 'tls:'"));
+        CHECK(has(error_of("[[partner]]\nname = \"A\"\naddresses = \"unix:\""), "names no socket"));
+#endif
+        CHECK(configuration{}.socket_mode == 0600);
+        for (const char* bad : {"\"\"", "\"rw\"", "\"0888\"", "\"01000\"", "\"0\"", "600"}) {
+            CAPTURE(std::string{bad});
+            CHECK(has(error_of("socket_mode = " + std::string{bad}), "test.toml:1:15: socket_mode is "));
+        }
+    }
+
     TEST_CASE("config: partners need a name, an address and a port that can be called") {
         CHECK(has(error_of("[[partner]]\naddresses = \"a:1\""), "test.toml:1:1: [[partner]] has no name; add one"));
         CHECK(has(error_of("[[partner]]\nname = \"A\""), "[[partner]] has no addresses; add one"));

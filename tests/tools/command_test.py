@@ -49,9 +49,9 @@ def run_json(*arguments, code=0):
 class Server:
     """A server on a free port, ended by the end of its input; its end must be orderly."""
 
-    def __init__(self, *arguments):
+    def __init__(self, *arguments, listen="127.0.0.1:0"):
         self.process = subprocess.Popen(
-            [*COLLOQUY, "serve", "--listen", "127.0.0.1:0", "--json", "--end-with-input", *arguments],
+            [*COLLOQUY, "serve", "--listen", listen, "--json", "--end-with-input", *arguments],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
         self.ready = json.loads(line)
@@ -222,6 +222,24 @@ def case_ping():
         text = run("ping", f"{server.address}/ECHO").stdout
         assert "Duration statistics" in text and "Min" in text and "Max" in text, text
     assert run_json("ping", "inproc/ECHO")["count"] == 4
+
+
+def case_local():
+    """Local sockets, by a path and by a name; or one line that says that there are none."""
+    if emulated():
+        assert "not offered on Windows" in run("serve", "--listen", "unix:/tmp/x", code=1).stderr
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "socket")
+        with Server("--conversations", "64", listen=f"unix:{path},unix:@{path}") as server:
+            assert server.ready["listening"] == [f"unix:{path}", f"unix:@{path}"], server.ready
+            assert os.stat(path).st_mode & 0o777 == 0o600
+            for where in server.ready["listening"]:
+                assert run_json("ping", f"{where}/ECHO", "--size", "1,32767", "--count", "3")["count"] == 6
+            # Who lives is not replaced.
+            assert "already" in run("serve", "--listen", f"unix:{path}", code=1).stderr.lower()
+        assert not os.path.exists(path)
+        assert "unix:" in run("ping", f"unix:{path}/ECHO", code=1).stderr
 
 
 def case_load():

@@ -17,6 +17,7 @@
 
 #include "tests/transport/signalled.hpp"
 #include "transport/faulty.hpp"
+#include "transport/local_socket.hpp"
 #include "transport/platform.hpp"
 #include "transport/reactor.hpp"
 #include "transport/system_reactor.hpp"
@@ -70,6 +71,37 @@ private:
     std::unique_ptr<reactor> inner_;
     std::unique_ptr<faulty_reactor> outer_;
 };
+
+// Whether make_link() makes local sockets.
+inline bool& locally() {
+    static bool yes = false;
+    return yes;
+}
+
+class local_bed {
+public:
+    explicit local_bed(std::uint32_t streams = 64) : reactor_{make_plain(streams)} { locally() = true; }
+    ~local_bed() { locally() = false; }
+    local_bed(const local_bed&) = delete;
+    local_bed& operator=(const local_bed&) = delete;
+    reactor& net() { return *reactor_; }
+
+private:
+    std::unique_ptr<reactor> reactor_;
+};
+
+class faulty_local_bed : public faulty_bed {
+public:
+    explicit faulty_local_bed(std::uint32_t streams = 64) : faulty_bed{streams} { locally() = true; }
+    ~faulty_local_bed() { locally() = false; }
+};
+
+// For cases about links of any kind.
+#ifdef _WIN32
+#define COLLOQUY_BEDS plain_bed, faulty_bed
+#else
+#define COLLOQUY_BEDS plain_bed, faulty_bed, local_bed, faulty_local_bed
+#endif
 
 // Polls until `done` holds. The bound only turns a hang into a failure.
 template <class Predicate>
@@ -188,6 +220,20 @@ inline listener listen_on(reactor& net, const address& where, const listen_optio
     return l;
 }
 
+// At an abstract name that nobody else has.
+inline listener listen_locally(reactor& net) {
+    address where;
+    REQUIRE(address::local("@colloquy-test-" + std::to_string(random_u64()), where));
+    std::intptr_t descriptor = -1;
+    socket_file file;
+    REQUIRE(listen_local(where, 0600, descriptor, file) == 0);
+    CHECK(file.path.empty());
+    listener l;
+    REQUIRE(net.adopt(descriptor, l).is_done());
+    CHECK(net.local_address(l) == where);
+    return l;
+}
+
 // Two ends of one connection in one reactor.
 struct connection {
     stream near_end;
@@ -197,7 +243,7 @@ struct connection {
 inline connection make_link(reactor& net, const stream_options& options = {}) {
     listen_options listening;
     listening.accepted = options;
-    const listener l = listen_on(net, address::loopback_ipv4(0), listening);
+    const listener l = locally() ? listen_locally(net) : listen_on(net, address::loopback_ipv4(0), listening);
     acceptor accepts;
     REQUIRE(net.submit_accept(l, accepts).is_pending());
     const address target = net.local_address(l);

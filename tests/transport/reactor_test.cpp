@@ -69,7 +69,7 @@ TEST_CASE_TEMPLATE("reactor: a port nobody listens on refuses, and the next addr
     CHECK(net.peer_address(second.connected) == list[2]);
 }
 
-TEST_CASE_TEMPLATE("reactor: a megabyte both ways at once arrives whole and in order", Bed, plain_bed, faulty_bed) {
+TEST_CASE_TEMPLATE("reactor: a megabyte both ways at once arrives whole and in order", Bed, COLLOQUY_BEDS) {
     INFO(seed_text());
     Bed bed;
     reactor& net = bed.net();
@@ -117,7 +117,7 @@ TEST_CASE_TEMPLATE("reactor: a megabyte both ways at once arrives whole and in o
     }
 }
 
-TEST_CASE_TEMPLATE("reactor: a half-close ends one direction only", Bed, plain_bed, faulty_bed) {
+TEST_CASE_TEMPLATE("reactor: a half-close ends one direction only", Bed, COLLOQUY_BEDS) {
     INFO(seed_text());
     Bed bed;
     reactor& net = bed.net();
@@ -150,7 +150,7 @@ TEST_CASE_TEMPLATE("reactor: a half-close ends one direction only", Bed, plain_b
     CHECK(write_text(net, both.near_end, near_out, question).is_failed());
 }
 
-TEST_CASE_TEMPLATE("reactor: the end is told again to a reader armed after it", Bed, plain_bed, faulty_bed) {
+TEST_CASE_TEMPLATE("reactor: the end is told again to a reader armed after it", Bed, COLLOQUY_BEDS) {
     INFO(seed_text());
     Bed bed;
     reactor& net = bed.net();
@@ -164,8 +164,7 @@ TEST_CASE_TEMPLATE("reactor: the end is told again to a reader armed after it", 
     }
 }
 
-TEST_CASE_TEMPLATE("reactor: bytes and the end that came together are told one after the other", Bed, plain_bed,
-                   faulty_bed) {
+TEST_CASE_TEMPLATE("reactor: bytes and the end that came together are told one after the other", Bed, COLLOQUY_BEDS) {
     INFO(seed_text());
     Bed bed;
     reactor& net = bed.net();
@@ -240,7 +239,7 @@ TEST_CASE_TEMPLATE("reactor: a reset is an error to the reader and to the writer
     }
 }
 
-TEST_CASE_TEMPLATE("reactor: a close drops the parked write and the armed read", Bed, plain_bed, faulty_bed) {
+TEST_CASE_TEMPLATE("reactor: a close drops the parked write and the armed read", Bed, COLLOQUY_BEDS) {
     INFO(seed_text());
     Bed bed;
     reactor& net = bed.net();
@@ -275,7 +274,7 @@ TEST_CASE_TEMPLATE("reactor: a close drops the parked write and the armed read",
     CHECK(std::equal(rest.bytes.begin(), rest.bytes.end(), much.begin()));
 }
 
-TEST_CASE_TEMPLATE("reactor: after cancel nothing is told, and nothing is lost", Bed, plain_bed, faulty_bed) {
+TEST_CASE_TEMPLATE("reactor: after cancel nothing is told, and nothing is lost", Bed, COLLOQUY_BEDS) {
     INFO(seed_text());
     Bed bed;
     reactor& net = bed.net();
@@ -354,7 +353,7 @@ TEST_CASE_TEMPLATE("reactor: after cancel nothing is told, and nothing is lost",
     }
 }
 
-TEST_CASE_TEMPLATE("reactor: an empty offer pauses reading until it is submitted again", Bed, plain_bed, faulty_bed) {
+TEST_CASE_TEMPLATE("reactor: an empty offer pauses reading until it is submitted again", Bed, COLLOQUY_BEDS) {
     INFO(seed_text());
     Bed bed;
     reactor& net = bed.net();
@@ -377,8 +376,7 @@ TEST_CASE_TEMPLATE("reactor: an empty offer pauses reading until it is submitted
     CHECK(in.bytes == words);
 }
 
-TEST_CASE_TEMPLATE("reactor: a stream closed by another's completion is not heard of again", Bed, plain_bed,
-                   faulty_bed) {
+TEST_CASE_TEMPLATE("reactor: a stream closed by another's completion is not heard of again", Bed, COLLOQUY_BEDS) {
     INFO(seed_text());
     Bed bed{4};
     reactor& net = bed.net();
@@ -464,7 +462,7 @@ TEST_CASE_TEMPLATE("reactor: a full table turns connections away and says so", B
     REQUIRE(run_until(net, [&] { return accepts.streams.size() == 2; }));
 }
 
-TEST_CASE_TEMPLATE("reactor: the budget bounds a poll and no stream starves another", Bed, plain_bed, faulty_bed) {
+TEST_CASE_TEMPLATE("reactor: the budget bounds a poll and no stream starves another", Bed, COLLOQUY_BEDS) {
     INFO(seed_text());
     Bed bed;
     reactor& net = bed.net();
@@ -500,7 +498,7 @@ TEST_CASE_TEMPLATE("reactor: the budget bounds a poll and no stream starves anot
     CHECK(net.next_deadline_ns() == UINT64_MAX);
 }
 
-TEST_CASE_TEMPLATE("reactor: what is stale or wrong is refused", Bed, plain_bed, faulty_bed) {
+TEST_CASE_TEMPLATE("reactor: what is stale or wrong is refused", Bed, COLLOQUY_BEDS) {
     INFO(seed_text());
     Bed bed{8};
     reactor& net = bed.net();

@@ -47,8 +47,7 @@ struct waiting_writer final : write_op {
 
 TEST_SUITE("transport") {
 
-TEST_CASE_TEMPLATE("threads: writes from other threads arrive whole while the driver polls", Bed, plain_bed,
-                   faulty_bed) {
+TEST_CASE_TEMPLATE("threads: writes from other threads arrive whole while the driver polls", Bed, COLLOQUY_BEDS) {
     INFO(seed_text());
     Bed bed;
     reactor& net = bed.net();
@@ -98,8 +97,8 @@ TEST_CASE_TEMPLATE("threads: writes from other threads arrive whole while the dr
     CHECK(net.counters().writes_resumed > 0);
 }
 
-TEST_CASE_TEMPLATE("threads: a close under a writer's feet ends the writer and reuses the slot safely", Bed, plain_bed,
-                   faulty_bed) {
+TEST_CASE_TEMPLATE("threads: a close under a writer's feet ends the writer and reuses the slot safely", Bed,
+                   COLLOQUY_BEDS) {
     INFO(seed_text());
     Bed bed{4};
     reactor& net = bed.net();

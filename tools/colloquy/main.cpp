@@ -16,7 +16,8 @@ namespace {
 using namespace colloquy::tool;
 
 constexpr const char* destination_help =
-    "[tls:]HOST:PORT/TPNAME, inproc/TPNAME (this process serves it), or a symbolic destination of the configuration";
+    "[tls:]HOST:PORT/TPNAME, unix:PATH/TPNAME, inproc/TPNAME (this process serves it), or a symbolic destination of "
+    "the configuration";
 
 struct command {
     std::function<int()> run;
@@ -42,9 +43,10 @@ void add_serve(CLI::App& app, command& chosen, serve_options& o) {
         "ECHO returns each record with the turn; ONCE ends the conversation with its answer; SINK forgets what it\n"
         "gets; TELLER moves money in a durable ledger and is served only with --db. Prints one line when it is\n"
         "ready, ends on SIGINT or SIGTERM after writing what is to be written.");
-    sub->add_option("--listen", o.listen,
-                    "Where to listen, ADDR:PORT or tls:ADDR:PORT, several by commas; port 0 takes any free one "
-                    "(127.0.0.1:4711; with --config what the file says)");
+    sub->add_option(
+        "--listen", o.listen,
+        "Where to listen, [tls:]ADDR:PORT, unix:/PATH or unix:@NAME, several by commas; port 0 takes any free one "
+        "(127.0.0.1:4711; with --config what the file says)");
     sub->add_option("--reactors", o.reactors, "Threads that only move bytes; 0: the serving threads do")
         ->check(within(0, 256))
         ->capture_default_str();

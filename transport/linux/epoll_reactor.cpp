@@ -66,11 +66,11 @@ void set_option(int fd, int level, int name, int value) noexcept {
     (void)::setsockopt(fd, level, name, &value, sizeof value);
 }
 
-void set_stream_options(int fd, const stream_options& options) noexcept {
-    if (options.no_delay) {
+void set_stream_options(int fd, const stream_options& options, bool tcp = true) noexcept {
+    if (options.no_delay && tcp) {
         set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     }
-    if (options.keepalive) {
+    if (options.keepalive && tcp) {
         set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
         set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, static_cast<int>(options.keepalive_idle_s));
         set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, static_cast<int>(options.keepalive_interval_s));
@@ -83,7 +83,7 @@ void set_stream_options(int fd, const stream_options& options) noexcept {
     if (options.receive_buffer_bytes != 0) {
         set_option(fd, SOL_SOCKET, SO_RCVBUF, clamped(options.receive_buffer_bytes));
     }
-    if (options.busy_poll_us != 0) {
+    if (options.busy_poll_us != 0 && tcp) {
         set_option(fd, SOL_SOCKET, SO_BUSY_POLL, clamped(options.busy_poll_us));
     }
 }
@@ -295,7 +295,7 @@ public:
     }
 
     io_status listen(const address& where, const listen_options& options, listener& out) noexcept override {
-        if (!where) {
+        if (!where || where.family() == address_family::local) {
             return io_status::failed(io_error_bad_argument);
         }
         const std::uint32_t index = free_listener();
@@ -692,7 +692,7 @@ private:
                 s.error = errno;
                 continue;
             }
-            set_stream_options(s.fd, op.options);
+            set_stream_options(s.fd, op.options, target.family() != address_family::local);
             const int answer = ::connect(s.fd, system_view(target), static_cast<socklen_t>(target.size()));
             // An interrupted connect goes on by itself.
             if (answer != 0 && errno != EINPROGRESS && errno != EINTR) {
@@ -704,6 +704,11 @@ private:
                 continue;
             }
             return true;
+        }
+        // What was refused at once has no event to wait for.
+        if (s.fd >= 0) {
+            ::close(s.fd);
+            s.fd = -1;
         }
         return false;
     }

@@ -1,6 +1,8 @@
 // local_socket on Windows: not offered. An attach manager and its programs run on Linux.
 #include "transport/local_socket.hpp"
 
+#include "transport/reactor.hpp"
+
 namespace colloquy::transport {
 
 namespace {
@@ -12,6 +14,9 @@ std::intptr_t not_here(const std::string& path, std::string& error) {
 
 }  // namespace
 
+int listen_local(const address&, unsigned, std::intptr_t&, socket_file&) { return io_error_bad_argument; }
+void remove(socket_file&) noexcept {}
+std::string local_peer(std::intptr_t) { return {}; }
 std::intptr_t listen_local(const std::string& path, unsigned, std::string& error) { return not_here(path, error); }
 std::intptr_t connect_local(const std::string& path, std::string& error) { return not_here(path, error); }
 bool credentials_of(std::intptr_t, peer_credentials&) noexcept { return false; }

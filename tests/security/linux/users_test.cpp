@@ -176,10 +176,15 @@ TEST_SUITE("security") {
         vault v;
         bool threads = true;
         bool tcp = true;
+        bool local = false;
         SUBCASE("over TCP") {}
+        SUBCASE("over a local socket") { local = true; }
         SUBCASE("in the process") { tcp = false; }
         SUBCASE("without a thread of the library's") { threads = false; }
-        const scratch_configuration file{v.configuration("attempts = 0\n", threads ? "" : "threads = false\n")};
+        std::string text = v.configuration("attempts = 0\n", threads ? "" : "threads = false\n");
+        const std::string by_port = "127.0.0.1:0";
+        if (local) text.replace(text.find(by_port), by_port.size(), "unix:@" + scratch_path("clq").string());
+        const scratch_configuration file{text};
         const running_unit unit{file.options()};
         const std::string where = (tcp ? running_unit::address() : std::string{"inproc"}) + "/VAULT";
         v.welcome(where, "jane", "s3same");
@@ -188,6 +193,7 @@ TEST_SUITE("security") {
         CHECK(v.visit(where, "jane", "") == CM_SECURITY_NOT_VALID);
         const std::vector<std::string> lines = v.log.take();
         CHECK(has(lines, "user 'jane' of COLLOQUY.LOCAL at "));
+        if (local) CHECK(has(lines, " at unix:uid " + std::to_string(::geteuid()) + " "));
         CHECK(has(lines, "user 'nobody' of COLLOQUY.LOCAL at "));
         CHECK(has(lines, "for TP 'VAULT' refused: user unknown or password wrong"));
         CHECK_FALSE(has(lines, "hushhush"));
