@@ -1,5 +1,7 @@
 // Users of attaches, as programs and administrators meet them: the password file, a verifier of the program, mistakes
 // that are counted, a log that never has a password, and a configuration that is read again.
+#include <unistd.h>
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
