@@ -107,7 +107,8 @@ if(TARGET colloquy_tool)
     colloquy_test(tools colloquy_tools_test LINKS ${tool_parts})
     if(Python3_Interpreter_FOUND)
         foreach(case IN ITEMS
-                help usage failures serve ping local load crowd reactors config password plan demo demo_inproc demo_kill)
+                help usage failures serve ping local load crowd reactors config password plan demo demo_inproc
+                demo_kill)
             add_test(NAME tools_${case} COMMAND Python3::Interpreter
                 ${PROJECT_SOURCE_DIR}/tests/tools/command_test.py ${case}
                 ${CMAKE_CROSSCOMPILING_EMULATOR} $<TARGET_FILE:colloquy_tool>)
