@@ -203,7 +203,7 @@ std::unique_ptr<logical_unit> logical_unit::start(const configuration& wanted, s
 }
 
 logical_unit::~logical_unit() {
-    if (abandoned_) return;
+    if (abandoned_ || engine_ == nullptr) return;
     (void)stop(0);
     manager_.reset();
     drives_.clear();
@@ -329,17 +329,15 @@ void logical_unit::start_thread(const char* role, void (*main)(logical_unit&, st
     }
     auto s = std::make_unique<start>(start{*this, main, index, name});
     threads_running_.fetch_add_acq_rel(1);
-    if (settings_.thread_factory != nullptr) {
-        if (settings_.thread_factory(settings_.thread_user, name.c_str(), &start::run, s.get()) == 0) {
-            (void)s.release();
-            return;
-        }
-        threads_running_.fetch_sub_acq_rel(1);
-        throw std::system_error{std::make_error_code(std::errc::resource_unavailable_try_again), "thread factory"};
-    }
-    const transport::signal_shield no_signals;
     try {
-        threads_.emplace_back(&start::run, s.get());
+        if (settings_.thread_factory != nullptr) {
+            if (settings_.thread_factory(settings_.thread_user, name.c_str(), &start::run, s.get()) != 0)
+                throw std::system_error{std::make_error_code(std::errc::resource_unavailable_try_again),
+                                        "thread factory"};
+        } else {
+            const transport::signal_shield no_signals;
+            threads_.emplace_back(&start::run, s.get());
+        }
         (void)s.release();
     } catch (...) {
         threads_running_.fetch_sub_acq_rel(1);
@@ -712,6 +710,8 @@ void logical_unit::call_standby() noexcept {
                 standby_started_.store_release(1);
             } catch (const std::system_error&) {
                 return;  // tried again with the next need; callers drive meanwhile
+            } catch (const std::bad_alloc&) {
+                return;
             }
         }
     }

@@ -22,7 +22,7 @@ constexpr const char* link_variable = "COLLOQUY_LINK_FD";
 // Never destroyed: threads of the host may be inside a call while the process exits.
 struct process_state {
     std::mutex mutex;
-    bool ended = false;                               // stopped for good; only an explicit start begins anew
+    bool ended = false;            // stopped for good; only an explicit start begins anew
     bool stopping = false;         // somebody stops the unit, without the mutex: a callback it waits for may fork
     std::condition_variable over;  // of that
     std::vector<std::unique_ptr<logical_unit>> kept;  // stopped ones too: a late call may still hold one
@@ -201,7 +201,7 @@ void set_last_error(std::string_view text) noexcept {
     try {
         error_text().assign(text);
     } catch (...) {
-        error_text().clear();
+        error_text().assign("out of memory");  // short enough to need none
     }
 }
 

@@ -96,12 +96,12 @@ std::optional<std::string> read_toml_file(const std::string& path, std::string& 
 }
 
 std::optional<toml::table> toml_reader::parse(std::string_view text) {
-    toml::parse_result parsed = toml::parse(text, file_);
-    if (!parsed) {
-        fail(parsed.error().source(), syntax_trouble(parsed.error(), text));
+    try {
+        return toml::parse(text);  // without the name of the file, which it copies where nothing may fail
+    } catch (const toml::parse_error& error) {
+        fail(error.source(), syntax_trouble(error, text));
         return std::nullopt;
     }
-    return std::move(parsed).table();
 }
 
 void toml_reader::fail(const toml::source_region& at, std::string_view what) {

@@ -17,7 +17,8 @@
 #include "api/names.hpp"
 #include "runtime/wire/small_text.hpp"
 
-#define TOML_EXCEPTIONS 0
+// Without them it ends the process when there is no memory.
+#define TOML_EXCEPTIONS 1
 // It would end a debug build's process over a file that begins a table with "[=": what is wrong with a file is said.
 #define TOML_ASSERT(expression) static_cast<void>(0)
 #define TOML_ENABLE_FORMATTERS 0

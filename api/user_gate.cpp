@@ -27,7 +27,7 @@ void user_gate::log_refused(const user_question& q, std::string_view why) noexce
     }
 }
 
-user_gate::user_gate(owner& unit, const user_settings& wanted) noexcept
+user_gate::user_gate(owner& unit, const user_settings& wanted)
     : unit_{unit}, settings_{wanted}, mistakes_{wanted.attempts, wanted.attempts_seconds * second_ns} {}
 
 bool user_gate::read(passwords& out, std::string& error) const {

@@ -64,7 +64,7 @@ public:
         ~owner() = default;
     };
 
-    user_gate(owner& unit, const user_settings& wanted) noexcept;
+    user_gate(owner& unit, const user_settings& wanted);
     user_gate(const user_gate&) = delete;
     user_gate& operator=(const user_gate&) = delete;
 

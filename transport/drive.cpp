@@ -276,17 +276,24 @@ std::string drive::listen(const endpoint& where, address& chosen) {
         std::vector<address> found;
         int error = 0;
         bool over = false;
+        bool no_memory = false;
         void complete(std::span<const address> resolved, int e) noexcept override {
-            found.assign(resolved.begin(), resolved.end());
             error = e;
             over = true;
+            try {
+                found.assign(resolved.begin(), resolved.end());
+            } catch (const std::bad_alloc&) {
+                no_memory = true;
+            }
         }
     } name;
     name.host = where.host;
     name.port = where.port;
     if (const io_status s = reactor_->submit_resolve(name); !s.is_pending()) return error_text(s.error);
     while (!name.over) (void)reactor_->poll(poll_forever, poll_budget);
+    if (name.no_memory) throw std::bad_alloc{};
     if (name.error != 0) return error_text(name.error);
+    listeners_.reserve(listeners_.size() + 1);  // nothing may fail once its accept is under way
     auto a = std::make_unique<accepting>(*this);
     a->tls = where.tls;
     listen_options options;
@@ -300,6 +307,7 @@ std::string drive::listen(const endpoint& where, address& chosen) {
 }
 
 std::string drive::listen(std::intptr_t descriptor, std::span<const endpoint> meant, admission* gate, address& chosen) {
+    listeners_.reserve(listeners_.size() + 1);
     auto a = std::make_unique<accepting>(*this);
     a->gate = gate;
     if (const io_status s = reactor_->adopt(descriptor, a->at); s.is_failed()) return error_text(s.error);
