@@ -122,7 +122,10 @@ class Market:
         self.troubles = []
 
     def customers(self, teller, number, first_id, *fate):
-        return Customers(self, teller.listen, number, first_id, *fate)
+        return self.customers_at(teller.listen, number, first_id, *fate)
+
+    def customers_at(self, address, number, first_id, *fate):
+        return Customers(self, address, number, first_id, *fate)
 
     def note(self, line):
         word, *rest = line.split()

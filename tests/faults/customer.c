@@ -255,7 +255,7 @@ int main(int argc, char** argv) {
     options.size = sizeof options;
     options.config_file = "";
     options.lu_name = "NET.CUSTOMER";
-    options.heartbeat_ms = 1000;
+    options.heartbeat_ms = 250;
     options.conversations = (unsigned)customers * 4 + 16;
     options.links = 16;
     must("clq_start", clq_start(&options));
