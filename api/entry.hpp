@@ -96,6 +96,7 @@ inline runtime::return_code finish_accept(logical_unit& u, runtime::context& c, 
                                        ? transport::no_deadline
                                        : transport::now_ns() + std::uint64_t{wait_ms} * 1'000'000;
     const runtime::return_code code = u.finish(c, o, deadline);
+    if (code == runtime::return_code::ok) u.accepted(c);
     const bool nobody = o.must_wait && code == runtime::return_code::operation_incomplete;
     return nobody ? runtime::return_code::program_state_check : code;
 }

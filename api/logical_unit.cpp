@@ -238,26 +238,10 @@ logical_unit::thread_state& logical_unit::enrol() noexcept {
 
 void logical_unit::leave(runtime::context& c) noexcept {
     engine_->flush(c);
-    if (dirty_.approx_empty()) {
-        nudge();
-    } else if ((gate_.approx_permits() != 0 || c.batch_left != 0) && c.output_bytes < put_off_bytes &&
-               settings_.threads && settings_.standby) {
-        if (c.batch_left != 0) --c.batch_left;
-        // Finished operations wait: the program is working through a batch, and its answers leave together.
-        if (c.owes_output) {
-            c.owes_output = false;
-            // Read-modify-write: a standby that is about to rest sees what was put off, or is seen here.
-            if (standby_started_.load_relaxed() == 0 || standby_resting_.exchange_acq_rel(0) != 0) call_standby();
-            // A standby that drives sleeps in the system's wait. Read-modify-write, as in write_dirty: either we ring,
-            // or it finds what we have put off.
-            if (standby_started_.load_relaxed() == 0)
-                write_dirty(c);  // no thread is to be had
-            else if (put_off_.exchange_acq_rel(1) == 0 && caller_driven())
-                (void)drives_.front()->ring();
-        }
-    } else if (!settings_.threads && c.output_bytes < put_off_bytes && this_thread().tells_more) {
-        // This thread tells more at once: what comes of all of it leaves together, and tell() sees to it.
-    } else {
+    if (c.output_bytes == c.output_seen && !c.owes_output) {
+        // What may lie there is another call's, which has seen to it.
+        if (dirty_.approx_empty()) nudge();
+    } else if (!may_put_off(c)) {
         write_dirty(c);
         nudge();
     }
@@ -265,17 +249,58 @@ void logical_unit::leave(runtime::context& c) noexcept {
     if (c.posted_first != 0) tell(c);
 }
 
+// The one rule of when output leaves, whatever the program is told by. What a call has caused waits while the program
+// has more at hand and will come back with the answers to it, there is not much yet, and somebody writes it even if the
+// program stays away.
+bool logical_unit::may_put_off(runtime::context& c) noexcept {
+    c.output_seen = c.output_bytes;
+    if (c.output_bytes >= put_off_bytes) return false;
+    // Other callbacks follow at once; tell() writes what came of all of them.
+    if (this_thread().tells_more) return true;
+    // Finished operations wait in the queue, or the rest of what a call has given this thread at once.
+    if (gate_.approx_permits() == 0 && c.batch_left == 0) return false;
+    if (c.owes_output && !promise_output()) return false;
+    if (c.batch_left != 0) --c.batch_left;
+    c.owes_output = false;
+    return true;
+}
+
+// What is put off leaves within a tick although this thread may not come back: by the standby, or by the host's loop,
+// which asks before it sleeps. False: there is neither.
+bool logical_unit::promise_output() noexcept {
+    if (host_driven()) {
+        if (handle_given_.load_acquire() == 0 || loop_asker_.load_relaxed() == 0) return false;
+        loop_by(0);
+        return true;
+    }
+    if (!settings_.standby) return false;
+    if (standby_started_.load_acquire() == 0) call_standby();
+    if (standby_started_.load_acquire() == 0) return false;  // no thread is to be had
+    switch (standby_.owe()) {
+        case runtime::standby_word<>::to_tell::resting: standby_spot_.notify(waiter_); break;
+        case runtime::standby_word<>::to_tell::driving: (void)drives_.front()->ring(); break;
+        case runtime::standby_word<>::to_tell::nobody: break;
+    }
+    return true;
+}
+
+// Nothing is at hand any more: what was put off leaves before the thread sleeps.
+void logical_unit::before_waiting(runtime::context& c) noexcept {
+    c.batch_left = 0;
+    write_dirty(c);
+    tell(c);
+}
+
 void logical_unit::write_dirty(runtime::context& c) noexcept {
     do {
         c.owes_output = false;
-        c.output_bytes = 0;
+        c.output_bytes = c.output_seen = 0;
         write_links(c);
         engine_->flush(c);
     } while (c.owes_output);  // those who had waited for buffers have sent
 }
 
 void logical_unit::write_links(runtime::context& c) noexcept {
-    if (put_off_.load_relaxed() != 0) put_off_.exchange_acq_rel(0);
     for (transport::link* l = dirty_.take_all(); l != nullptr;) {
         transport::link* const next = l->next;
         transport::drive& d = l->driven_by();
@@ -443,8 +468,7 @@ return_code logical_unit::wait_for_conversation(runtime::engine::collected& out)
             leave(c);
             return return_code::program_state_check;
         }
-        write_dirty(c);
-        tell(c);
+        before_waiting(c);
         if (thread_state& t = this_thread(); t.hook != nullptr) {
             if (!call_hook(t)) {
                 leave(c);
@@ -497,7 +521,6 @@ return_code logical_unit::wait_for_completion(const completion_list& of, std::ui
     runtime::context& c = enter();
     thread_state& t = this_thread();
     engine_->flush(c);
-    c.batch_left = 0;
     auto& board = engine_->board();
     const auto wake = engine_->waker();
     const std::uint32_t me = board.enter(t.number - 1);
@@ -531,8 +554,7 @@ return_code logical_unit::wait_for_completion(const completion_list& of, std::ui
         if (looks) continue;
         code = return_code::unsuccessful;
         if (polled || (of.timeout_ms > 0 && transport::now_ns() >= deadline)) break;
-        write_dirty(c);
-        tell(c);
+        before_waiting(c);
         if (of.timeout_ms == 0) {
             polled = true;
             transport::drive& d = *drives_.front();
@@ -577,8 +599,7 @@ return_code logical_unit::wait_for_completion(const completion_list& of, std::ui
     }
     if (board.leave(me, wake)) finished_elsewhere();
     leave(c);
-    // The program works through a batch from here on, and its answers leave together.
-    if (found > 1) c.batch_left = found - 1;
+    c.batch_left = found > 1 ? found - 1 : 0;  // the program works through a batch from here on
     return found != 0 ? return_code::ok : code;
 }
 
@@ -593,14 +614,13 @@ runtime::engine::collect_result logical_unit::collect_next(runtime::context& c,
 return_code logical_unit::check_for_completion(runtime::engine::collected& out) noexcept {
     runtime::context& c = enter();
     engine_->flush(c);
-    write_dirty(c);
-    if (caller_driven() && gate_.approx_permits() == 0) {
+    if (gate_.approx_permits() == 0) {
+        before_waiting(c);
         transport::drive& d = *drives_.front();
-        if (d.token.try_acquire()) {
+        if (caller_driven() && d.token.try_acquire()) {
             d.run();
             release_drive();
-            tell(c);
-            write_dirty(c);
+            before_waiting(c);
         }
     }
     const auto peek = [&] {
@@ -624,7 +644,7 @@ return_code logical_unit::check_for_completion(runtime::engine::collected& out) 
         return false;
     };
     const bool one = peek();
-    if (c.owes_output) write_dirty(c);
+    if (c.owes_output) leave(c);
     if (one) return return_code::ok;
     return engine_->outstanding() == 0 ? return_code::program_state_check : return_code::unsuccessful;
 }
@@ -701,6 +721,7 @@ void logical_unit::call_standby() noexcept {
         loop_by(0);
         return;
     }
+    standby_.want();
     if (standby_started_.load_acquire() == 0) {
         const std::lock_guard held{threads_mutex_};
         if (standby_started_.load_acquire() == 0 && stopping_.load_acquire() == 0) {
@@ -731,12 +752,10 @@ void logical_unit::loop_by(std::uint64_t deadline_ns) noexcept {
         }
 }
 
-// Output was put off: the standby must look within a tick.
+// The standby must look within a tick.
 void logical_unit::look_again_soon() noexcept {
     // A rest that begins at this moment and is not seen here ends by itself, a moment later than it might.
-    if (standby_started_.load_relaxed() == 0 ||
-        (standby_resting_.load_acquire() != 0 && standby_resting_.exchange_acq_rel(0) != 0))
-        call_standby();
+    if (standby_started_.load_relaxed() == 0 || standby_.end_rest()) call_standby();
 }
 
 void logical_unit::standby_main() noexcept {
@@ -745,10 +764,13 @@ void logical_unit::standby_main() noexcept {
     std::uint32_t seen = drives_taken_.load_relaxed();
     std::uint32_t permits = gate_.approx_permits();
     std::uint32_t moving = 0;  // ticks in which permits were taken and nobody drove
-    std::uint64_t sleep_ns = tick_ns;
+    std::uint64_t sleep_ns = tick_ns, rested_ns = tick_ns;
     bool called = true;
-    while (stopping_.load_acquire() == 0) {
+    const auto pay = [&] {
+        standby_.settle();
         write_dirty(c);
+    };
+    while (stopping_.load_acquire() == 0) {
         ask_again(c);
         tell(c);
         const std::uint32_t taken = drives_taken_.load_relaxed();
@@ -761,12 +783,22 @@ void logical_unit::standby_main() noexcept {
         permits = left;
         if (caller_driven() && (quiet || called || parked_.load_acquire() != 0) && d.token.try_acquire()) {
             bool mine = true;
-            write_dirty(c);  // put off while somebody else drove, who need not look for it
+            standby_.begin_drive();
+            // When what is owed was seen first: the program has a tick to come back and write it with the rest.
+            std::uint64_t owed_since = 0;
             while (stopping_.load_acquire() == 0) {
                 const bool asks = refused_count_.load_relaxed() != 0;
-                d.wait(asks ? transport::now_ns() + tick_ns : transport::no_deadline, true,
-                       [&] { return !dirty_.approx_empty(); });
-                write_dirty(c);
+                std::uint64_t until = owed_since != 0 ? owed_since + tick_ns : transport::no_deadline;
+                if (asks) until = std::min(until, transport::now_ns() + tick_ns);
+                d.wait(until, true, [&] { return owed_since == 0 && standby_.owes(); });
+                if (!standby_.owes()) {
+                    owed_since = 0;
+                } else if (owed_since == 0) {
+                    owed_since = transport::now_ns();
+                } else if (transport::now_ns() >= owed_since + tick_ns) {
+                    pay();
+                    owed_since = 0;
+                }
                 if (d.context.posted_first != 0 || c.posted_first != 0 || asks) {
                     runtime::engine::move_postings(d.context, c, *engine_);
                     d.token.hand_over();
@@ -782,22 +814,25 @@ void logical_unit::standby_main() noexcept {
                     if (!mine) break;
                 }
             }
+            standby_.end_drive();
             if (mine) release_drive();
-            sleep_ns = tick_ns;
+            rested_ns = sleep_ns = tick_ns;
         } else {
-            sleep_ns = quiet ? std::min(sleep_ns * 2, rest_ns) : tick_ns;
+            sleep_ns = quiet ? std::min(rested_ns * 2, rest_ns) : tick_ns;
+            rested_ns = sleep_ns;
         }
-        // Read-modify-write: who has put something off before is seen here, who does so later finds us resting.
-        if (sleep_ns > tick_ns) {
-            standby_resting_.exchange_acq_rel(1);
-            if (!dirty_.approx_empty()) sleep_ns = tick_ns;
-        }
-        called = false;
-        if (standby_spot_.prepare())
-            called = standby_spot_.wait(waiter_, transport::now_ns() + sleep_ns);
-        else
-            called = standby_spot_.cancel();
-        standby_resting_.store_release(0);
+        bool woken = false;
+        do {
+            if (sleep_ns > tick_ns && !standby_.rest()) sleep_ns = tick_ns;
+            if (standby_spot_.prepare())
+                woken = standby_spot_.wait(waiter_, transport::now_ns() + sleep_ns);
+            else
+                woken = standby_spot_.cancel();
+            called = standby_.woke();
+            // Woken for what is owed: the program has a tick to come back.
+            sleep_ns = tick_ns;
+        } while (woken && !called && stopping_.load_acquire() == 0);
+        pay();
     }
     tell(c);  // what the last look at the links has brought
 }
@@ -903,14 +938,25 @@ bool logical_unit::hold_signal(void* a) noexcept {
     told.hold();
     return true;
 }
-void logical_unit::signal(void* a) noexcept {
-    auto& told = *static_cast<attention*>(a);
-    if (told.first == nullptr) {
+// All of it is in the wait queue: several that share an event are told by one signal.
+void logical_unit::signal(std::span<void* const> all) noexcept {
+    attention* last = nullptr;
+    for (void* const a : all) {
+        auto& told = *static_cast<attention*>(a);
+        if (told.first != nullptr) {
+            ring(told);
+            continue;
+        }
         trace::tell("event", nullptr);
-        told.event.signal();
-        told.release();
-        return;
+        if (last == nullptr || !told.event.is(last->event)) told.event.signal();
+        if (last != nullptr) last->release();
+        last = &told;
     }
+    if (last != nullptr) last->release();
+}
+
+// Its bell. Takes over the reference.
+void logical_unit::ring(attention& told) noexcept {
     {
         const std::lock_guard held{attention_mutex_};
         // Packets of one conversation keep their order: nothing overtakes one that was refused.
@@ -1197,7 +1243,7 @@ void logical_unit::tell(runtime::context& c) noexcept {
         }
         t.tells_more = false;
         // What callbacks have put off. It may bring about more that is to be told.
-        if (!settings_.threads && !dirty_.approx_empty()) write_dirty(c);
+        if (c.owes_output) write_dirty(c);
     } while (c.posted_first != 0);
     --t.telling;
     if (c.owes_output) write_dirty(c);

@@ -3,14 +3,14 @@
 //
 // Who drives. With reactors, each has a thread. Without, whoever waits inside a call drives; when nobody does for a
 // moment the standby thread takes over, and steps aside as soon as a caller wants the drive again. Output. A call
-// writes what it caused before it returns, unless finished operations wait to be collected: then the program is in the
-// middle of a batch, and the output goes out in one write when the program next waits, or a moment later by the
-// standby.
+// writes what it caused before it returns, unless more is at hand for its program: then the output goes out in one
+// write when the program next waits, or a moment later by the standby. See may_put_off().
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -25,6 +25,7 @@
 #include "runtime/parking.hpp"
 #include "runtime/relay.hpp"
 #include "runtime/shard_lease.hpp"
+#include "runtime/standby_word.hpp"
 #include "runtime/verbs.hpp"
 #include "transport/drive.hpp"
 #include "transport/platform.hpp"
@@ -113,6 +114,10 @@ public:
     };
     runtime::return_code wait_for_completion(const completion_list& of, std::uint32_t& found) noexcept;
 
+    // An Accept was answered and others could be at once: its answers may leave together with theirs.
+    void accepted(runtime::context& c) noexcept {
+        if (c.batch_left == 0 && engine_->approx_attaches_waiting() != 0) c.batch_left = 1;
+    }
     // How long each later Accept_Conversation may take; 0: as long as it takes.
     void set_accept_limit(std::uint32_t limit_ms) noexcept { accept_limit_ms_.store_relaxed(limit_ms); }
     [[nodiscard]] std::uint32_t accept_limit() const noexcept { return accept_limit_ms_.load_relaxed(); }
@@ -170,7 +175,7 @@ private:
     void operation_outstanding() noexcept override;
     runtime::notify channel_of(void* a) noexcept override;
     bool hold_signal(void* a) noexcept override;
-    void signal(void* a) noexcept override;
+    void signal(std::span<void* const> all) noexcept override;
     void forget(void* a) noexcept override;
     void deadline_set(runtime::context& c, runtime::conversation& v) noexcept override;
     void manager_told(runtime::context& c, runtime::session& s, manager_news what,
@@ -196,6 +201,7 @@ private:
     // Those of the candidates that nobody else collects first; tells how many.
     std::uint32_t collect_completions(runtime::context& c, std::uint32_t me, const completion_list& of,
                                       std::uint32_t candidates) noexcept;
+    void ring(attention& told) noexcept;
     void ask_again(runtime::context& c) noexcept;
     void count_refused() noexcept;
     void ask_again_soon() noexcept;
@@ -210,6 +216,9 @@ private:
     [[nodiscard]] runtime::engine::collect_result collect_next(runtime::context& c,
                                                                runtime::engine::collected& out) noexcept;
     [[nodiscard]] bool caller_driven() const noexcept { return settings_.reactors == 0; }
+    [[nodiscard]] bool may_put_off(runtime::context& c) noexcept;
+    [[nodiscard]] bool promise_output() noexcept;
+    void before_waiting(runtime::context& c) noexcept;
     void write_dirty(runtime::context& c) noexcept;
     void write_links(runtime::context& c) noexcept;
     void nudge() noexcept;
@@ -260,7 +269,6 @@ private:
     runtime::atom<std::uint32_t> drives_taken_;  // grows with every caller who drives
     runtime::atom<std::uint32_t> tp_named_;
     runtime::atom<std::uint32_t> stopping_;
-    runtime::atom<std::uint32_t> put_off_;  // output waits in dirty_ for the end of a batch
     runtime::atom<std::uint32_t> ended_;    // stopping, and every conversation has ended
     runtime::atom<std::uint32_t> waiters_;  // threads inside Wait_For_Conversation
     runtime::atom<std::uint32_t> accept_limit_ms_;
@@ -281,7 +289,7 @@ private:
     std::vector<std::thread> threads_;
     runtime::atom<std::uint32_t> threads_running_;
     runtime::atom<std::uint32_t> standby_started_;
-    runtime::atom<std::uint32_t> standby_resting_;  // it sleeps longer than the tick
+    runtime::standby_word<> standby_;
     runtime::spot<> standby_spot_;
     bool abandoned_ = false;
 };

@@ -35,6 +35,8 @@ public:
     void signal() const noexcept;
 
     explicit operator bool() const noexcept { return object_ != nullptr; }
+    // Both are of one event. Not seen where the system gives each reference a handle of its own.
+    [[nodiscard]] bool is(const event_reference& other) const noexcept { return object_ == other.object_; }
 
 private:
     void* object_{nullptr};

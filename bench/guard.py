@@ -18,7 +18,7 @@ import sys
 import tempfile
 
 BASELINE = pathlib.Path(__file__).resolve().parent / "guard.json"
-ROWS = ["callbacks", "cmwait", "alone", "oneshot"]
+ROWS = ["callbacks", "cmwait", "cmwcmp", "event", "alone", "oneshot"]
 TRANSACTIONS = 10_000
 # Instructions are those of the difference between two runs, so that beginning and warming up do not count.
 FEWER, MORE = 1_000, 3_000

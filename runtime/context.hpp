@@ -15,7 +15,7 @@ struct context {
 
     std::uint32_t hint = 0;    // shard of free lists and producer tokens
     std::uint32_t counts = 0;  // shard of counters
-    bool driving = false;    // holds a drive token: output is written when the batch ends
+    bool driving = false;      // holds a drive token: output is written when the batch ends
     std::uint32_t completed = 0;
     std::uint32_t signals = 0;
     std::array<std::uint64_t, batch_max> completions;
@@ -23,11 +23,12 @@ struct context {
     // Completions that the host passes on when no drive token is held: slots linked through next_posted, index + 1.
     std::uint32_t posted_first = 0;
     std::uint32_t posted_last = 0;
-    // Of a batch that Wait_For_Completion has returned, those whose answers may be written later.
+    // Of what calls have given this thread at once, those whose answers may be written later.
     std::uint32_t batch_left = 0;
 
     std::uint32_t output_bytes = 0;  // handed to links since the host last wrote
-    bool owes_output = false;  // it has the write duty of a link, which the host has put off and told nobody of
+    std::uint32_t output_seen = 0;   // of them, when the last call ended
+    bool owes_output = false;        // it has the write duty of a link, which the host has put off and told nobody of
 
     // Where the call that is being carried out will answer. Null: an operation at queue level has it now, and its end
     // is written there, so that the call itself must not touch it any more.

@@ -791,7 +791,7 @@ void engine::flush_slowly(context& c) noexcept {
         if (!c.driving) host_.finished_elsewhere();
     }
     // After the entries are in the queue, so that a cmwait that follows the event never blocks.
-    for (std::uint32_t i = 0; i < c.signals; ++i) host_.signal(c.signalled[i]);
+    if (c.signals != 0) host_.signal({c.signalled.data(), c.signals});
     c.signals = 0;
     if (!starved_.approx_empty()) resume(c, starved_.take_all());
 }
@@ -865,9 +865,7 @@ void engine::posted(context& c, posting& p) noexcept {
     let_go(c, *p.slot);
 }
 
-void engine::refused(context& c, posting& p) noexcept {
-    (void)leave_as(c, *p.slot, phase::done);
-}
+void engine::refused(context& c, posting& p) noexcept { (void)leave_as(c, *p.slot, phase::done); }
 
 void engine::to_wait_queue(context& c, posting& p) noexcept {
     conversation& v = *p.slot;

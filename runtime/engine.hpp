@@ -48,8 +48,8 @@ public:
     virtual notify channel_of(void*) noexcept { return notify::wait_queue; }
     // Something is to be signalled once the entry is in the wait queue: takes a reference. False: nothing is.
     virtual bool hold_signal(void*) noexcept { return false; }
-    // Signals, and gives that reference back.
-    virtual void signal(void*) noexcept {}
+    // Signals each, and gives those references back.
+    virtual void signal(std::span<void* const>) noexcept {}
     // The conversation's own reference is given back.
     virtual void forget(void*) noexcept {}
     // A text that came with an error report, or goes with one, for the log of this logical unit. EBCDIC was undone.
@@ -354,6 +354,10 @@ public:
         const auto counted = static_cast<std::uint32_t>(accept_.load_acquire());
         const std::uint32_t stale = accepting_stale_.load_acquire();
         return counted < stale ? 0 : counted - stale;
+    }
+    // Attaches that wait for an Accept.
+    [[nodiscard]] std::uint32_t approx_attaches_waiting() const noexcept {
+        return static_cast<std::uint32_t>(accept_.load_relaxed() >> 32);
     }
     // Stale entries beside those that the accepts which wait are entitled to, exact when nothing moves.
     [[nodiscard]] std::uint32_t approx_accepts_surplus() const noexcept { return accepting_surplus_.load_acquire(); }

@@ -59,6 +59,64 @@ struct hooked {
     hooked& operator=(const hooked&) = delete;
 };
 
+// Callers in this process who have asked and given the turn; a callback hears their answers.
+struct callers {
+    std::vector<talk> near;
+    std::vector<small_receive> answers;
+    told heard;
+
+    explicit callers(std::size_t n) : near(n), answers(n) {
+        for (talk& t : near) {
+            t.begin("inproc/TP");
+            REQUIRE(t.flush() == CM_OK);
+            REQUIRE(t.set(cmspm, CM_NON_BLOCKING) == CM_OK);
+            REQUIRE(set_callback(&t, &told::callback, &heard) == CM_OK);
+        }
+    }
+    void ask() {
+        for (std::size_t i = 0; i < near.size(); ++i) {
+            REQUIRE(near[i].send("ask") == CM_OK);
+            REQUIRE(answers[i].issue(near[i]) == CM_OPERATION_INCOMPLETE);
+        }
+    }
+};
+// One of those whom they call; its Receive is outstanding.
+struct answerer {
+    talk far;
+    small_receive asked;
+    CM_OOID number = 0;
+
+    void accept(collector& all) {
+        far.accept(all);
+        REQUIRE(far.set(cmspm, CM_NON_BLOCKING) == CM_OK);
+    }
+    void accept_at_queue_level(collector& all) {
+        far.accept(all);
+        const CM_INT32 queue = CM_SEND_RECEIVE_QUEUE, mode = CM_NON_BLOCKING;
+        CM_INT32 rc = -1;
+        cmsqpm(far.id.data(), &queue, &mode, "00000000", &number, &rc);
+        REQUIRE(rc == CM_OK);
+    }
+    void answer() {
+        REQUIRE(asked.status == CM_SEND_RECEIVED);
+        REQUIRE(far.send("answer", CM_SEND_AND_FLUSH) == CM_OK);
+    }
+};
+// Places, from 0, of those that have finished.
+std::vector<std::size_t> finished_of(const std::vector<CM_OOID>& list) {
+    const auto count = static_cast<CM_INT32>(list.size());
+    const CM_INT32 for_ever = -1;
+    std::vector<CM_INT32> places(list.size());
+    std::vector<char> fields(list.size() * 8);
+    CM_INT32 found = 0, rc = -1;
+    cmwcmp(list.data(), &count, &for_ever, places.data(), &found, fields.data(), &rc);
+    REQUIRE(rc == CM_OK);
+    std::vector<std::size_t> result;
+    for (CM_INT32 i = 0; i < found; ++i)
+        result.push_back(static_cast<std::size_t>(places[static_cast<std::size_t>(i)] - 1));
+    return result;
+}
+
 }  // namespace
 
 TEST_SUITE("async") {
@@ -849,5 +907,114 @@ TEST_SUITE("async") {
             (void)two.near.cancel();
         }
         CHECK(running_unit::conversations_open() == 0);
+    }
+    TEST_CASE("output: what a program puts off in the middle of a batch leaves although it never calls again") {
+        const running_unit unit;
+        serve_tp("TP");
+        callers c{2};
+        collector all;
+        std::vector<answerer> a(2);
+        SUBCASE("by cmwait") {
+            for (answerer& one : a) {
+                one.accept(all);
+                REQUIRE(one.asked.issue(one.far) == CM_OPERATION_INCOMPLETE);
+            }
+            c.ask();
+            (a[0].far.id == wait_any().id ? a[0] : a[1]).answer();
+        }
+        SUBCASE("behind an event") {
+            const event e{false};
+            for (answerer& one : a) {
+                one.accept(all);
+                REQUIRE(set_event(one.far, e.handle) == CM_OK);
+                REQUIRE(one.asked.issue(one.far) == CM_OPERATION_INCOMPLETE);
+            }
+            c.ask();
+            e.wait();
+            REQUIRE(check_any().code == CM_OK);
+            (a[0].far.id == wait_any().id ? a[0] : a[1]).answer();
+        }
+        SUBCASE("by cmwcmp") {
+            for (answerer& one : a) {
+                one.accept_at_queue_level(all);
+                REQUIRE(one.asked.issue(one.far) == CM_OPERATION_INCOMPLETE);
+            }
+            c.ask();
+            a[finished_of({a[0].number, a[1].number})[0]].answer();
+        }
+        SUBCASE("by Accept") {
+            c.ask();
+            a[0].accept(all);
+            if (a[0].asked.issue(a[0].far) == CM_OPERATION_INCOMPLETE) CHECK(wait_any().id == a[0].far.id);
+            a[0].answer();
+        }
+        c.heard.times.wait_for(1);  // this thread is in no call, and no other of the program's is
+    }
+    TEST_CASE("output: answers of one batch leave in one write, and a host's loop is told of those put off") {
+        clq_options o{};
+        o.no_threads = 1;
+        const running_unit unit{o};
+        constexpr std::size_t n = 8;
+        serve_tp("TP");
+        REQUIRE(clq_wait_handle() != CLQ_NO_HANDLE);
+        callers c{n};
+        collector all;
+        std::vector<answerer> a(n);
+        std::size_t answered = 0;
+        unsigned long long before = 0;
+        const auto look = [] {
+            for (int i = 0; i < 4; ++i) {
+                (void)clq_next_timeout_ns();
+                (void)clq_dispatch();
+            }
+        };
+        // All that was answered so far is put off, and the loop knows.
+        const auto answer = [&](answerer& one) {
+            if (answered++ == 0) before = clq_counter("writes");
+            one.answer();
+            if (answered == n) return;
+            CHECK(clq_counter("writes") == before);
+            CHECK(clq_next_timeout_ns() == 0);
+        };
+        SUBCASE("by cmwait, after a look") {
+            for (answerer& one : a) {
+                one.accept(all);
+                REQUIRE(one.asked.issue(one.far) == CM_OPERATION_INCOMPLETE);
+            }
+            c.ask();
+            look();
+            while (answered < n) {
+                REQUIRE(check_any().code == CM_OK);
+                const completion done = wait_any();
+                for (answerer& one : a)
+                    if (one.far.id == done.id) answer(one);
+            }
+        }
+        SUBCASE("by cmwcmp") {
+            std::vector<CM_OOID> list;
+            for (answerer& one : a) {
+                one.accept_at_queue_level(all);
+                list.push_back(one.number);
+                REQUIRE(one.asked.issue(one.far) == CM_OPERATION_INCOMPLETE);
+            }
+            c.ask();
+            look();
+            const std::vector<std::size_t> done = finished_of(list);
+            REQUIRE(done.size() == n);
+            for (const std::size_t i : done) answer(a[i]);
+        }
+        SUBCASE("by Accept") {
+            c.ask();
+            look();
+            for (answerer& one : a) {
+                REQUIRE(one.far.accept() == CM_OK);
+                REQUIRE(one.asked.issue(one.far) == CM_OK);
+                answer(one);
+            }
+        }
+        CHECK(answered == n);
+        CHECK(clq_counter("writes") == before + 1);
+        look();
+        CHECK(c.heard.times.count() == n);
     }
 }
