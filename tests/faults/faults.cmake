@@ -37,6 +37,8 @@ if(TARGET colloquy_tool)
         colloquy_fault(relay_${case} Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/faults/relay.py ${case}
             $<TARGET_FILE:colloquy_tool> $<TARGET_FILE:colloquy_faults_customer>)
     endforeach()
+    colloquy_fault(storm Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/faults/storm.py
+        $<TARGET_FILE:colloquy_tool> $<TARGET_FILE:colloquy_faults_stepper>)
     colloquy_fault(netns Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/faults/netns.py $<TARGET_FILE:colloquy_tool>)
     set_tests_properties(faults_netns PROPERTIES SKIP_RETURN_CODE 77)
 endif()

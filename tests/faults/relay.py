@@ -131,19 +131,37 @@ class Server:
             stdout=subprocess.PIPE, text=True)
         atexit.register(self.process.kill)
         self.address = json.loads(self.process.stdout.readline())["listening"][0]
+        self.samples, self.over, self.sampled = [], False, threading.Condition()
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            with self.sampled:
+                self.samples.append(json.loads(line))
+                self.sampled.notify_all()
+        with self.sampled:
+            self.over = True
+            self.sampled.notify_all()
 
     def until(self, wanted, what):
+        """What it counted, once that is so. Only what it counts from now on is looked at: the next sample may have been
+        on its way already."""
         limit = time.monotonic() + bank.TIMEOUT
-        for line in self.process.stdout:
-            counters = json.loads(line)
-            if wanted(counters):
-                return counters
-            assert time.monotonic() < limit, f"{what}: {counters}"
-        raise AssertionError(f"{what}: the server has ended")
+        with self.sampled:
+            known = len(self.samples) + 1
+            while True:
+                self.sampled.wait_for(lambda: len(self.samples) > known or self.over, bank.TIMEOUT)
+                assert not self.over, f"{what}: the server has ended"
+                if len(self.samples) > known and wanted(self.samples[-1]):
+                    return self.samples[-1]
+                assert time.monotonic() < limit, f"{what}: {self.samples[-1]}"
+                known = len(self.samples)
 
     def end(self):
-        self.process.communicate(timeout=bank.TIMEOUT)
-        assert self.process.returncode == 0
+        self.process.stdin.close()
+        self.reader.join()
+        assert self.process.wait(bank.TIMEOUT) == 0
 
 
 def configured(folder):

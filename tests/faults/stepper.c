@@ -7,7 +7,7 @@
  *   hold ADDRESS / poke / drop  a conversation that is opened once, used and ended
  *   held                        what this process holds
  *
- * and answers each with a line. usage: stepper serve | call. A server first says where it listens, and
+ * and answers each with a line. usage: stepper serve | call | storm ADDRESS N. A server first says where it listens, and
  * says "served" and the codes of its steps when a walk is over. Ends with its input.
  */
 #define _POSIX_C_SOURCE 200809L
@@ -326,7 +326,36 @@ static void poke(const unsigned char* id) {
     say("poked %ld %s", (long)rc, got == 4 ? "whole" : "nothing");
 }
 
+/* Begins, calls a program that echoes, and ends, over and over: by turns in order and in the middle of a conversation. */
+static int storm(const char* address, int rounds) {
+    for (int i = 0; i < rounds; ++i) {
+        clq_options options;
+        memset(&options, 0, sizeof options);
+        options.size = sizeof options;
+        options.config_file = "";
+        options.lu_name = "NET.STORM";
+        options.conversations = 16;
+        options.links = 4;
+        must("clq_start", clq_start(&options));
+        unsigned char id[CM_CID_SIZE];
+        char destination[160];
+        snprintf(destination, sizeof destination, "%s/ECHO", address);
+        open_to(id, destination, CM_NONE);
+        CM_RETURN_CODE rc;
+        cmallc(id, &rc);
+        must("cmallc", rc);
+        if (i % 3 != 2) poke(id);
+        if (i % 3 == 0) {
+            cmdeal(id, &rc);
+            must("cmdeal", rc);
+        }
+        (void)clq_stop(i % 3 == 0 ? 10000 : 0);
+    }
+    return 0;
+}
+
 int main(int argc, char** argv) {
+    if (argc == 4 && strcmp(argv[1], "storm") == 0) return storm(argv[2], atoi(argv[3]));
     const int serving = argc == 2 && strcmp(argv[1], "serve") == 0;
     if (!serving && (argc != 2 || strcmp(argv[1], "call") != 0)) return 2;
     clq_options options;
