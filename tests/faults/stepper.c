@@ -7,8 +7,10 @@
  *   hold ADDRESS / poke / drop  a conversation that is opened once, used and ended
  *   held                        what this process holds
  *
- * and answers each with a line. usage: stepper serve | call | storm ADDRESS N. A server first says where it listens, and
- * says "served" and the codes of its steps when a walk is over. Ends with its input.
+ * and answers each with a line. A server first says where it listens, and says "served" and the codes of its steps when
+ * a walk is over. Ends with its input.
+ *
+ * usage: stepper serve | call | storm ADDRESS N
  */
 #define _POSIX_C_SOURCE 200809L
 #include <dirent.h>
@@ -326,7 +328,7 @@ static void poke(const unsigned char* id) {
     say("poked %ld %s", (long)rc, got == 4 ? "whole" : "nothing");
 }
 
-/* Begins, calls a program that echoes, and ends, over and over: by turns in order and in the middle of a conversation. */
+/* Begins, calls a program that echoes, and ends, over and over; by turns in order and in the middle. */
 static int storm(const char* address, int rounds) {
     for (int i = 0; i < rounds; ++i) {
         clq_options options;

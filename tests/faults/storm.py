@@ -3,9 +3,9 @@
 
 usage: storm.py COLLOQUY STEPPER [--processes N] [--rounds N] [--seed N]
 
-Each process connects, has a conversation with ECHO and ends its logical unit, over and over; a third of the times in the
-middle of the conversation, a third before anything was said on it. Half of the processes are killed on their way. A load
-goes on all the while and may not see one error; in the end the server holds what it held before.
+Each process connects, has a conversation with ECHO and ends its logical unit, over and over; a third of the times in
+the middle of the conversation, a third before anything was said on it. Half of the processes are killed on their way. A
+conversation beside them goes on all the while; in the end the server holds what it held before.
 """
 import argparse
 import atexit
@@ -56,7 +56,8 @@ def main():
         for number in range(wanted.processes):
             # Those that are to be killed would never end.
             rounds = wanted.rounds if number % 2 == 0 else 1_000_000
-            process = subprocess.Popen([wanted.stepper, "storm", server.address, str(rounds)], stdout=subprocess.PIPE, text=True)
+            process = subprocess.Popen([wanted.stepper, "storm", server.address, str(rounds)],
+                                       stdout=subprocess.PIPE, text=True)
             atexit.register(process.kill)
             crowd.append((process, number % 2 == 1))
         for process, doomed in crowd:
