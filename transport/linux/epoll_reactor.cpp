@@ -1,6 +1,8 @@
 // epoll_reactor: the reactor of Linux.
 //
-// Each socket is registered once, edge-triggered, for both directions: no epoll_ctl on the hot path. A stream's state
+// Each socket is registered once, edge-triggered, for both directions: no epoll_ctl on the hot path. Local sockets are
+// watched for room only from a write that found none to one that found some at once: the system tells of it each time
+// the partner has read, so that a driver that waits for an answer would be woken twice. A stream's state
 // that two threads share (is a writer inside, is a write parked, has an edge come, is it closed) is one atomic word
 // that both sides read-modify-write; everything else in a slot belongs to the driver.
 //
@@ -104,6 +106,12 @@ address name_of(int fd, int (*ask)(int, sockaddr*, socklen_t*)) noexcept {
     return ask(fd, a.data(), &a.size) == 0 ? a.value() : address{};
 }
 
+bool is_local(int fd) noexcept {
+    int domain = 0;
+    socklen_t size = sizeof domain;
+    return ::getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX;
+}
+
 // Writes until all is taken (0), or the socket is full (EAGAIN), or it fails. Also after a short write it asks once
 // more: only a refusal makes the kernel promise an edge.
 int write_some(int fd, write_op& op) noexcept {
@@ -192,7 +200,7 @@ public:
         }
         op.reactor_written = 0;
         op.reactor_index = where.index;
-        return carry_on(*s, where.generation, op);
+        return carry_on(*s, where, op, true);
     }
 
     io_status shutdown_write(stream where) noexcept override {
@@ -333,6 +341,7 @@ public:
         if (index == none) {
             return io_status::failed(io_error_table_full);
         }
+        slots_[index].local = is_local(fd);
         if (!watch_stream(index, fd)) {
             const int error = errno;
             give_back(index);
@@ -471,6 +480,8 @@ private:
         write_gate<> gate;
         write_op* parked = nullptr;  // written by the one inside, before it parks
         int fd = -1;                 // written by the driver, before the gate opens
+        bool local = false;          // the same
+        bool watches_room = false;   // of a local socket; belongs to the one inside
 
         // The driver's.
         std::uint32_t generation = 0;
@@ -490,6 +501,7 @@ private:
         int fd = -1;
         std::uint32_t generation = 0;
         accept_op* acceptor = nullptr;
+        bool local = false;
         bool has_event = false;
         bool paused = false;
     };
@@ -559,10 +571,24 @@ private:
     }
 
     bool watch_stream(std::uint32_t index, int fd) noexcept {
+        slot& s = slots_[index];
+        // That it is connected is told as room, too.
+        s.watches_room = !s.local || s.connector != nullptr;
+        return control(EPOLL_CTL_ADD, fd, {index, s.generation}, s.watches_room);
+    }
+
+    bool control(int what, int fd, stream where, bool room) const noexcept {
         epoll_event event{};
-        event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
-        event.data.u64 = make_tag(tag_kind::stream, index, slots_[index].generation);
-        return ::epoll_ctl(epoll_fd_.value, EPOLL_CTL_ADD, fd, &event) == 0;
+        event.events = EPOLLIN | EPOLLRDHUP | EPOLLET | (room ? std::uint32_t{EPOLLOUT} : 0u);
+        event.data.u64 = make_tag(tag_kind::stream, where.index, where.generation);
+        return ::epoll_ctl(epoll_fd_.value, what, fd, &event) == 0;
+    }
+
+    // The one inside. Being watched anew, room that is there already is told as an edge.
+    void watch_room(slot& s, stream where, bool wanted) const noexcept {
+        if (s.local && s.watches_room != wanted && control(EPOLL_CTL_MOD, s.fd, where, wanted)) {
+            s.watches_room = wanted;
+        }
     }
 
     void watch(int descriptor, bool readable, bool writable) noexcept override {
@@ -600,10 +626,13 @@ private:
     }
 
     // Writes and leaves, or parks the write. The caller is inside.
-    io_status carry_on(slot& s, std::uint32_t generation, write_op& op) noexcept {
-        for (;;) {
+    io_status carry_on(slot& s, stream where, write_op& op, bool first) noexcept {
+        for (;; first = false) {
             const int error = write_some(s.fd, op);
             if (error != EAGAIN) {
+                if (first) {
+                    watch_room(s, where, false);
+                }
                 const bool still_open = leave(s);
                 if (error == 0) {
                     return io_status::done();
@@ -611,8 +640,9 @@ private:
                 // An error that our own close has brought about is not the connection's.
                 return io_status::failed(still_open ? error : int{io_error_stale});
             }
+            watch_room(s, where, true);
             s.parked = &op;
-            op.reactor_generation = generation;
+            op.reactor_generation = where.generation;
             const park_result answer = s.gate.try_park();
             if (answer == park_result::parked) {
                 return io_status::pending();
@@ -692,7 +722,8 @@ private:
                 s.error = errno;
                 continue;
             }
-            set_stream_options(s.fd, op.options, target.family() != address_family::local);
+            s.local = target.family() == address_family::local;
+            set_stream_options(s.fd, op.options, !s.local);
             const int answer = ::connect(s.fd, system_view(target), static_cast<socklen_t>(target.size()));
             // An interrupted connect goes on by itself.
             if (answer != 0 && errno != EINPROGRESS && errno != EINTR) {
@@ -781,6 +812,7 @@ private:
         l.fd = fd;
         l.generation = generation;
         l.acceptor = nullptr;
+        l.local = is_local(fd);
         l.has_event = false;
         l.paused = false;
         out = {index, generation};
@@ -880,7 +912,7 @@ private:
             int error = fd >= 0 ? 0 : errno;
             stream accepted;
             if (fd >= 0) {
-                accepted = adopt(fd, error);
+                accepted = adopt(fd, l.local, error);
             } else if (error == EAGAIN || error == EWOULDBLOCK) {
                 l.has_event = false;
                 return delivered;
@@ -911,7 +943,7 @@ private:
         return delivered;  // has_event stays: there may be more, and the next poll looks
     }
 
-    stream adopt(int fd, int& error) noexcept {
+    stream adopt(int fd, bool local, int& error) noexcept {
         const std::uint32_t index = take_slot();
         if (index == none) {
             ++counters_.accepts_no_slot;
@@ -920,6 +952,7 @@ private:
             return {};
         }
         slots_[index].fd = fd;
+        slots_[index].local = local;
         if (!watch_stream(index, fd)) {
             error = errno;
             give_back(index);
@@ -1131,7 +1164,7 @@ private:
             if (s.gate.take_parked()) {
                 write_op* const op = s.parked;
                 op->reactor_generation = 0;
-                const io_status status = carry_on(s, generation, *op);
+                const io_status status = carry_on(s, {index, generation}, *op, false);
                 if (!status.is_pending()) {
                     ++counters_.writes_resumed;
                     ++delivered;
