@@ -44,6 +44,7 @@ public:
             {"lu_name", [this](const toml::node& n) { read_lu_name(n); }},
             {"listen", [this](const toml::node& n) { read_listen(n); }},
             {"socket_mode", [this](const toml::node& n) { read_socket_mode(n); }},
+            {"local_links", [this](const toml::node& n) { boolean(n, "local_links", out_.local_links); }},
             {"manager", [this](const toml::node& n) { read_manager(n); }},
             {"reactors", [this](const toml::node& n) { integer(n, "reactors", 0, 256, out_.reactors); }},
             {"busy_poll_us",
@@ -496,6 +497,9 @@ void apply_environment(const environment& variables, configuration& out, std::ve
             errors.push_back("APPCLLU: " + in_quotes(*name) + " is not the name of a logical unit; " +
                              std::string{lu_name_rule} + ", or LUNAME alone");
         }
+    }
+    if (const auto wish = variables("COLLOQUY_LOCAL_LINKS")) {
+        out.local_links = *wish == "1";
     }
     if (const auto path = variables("COLLOQUY_MANAGER")) {
         out.manager = *path;

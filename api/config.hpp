@@ -60,6 +60,7 @@ struct configuration {
     std::string tp_name;                     // the program's own TP name, if the environment gives one
     std::vector<transport::endpoint> listen;
     std::uint32_t socket_mode = 0600;  // permissions of the sockets' files among them
+    bool local_links = false;          // callers of loopback addresses come by a local socket where they can
     std::vector<partner_lu> partners;
     std::vector<side_entry> side_information;
     std::vector<served_tp> tps;

@@ -120,6 +120,7 @@ std::unique_ptr<logical_unit> logical_unit::start(const configuration& wanted, s
         options.busy_poll_us = wanted.busy_poll_us;
         options.reuse_port = count > 1;
         options.socket_mode = wanted.socket_mode;
+        options.local_links = wanted.local_links;
         options.tls = u->tls_.get();
         for (std::uint32_t i = 0; i < count; ++i) {
             transport::reactor_options io;
@@ -163,6 +164,7 @@ std::unique_ptr<logical_unit> logical_unit::start(const configuration& wanted, s
         const bool elsewhere = managed || (wanted.relays != nullptr && !wanted.relays->listeners.empty());
         for (transport::endpoint where : elsewhere ? std::vector<transport::endpoint>{} : wanted.listen) {
             std::string text;
+            std::intptr_t beside = -1;
             // Where reactors cannot share a port, each address belongs to one of them, in turn.
             const bool shared = transport::reactors_share_ports();
             const std::size_t first = shared || where.local ? 0 : turn++ % u->drives_.size();
@@ -184,6 +186,8 @@ std::unique_ptr<logical_unit> logical_unit::start(const configuration& wanted, s
                     return nullptr;
                 }
                 where.port = chosen.port();  // all drives listen on the port that the first one got
+                if (wanted.local_links && !where.tls && (i == first || beside >= 0))
+                    beside = u->drives_[i]->listen_nearby(chosen, beside);
                 text = (where.tls ? "tls:" : "") + chosen.to_string();
             }
             u->listening_.push_back(text);

@@ -71,6 +71,7 @@ logical_unit* start_locked(process_state& s, const configuration& wanted) {
             settings.manager_descriptor = static_cast<std::intptr_t>(std::strtoll(number->c_str(), nullptr, 10));
     if (settings.manager.empty())
         if (const auto path = process_environment("COLLOQUY_MANAGER")) settings.manager = *path;
+    if (const auto wish = process_environment("COLLOQUY_LOCAL_LINKS")) settings.local_links = *wish == "1";
     // The link is this process's alone: a child that looks would find a closed descriptor, or another's.
     transport::forget_variable(link_variable);
     auto made = logical_unit::start(settings, error);

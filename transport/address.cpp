@@ -241,6 +241,21 @@ std::string address::to_string() const {
     return format_endpoint(where);
 }
 
+address address::nearby() const noexcept {
+    address own;
+    if (family() == address_family::ipv4) {
+        const std::uint32_t host = ntohl(read_as<sockaddr_in>(storage_).sin_addr.s_addr);
+        if (host == INADDR_LOOPBACK || host == INADDR_ANY) own = loopback_ipv4(port());
+    } else if (family() == address_family::ipv6) {
+        const auto a = read_as<sockaddr_in6>(storage_);
+        const bool any = std::memcmp(&a.sin6_addr, &in6addr_any, sizeof in6addr_any) == 0;
+        if (any || is_loopback()) own = loopback_ipv6(port());
+    }
+    address out;
+    if (own.port() != 0) (void)local("@colloquy/" + own.to_string(), out);
+    return out;
+}
+
 std::string address::network() const {
     address host = *this;
     if (family() == address_family::ipv6) {

@@ -42,6 +42,10 @@ public:
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
     [[nodiscard]] explicit operator bool() const noexcept { return size_ != 0; }
 
+    // The local socket that stands beside this address for callers of this machine; empty when it has none: only
+    // 127.0.0.1, ::1 and the addresses for all of a machine have.
+    [[nodiscard]] address nearby() const noexcept;
+
     // Same family, host, scope and port.
     friend bool operator==(const address& a, const address& b) noexcept;
 

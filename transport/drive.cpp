@@ -63,6 +63,7 @@ struct drive::attempt final : resolve_op, connect_op {
     std::size_t at = 0;
     int error = 0;            // of the endpoint tried last
     bool unresolved = false;  // the resolver had no room for its name
+    bool by_tcp = false;      // what listens beside the address is not trusted
     std::vector<address> found;
     struct alarm final : runtime::timer {
         attempt* of = nullptr;
@@ -98,7 +99,13 @@ struct drive::attempt final : resolve_op, connect_op {
         return 0;
     }
     int connect(std::span<const address> to) noexcept {
-        found.assign(to.begin(), to.end());
+        found.clear();
+        for (const address& one : to) {
+            const bool looks = of->options_.local_links && !endpoints[at].tls && !by_tcp;
+            if (const address beside = looks ? one.nearby() : address{}; beside && one.is_loopback())
+                found.push_back(beside);
+            found.push_back(one);
+        }
         connect_op::addresses = found;
         const io_status s = of->reactor_->submit_connect(*this);
         return s.is_pending() ? 0 : s.error;
@@ -117,6 +124,15 @@ struct drive::attempt final : resolve_op, connect_op {
         drive& d = *of;
         std::unique_ptr<byte_filter> filter;
         const endpoint& called = endpoints[at];
+        if (!called.local && d.reactor_->peer_address(connected).family() == address_family::local &&
+            !same_user(d.reactor_->descriptor(connected))) {
+            // Anybody may have taken that name.
+            d.reactor_->reset(connected);
+            by_tcp = true;
+            error = try_endpoint();
+            if (error != 0) next_endpoint(error);
+            return;
+        }
         if (called.tls && d.options_.tls != nullptr) filter = d.options_.tls->connect(called);
         if (called.tls && filter == nullptr) {
             d.reactor_->reset(connected);
@@ -133,6 +149,7 @@ struct drive::attempt final : resolve_op, connect_op {
     void next_endpoint(int failure) noexcept {
         error = failure;
         ++at;
+        by_tcp = false;
         begin();
     }
     void fail(runtime::return_code code, int why = 0) noexcept {
@@ -150,7 +167,8 @@ struct drive::accepting final : accept_op {
     listener at;
     admission* gate = nullptr;  // of a manager's listener for programs
     bool tls = false;
-    socket_file file;  // of a local socket that is ours
+    socket_file file;     // of a local socket that is ours
+    bool beside = false;  // it stands beside an address of TCP
     void complete(stream accepted, const address&, int error) noexcept override {
         if (error != 0) return;
         if (gate == nullptr) {
@@ -269,6 +287,28 @@ std::string drive::listen_locally(const endpoint& where, address& chosen) {
     return why;
 }
 
+std::intptr_t drive::listen_nearby(const address& tcp, std::intptr_t also) noexcept {
+    const address at = tcp.nearby();
+    if (!at) return -1;
+    std::intptr_t descriptor = -1;
+    try {
+        socket_file none;
+        if (also >= 0)
+            descriptor = copy_descriptor(also);
+        else if (listen_local(at, 0, descriptor, none) != 0)
+            return -1;
+        address chosen;
+        if (descriptor >= 0 && listen(descriptor, {}, nullptr, chosen).empty()) {
+            listeners_.back()->beside = true;
+            return descriptor;
+        }
+    } catch (const std::bad_alloc&) {
+        // They come by TCP.
+    }
+    if (descriptor >= 0) close_descriptor(descriptor);
+    return -1;
+}
+
 std::string drive::listen(const endpoint& where, address& chosen) {
     if (where.local) return listen_locally(where, chosen);
     // Listening is administration before or beside service: resolving may take its time here.
@@ -347,7 +387,7 @@ runtime::session* drive::adopt(std::intptr_t descriptor, runtime::link_role role
 std::vector<std::intptr_t> drive::listening_on(bool programs) const {
     std::vector<std::intptr_t> found;
     for (const auto& a : listeners_)
-        if (a->at && (a->gate != nullptr) == programs) found.push_back(reactor_->descriptor(a->at));
+        if (a->at && !a->beside && (a->gate != nullptr) == programs) found.push_back(reactor_->descriptor(a->at));
     return found;
 }
 

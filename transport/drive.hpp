@@ -97,6 +97,7 @@ struct drive_options {
     std::uint32_t busy_poll_us = 0;
     bool reuse_port = false;
     unsigned socket_mode = 0600;  // permissions of the files of local sockets that listen
+    bool local_links = false;     // callers of a loopback address try the local socket beside it first
     tls_context* tls = nullptr;   // outlives the drive; null: no link is encrypted
 };
 
@@ -178,6 +179,9 @@ public:
     runtime::context context;  // of whoever drives
     // Listens; `where` receives the address with the port chosen. Empty: it does; otherwise the reason.
     std::string listen(const endpoint& where, address& chosen);
+    // Callers of this machine find the local socket beside `tcp`, too (address::nearby); null: it is made. The socket,
+    // or -1: somebody else has that name, and they come by TCP.
+    std::intptr_t listen_nearby(const address& tcp, std::intptr_t also) noexcept;
     // The same on a socket that listens already. `programs`: an attach manager's, where `gate` lets programs in.
     // `meant`: what the configuration says of addresses; encrypted are those that it does not want plain.
     std::string listen(std::intptr_t descriptor, std::span<const endpoint> meant, admission* gate, address& chosen);

@@ -32,6 +32,8 @@ struct socket_file {
 [[nodiscard]] int listen_local(const address& where, unsigned mode, std::intptr_t& out, socket_file& file);
 // Removes the file, if it is still the same and ours.
 void remove(socket_file& file) noexcept;
+// Whoever listens at the other end is the user that we are, or root: he may read our memory anyway.
+[[nodiscard]] bool same_user(std::intptr_t descriptor) noexcept;
 // For messages: who is at the other end of a connected local socket, by his user; empty when that cannot be told.
 [[nodiscard]] std::string local_peer(std::intptr_t descriptor);
 

@@ -92,6 +92,14 @@ void remove(socket_file& file) noexcept {
     file.path.clear();
 }
 
+bool same_user(std::intptr_t descriptor) noexcept {
+    // Whom our namespace of users does not know has this number, and so has "nobody": it proves nothing.
+    constexpr std::int64_t unknown = 65'534;
+    peer_credentials who;
+    return credentials_of(descriptor, who) && who.uid != unknown &&
+           (who.uid == 0 || who.uid == static_cast<std::int64_t>(::geteuid()));
+}
+
 std::string local_peer(std::intptr_t descriptor) {
     peer_credentials who;
     if (!credentials_of(descriptor, who)) return {};

@@ -16,6 +16,7 @@ std::intptr_t not_here(const std::string& path, std::string& error) {
 
 int listen_local(const address&, unsigned, std::intptr_t&, socket_file&) { return io_error_bad_argument; }
 void remove(socket_file&) noexcept {}
+bool same_user(std::intptr_t) noexcept { return false; }
 std::string local_peer(std::intptr_t) { return {}; }
 std::intptr_t listen_local(const std::string& path, unsigned, std::string& error) { return not_here(path, error); }
 std::intptr_t connect_local(const std::string& path, std::string& error) { return not_here(path, error); }

@@ -179,11 +179,14 @@ TEST_SUITE("security") {
         bool threads = true;
         bool tcp = true;
         bool local = false;
+        std::string top;
         SUBCASE("over TCP") {}
+        SUBCASE("over the local socket beside a port") { top = "local_links = true\n"; }
         SUBCASE("over a local socket") { local = true; }
         SUBCASE("in the process") { tcp = false; }
         SUBCASE("without a thread of the library's") { threads = false; }
-        std::string text = v.configuration("attempts = 0\n", threads ? "" : "threads = false\n");
+        if (!threads) top = "threads = false\n";
+        std::string text = v.configuration("attempts = 0\n", top);
         const std::string by_port = "127.0.0.1:0";
         if (local) text.replace(text.find(by_port), by_port.size(), "unix:@" + scratch_path("clq").string());
         const scratch_configuration file{text};
@@ -195,7 +198,8 @@ TEST_SUITE("security") {
         CHECK(v.visit(where, "jane", "") == CM_SECURITY_NOT_VALID);
         const std::vector<std::string> lines = v.log.take();
         CHECK(has(lines, "user 'jane' of COLLOQUY.LOCAL at "));
-        if (local) CHECK(has(lines, " at unix:uid " + std::to_string(::geteuid()) + " "));
+        const bool by_user = local || (!top.empty() && threads);
+        if (tcp) CHECK(has(lines, by_user ? " at unix:uid " + std::to_string(::geteuid()) + " " : " at 127.0.0.1:"));
         CHECK(has(lines, "user 'nobody' of COLLOQUY.LOCAL at "));
         CHECK(has(lines, "for TP 'VAULT' refused: user unknown or password wrong"));
         CHECK_FALSE(has(lines, "hushhush"));
