@@ -160,6 +160,8 @@ class Market:
             confirmed, refused = set(self.confirmed), set(self.refused)
         transfers, balances = teller.read()
         with self.heard:
+            # What was asked for was said before, but may not have been heard yet.
+            self.heard.wait_for(lambda: transfers.keys() <= self.tried.keys(), TIMEOUT)
             tried = dict(self.tried)
             assert not self.troubles, self.troubles
         assert not confirmed - transfers.keys(), f"confirmed and lost: {sorted(confirmed - transfers.keys())[:5]}"
