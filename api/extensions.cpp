@@ -106,7 +106,8 @@ std::array<plan_part, 15> plan_of(const runtime::limits& l) {
     constexpr unsigned long long index_link = 8;  // of a free list
     return {{
         {"conversation slots", n(l.conversations), sizeof(conversation), "touched when first used"},
-        {"conversation names", n(l.conversations), sizeof(particulars), "touched by the side that allocates"},
+        {"conversation names", n(l.name_sets()), sizeof(particulars) + 4 + index_link,
+         "one for all that are called the same"},
         {"queues beside the main one", n(l.conversations), sizeof(aside), "touched by full duplex and expedited data"},
         {"queue settings", n(l.conversations) * cpic_queues, sizeof(queue_setting), "touched at queue level"},
         {"queue cells", n(engine::completion_cells(l.conversations)), completion_board<>::cell_bytes,
@@ -359,8 +360,8 @@ int COLLOQUY_CALL clq_plan(const clq_options* options, unsigned part, clq_plan_l
 }
 
 unsigned long long COLLOQUY_CALL clq_idle_conversation_bytes(void) {
-    // Slot, free-list link, wait-queue node, channel entry; the side that allocates has the names too.
-    return sizeof(runtime::conversation) + 8 + 16 + 16 + sizeof(runtime::particulars);
+    // Slot, free-list link, wait-queue node, channel entry.
+    return sizeof(runtime::conversation) + 8 + 16 + 16;
 }
 
 }  // extern "C"

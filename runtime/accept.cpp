@@ -13,6 +13,8 @@
 // entries, so that the queue keeps to about twice the live ones however often accepts are given up.
 #include <array>
 #include <cstring>
+#include <optional>
+#include <utility>
 
 #include "runtime/cleanse.hpp"
 #include "runtime/engine.hpp"
@@ -94,14 +96,8 @@ void engine::move_attached(context& c, conversation& from, conversation& to) noe
     to.tp_index = from.tp_index;
     to.fate = from.fate;
     to.state = from.state;
-    if (from.said.relayed) {
-        details(to).partner_lu_name = details(from).partner_lu_name;
-        details(to).attach = details(from).attach;
-    }
-    if (from.said.named) {
-        details(to).mode_name = details(from).mode_name;
-        details(to).user_id = details(from).user_id;
-    }
+    drop_names(c, to);
+    to.names = std::exchange(from.names, no_names);
     if (from.said.expedited_waiting) {
         aside_of(to).expedited_size = aside_of(from).expedited_size;
         std::memcpy(aside_of(to).expedited, aside_of(from).expedited, aside_of(from).expedited_size);
@@ -301,6 +297,15 @@ wire::reason engine::on_attach(context& c, session& s, const wire::frame_header&
         return reject(wire::sense::tp_not_available_retry);
     if (!inbound_.reserve(limits_.window_bytes)) return reject(wire::sense::tp_not_available_retry);
 
+    // Only those whose attach brought some have names beside the link's and the TP's.
+    const bool named = !a.user_id.empty() || !a.mode_name.empty();
+    const bool relayed = s.role == link_role::manager;
+    const auto names = named || relayed ? names_.take(c.hint) : std::nullopt;
+    if ((named || relayed) && !names) {
+        inbound_.unreserve(limits_.window_bytes);
+        return reject(wire::sense::tp_not_available_retry);
+    }
+
     auto* const entry = s.channels(wire::channel_side(h.channel)).need(wire::channel_index(h.channel));
     bool waiter = false;
     conversation* slot = nullptr;
@@ -309,6 +314,7 @@ wire::reason engine::on_attach(context& c, session& s, const wire::frame_header&
     if (slot != nullptr && asks) check = host_.check_user(c, s, a, slot->id());
     if (slot == nullptr || check == host::user_check::refused || check == host::user_check::busy) {
         if (slot != nullptr) retire(c, *slot);
+        if (names) (void)names_.drop(*names, c.hint);
         inbound_.unreserve(limits_.window_bytes);
         return reject(check == host::user_check::refused ? wire::sense::security_not_valid
                                                          : wire::sense::tp_not_available_retry);
@@ -327,16 +333,21 @@ wire::reason engine::on_attach(context& c, session& s, const wire::frame_header&
     else
         v->said.peer_turns = 1;
     v->tp_index = tps_.index_of(*tp);
-    // The names are touched only where the attach brought some.
-    v->said.named = !a.user_id.empty() || !a.mode_name.empty();
-    if (v->said.named) {
-        details(*v).mode_name = a.mode_name;
-        details(*v).user_id = a.user_id;
+    if (names) {
+        v->names = *names;
+        particulars& d = details(*v);
+        d.reset();
+        d.mode_name = a.mode_name;
+        d.user_id = a.user_id;
+        if (relayed) {
+            (void)d.partner_lu_name.assign(s.origin().lu_name.view());
+            d.attach = s.origin().attach;
+        } else {
+            share_names(c, *v);
+        }
     }
-    v->said.relayed = s.role == link_role::manager;
-    if (v->said.relayed) {
-        (void)details(*v).partner_lu_name.assign(s.origin().lu_name.view());
-        details(*v).attach = s.origin().attach;
+    v->said.relayed = relayed;
+    if (relayed) {
         v->said.no_expedited = (s.origin().flags & wire::hello_flag::expedited) == 0;
     }
     v->state = a.full_duplex ? conversation_state::send_receive : conversation_state::receive;

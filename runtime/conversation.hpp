@@ -3,8 +3,10 @@
 // Everything below `word` belongs to the slot's owner (state_word.hpp), except the members marked shared.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 
 #include "runtime/buffer_pool.hpp"
@@ -116,7 +118,6 @@ struct exchange {
     std::uint8_t we_ended : 1 = 0;         // our unconditional end is sent
     std::uint8_t end_conditional : 1 = 0;  // our end waits for the partner's Confirmed
     std::uint8_t attach_budget : 1 = 0;  // nobody has accepted it yet: its data is charged to the link's attach budget
-    std::uint8_t named : 1 = 0;          // accepted, and the attach brought a mode name or a user
     // Full duplex: the partner's direction has ended normally. Ours: we_ended.
     std::uint8_t peer_done : 1 = 0;
     std::uint8_t expedited_unread : 1 = 0;     // ours is under way or not taken by the partner's program
@@ -134,6 +135,7 @@ struct exchange {
 };
 
 struct conversation;
+inline constexpr std::uint32_t no_names = UINT32_MAX;
 
 // A request for confirmation that has left.
 inline constexpr std::uint8_t asked_to_confirm = 1, asked_to_end = 2;
@@ -189,9 +191,10 @@ struct alignas(64) conversation {
     atom<std::uint8_t> listed;
     // Two bits for each queue beside the main one, see `waits`. Written by the owner; a blocked caller looks.
     atom<std::uint8_t> beside;
-    atom<std::uint8_t> asked;      // shared: a confirmation request has left and no response has come; which
-    std::uint32_t index = 0;       // of this slot
-    std::uint64_t generation = 0;  // of this life
+    atom<std::uint8_t> asked;        // shared: a confirmation request has left and no response has come; which
+    std::uint32_t index = 0;         // of this slot
+    std::uint32_t names = no_names;  // its particulars; accepted conversations have some only when the attach did
+    std::uint64_t generation = 0;    // of this life
 
     [[nodiscard]] conversation_id id() const noexcept { return conversation_id::of(index, generation); }
 
@@ -212,15 +215,45 @@ private:
     }
 };
 
-// What only some calls look at, kept out of the hot lines. Same index as the slot.
+// What only some calls look at. A conversation's own until it is allocated, then shared by all that are called the same.
 struct particulars {
     wire::small_text<64> tp_name;
     wire::small_text<64> partner_lu_name;  // CPI-C sets 17 characters at most, our own interfaces more
     wire::small_text<8> mode_name;
     wire::small_text<10> user_id;
-    wire::small_text<10> password;
-    std::uint64_t attach;  // the number of a relayed attach
-    bool service_tp;       // the first byte of tp_name is raw
+    wire::small_text<10> password;  // of one's own only
+    std::uint64_t attach;           // the number of a relayed attach; of one's own only
+    bool service_tp;                // the first byte of tp_name is raw
+
+    // As a conversation begins.
+    void reset() noexcept {
+        (void)partner_lu_name.assign(" ");
+        (void)tp_name.assign(" ");
+        mode_name.clear();
+        user_id.clear();
+        password.clear();
+        attach = 0;
+        service_tp = false;
+    }
+    [[nodiscard]] bool same_as(const particulars& other) const noexcept {
+        return tp_name == other.tp_name && partner_lu_name == other.partner_lu_name && mode_name == other.mode_name &&
+               user_id == other.user_id && service_tp == other.service_tp;
+    }
+    [[nodiscard]] std::uint32_t hash() const noexcept {
+        std::uint64_t mixed = service_tp;
+        for (const std::string_view name : {tp_name.view(), partner_lu_name.view(), mode_name.view(), user_id.view()}) {
+            std::uint64_t word = name.size();
+            for (std::size_t at = 0; at < name.size(); at += sizeof word) {
+                mixed = (mixed ^ word) * 0x9E37'79B9'7F4A'7C15ULL;
+                mixed ^= mixed >> 32;
+                word = 0;
+                std::memcpy(&word, name.data() + at, std::min(sizeof word, name.size() - at));
+            }
+            mixed = (mixed ^ word) * 0x9E37'79B9'7F4A'7C15ULL;
+            mixed ^= mixed >> 32;
+        }
+        return static_cast<std::uint32_t>(mixed);
+    }
 };
 
 // What few conversations need: operations on the queues beside the main one, and the partner's expedited data. Same

@@ -307,7 +307,7 @@ step flow::allocate() noexcept {
         if (has_room) v.sending->user2 = engine::outbound_secret;
         cleanse(section.data(), section.size());
         cleanse(a.password);
-        cleanse(d.password);
+        e.forget_password(v);
     }
     if (!has_room) {
         end_channel(true);
@@ -316,6 +316,7 @@ step flow::allocate() noexcept {
     }
     v.sending->end += static_cast<std::uint32_t>(n);
     v.said.attach_waiting = 1;
+    e.share_names(c, v);
     v.state = v.chosen.full_duplex ? conversation_state::send_receive : conversation_state::send;
     return step::done(return_code::ok);
 }
@@ -331,7 +332,7 @@ void flow::refused_here(return_code why) noexcept {
 }
 
 void flow::close_down() noexcept {
-    if (v.chosen.security_type == 2 && v.said.originator) cleanse(e.details(v).password);
+    e.forget_password(v);
     drop_sending();
     while (v.received != nullptr) pop();
     if (v.said.attach_budget && v.link != nullptr) v.link->attach_charge.fetch_sub_relaxed(v.attach_charge);

@@ -36,7 +36,7 @@ engine::engine(const limits& bounds, std::string_view lu_name, std::uint64_t sal
       instance_{instance_of(salt)},
       salt_{(salt & conversation_id::generation_mask) | 1},
       slots_{bounds.conversations},
-      particulars_{bounds.conversations},
+      names_{bounds.name_sets(), shards},
       log_data_{bounds.conversations},
       asides_{bounds.conversations},
       settings_{std::size_t{bounds.conversations} * cpic_queues},
@@ -78,6 +78,7 @@ conversation* engine::open(context& c, conversation_state state) noexcept {
     v.chosen = {};
     v.said = {};
     v.tp_index = 0;
+    v.names = no_names;
     v.fate = return_code::ok;
     v.state = state;
     v.op = {};
@@ -98,9 +99,36 @@ void engine::retire(context& c, conversation& v) noexcept {
     counters_.add(counter::conversations_closed, 1, c.counts);
     if (v.attention != nullptr) host_.forget(v.attention);
     v.attention = nullptr;
+    drop_names(c, v);
     if (v.chosen.processing_mode == 2 || v.chosen.queue_limits) [[unlikely]]
         forget_queues(v);
     if (v.word.retire()) bury(c, v);  // else the last unpin does
+}
+
+bool engine::take_names(context& c, conversation& v) noexcept {
+    const auto taken = names_.take(c.hint);
+    if (!taken) return false;
+    v.names = *taken;
+    names_[*taken].reset();
+    return true;
+}
+
+// By thread, so that many of the same name need not meet at one count.
+void engine::share_names(context& c, conversation& v) noexcept {
+    forget_password(v);
+    v.names = names_.share(v.names, c.hint);
+}
+
+void engine::drop_names(context& c, conversation& v) noexcept {
+    if (v.names == no_names) return;
+    forget_password(v);
+    (void)names_.drop(v.names, c.hint);
+    v.names = no_names;
+}
+
+void engine::forget_password(conversation& v) noexcept {
+    if (v.names == no_names || !names_.is_own(v.names)) return;
+    if (!names_[v.names].password.empty()) cleanse(names_[v.names].password);
 }
 
 void engine::unpin(context& c, conversation& v) noexcept {

@@ -25,6 +25,7 @@
 #include "runtime/queue_level.hpp"
 #include "runtime/return_code.hpp"
 #include "runtime/session.hpp"
+#include "runtime/shared_sets.hpp"
 #include "runtime/tp_registry.hpp"
 #include "runtime/wire/fmh5.hpp"
 #include "runtime/wire/frame.hpp"
@@ -136,7 +137,16 @@ public:
     }
     // For displays and for the end: any slot, alive or not.
     [[nodiscard]] conversation& at(std::uint32_t slot) noexcept { return slots_[slot]; }
-    [[nodiscard]] particulars& details(const conversation& v) noexcept { return particulars_[v.index]; }
+    // Of one that has some. Written by the owner, while they are its own.
+    [[nodiscard]] particulars& details(const conversation& v) noexcept { return names_[v.names]; }
+    [[nodiscard]] shared_sets<particulars>& names() noexcept { return names_; }
+    // The owner: the conversation gets names of its own, as it begins. False: there is no memory for them.
+    [[nodiscard]] bool take_names(context& c, conversation& v) noexcept;
+    // The owner: they do not change any more.
+    void share_names(context& c, conversation& v) noexcept;
+    void drop_names(context& c, conversation& v) noexcept;
+    // Nothing needs the password any more.
+    void forget_password(conversation& v) noexcept;
     [[nodiscard]] aside& aside_of(const conversation& v) noexcept { return asides_[v.index]; }
     [[nodiscard]] operation& op_on(conversation& v, queue q) noexcept {
         return q == queue::main ? v.op : asides_[v.index].op[static_cast<unsigned>(q) - 1];
@@ -419,7 +429,7 @@ private:
     const std::uint64_t salt_;
 
     lazy_array<conversation, 64> slots_;
-    lazy_array<particulars> particulars_;
+    shared_sets<particulars> names_;
     lazy_array<log_data> log_data_;
     lazy_array<aside> asides_;
     lazy_array<queue_setting> settings_;

@@ -39,6 +39,8 @@ struct limits {
     bool users_required = false;  // an attach without a user who is verified is refused
     bool users_in_clear = false;  // users and passwords may travel on links that others could read
 
+    // One for each conversation, and for each of many threads that exchange theirs for one that others have.
+    [[nodiscard]] constexpr std::uint32_t name_sets() const noexcept { return conversations + 256; }
     // The reservation that backs every grant.
     [[nodiscard]] constexpr std::uint64_t reservable_bytes() const noexcept {
         return inbound_bytes != 0 ? inbound_bytes : std::uint64_t{conversations} * window_bytes + window_growth_bytes;

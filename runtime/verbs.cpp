@@ -201,13 +201,10 @@ void plan_prepare_to_receive(const conversation& v, operation& op) noexcept {
 static outcome begin_life(engine& e, context& c, state from) noexcept {
     conversation* v = e.open(c, from);
     if (v == nullptr) return just(rc::product_specific_error);
-    particulars& d = e.details(*v);
-    (void)d.partner_lu_name.assign(" ");
-    (void)d.tp_name.assign(" ");
-    d.mode_name.clear();
-    d.user_id.clear();
-    d.password.clear();
-    d.service_tp = false;
+    if (!e.take_names(c, *v)) {
+        e.retire(c, *v);
+        return just(rc::product_specific_error);
+    }
     const conversation_id id = v->id();
     e.leave_idle(c, *v);
     return {rc::ok, false, id};
@@ -1070,20 +1067,28 @@ outcome extract_name(engine& e, context& c, conversation_id id, name_of which, v
     phase before{};
     conversation* v = look_at(e, c, id, before);
     if (v == nullptr) return just(rc::program_parameter_check);
-    const particulars& d = e.details(*v);
+    const particulars* const d = v->names != no_names ? &e.details(*v) : nullptr;
     const bool accepted =
         v->state != state::initialize && v->state != state::initialize_incoming && !v->said.originator;
     std::string_view s;
     switch (which) {
         case name_of::partner_lu:
-            s = accepted && v->link != nullptr && !v->said.relayed ? v->link->peer_name() : d.partner_lu_name.view();
+            if (accepted && v->link != nullptr && !v->said.relayed)
+                s = v->link->peer_name();
+            else
+                s = d != nullptr ? d->partner_lu_name.view() : " ";
             break;
-        case name_of::tp: s = accepted ? e.tps().at(v->tp_index).name.view() : d.tp_name.view(); break;
+        case name_of::tp:
+            if (accepted)
+                s = e.tps().at(v->tp_index).name.view();
+            else if (d != nullptr)
+                s = d->tp_name.view();
+            break;
         case name_of::mode:
-            if (!accepted || v->said.named) s = d.mode_name.view();
+            if (d != nullptr) s = d->mode_name.view();
             break;
         case name_of::user_id:
-            if (!accepted || v->said.named) s = d.user_id.view();
+            if (d != nullptr) s = d->user_id.view();
             break;
         case name_of::password: break;
     }

@@ -66,7 +66,12 @@ public:
         session_->opened_index = link;
         session_->start(ctx, wire::link_side::connector, now);
     }
-    void session_ended(runtime::context&, runtime::session&) noexcept override { closed_ = true; }
+    void session_ended(runtime::context& ctx, runtime::session& s) noexcept override {
+        closed_ = true;
+        if (s.opened_for != nullptr &&
+            s.opened_for->links[s.opened_index].state.load_acquire() == runtime::partner_link::opening)
+            engine.link_failed(ctx, *s.opened_for, s.opened_index, return_code::allocate_failure_retry);
+    }
     void wake(runtime::spot<>&) noexcept override {}
     void wait_queue_filled(std::uint32_t) noexcept override {}
     void wait_queue_idle() noexcept override {}

@@ -1,6 +1,9 @@
 // Accept_Incoming: a conversation that was set up beforehand becomes the one of an attach, whichever came first.
 #include <doctest/doctest.h>
 
+#include <memory>
+#include <vector>
+
 #include "tests/support/pair.hpp"
 
 using namespace colloquy;
@@ -70,6 +73,50 @@ TEST_SUITE("incoming") {
         h.p.settle();
         CHECK(h.b.receive().code == 18);
         CHECK(h.b.state() == -24);
+    }
+
+    TEST_CASE("conversations that are called the same share their names, and each still tells its own") {
+        pair p;
+        (void)p.b.engine.tps().add("ECHO", 100);
+        (void)p.b.engine.tps().add("OTHER", 100);
+        const auto called = [&](program& who, const char* tp, const char* mode) {
+            REQUIRE(who.initialize("NET.B", tp, 0) == 0);
+            REQUIRE(runtime::set_details(who.u.engine, who.u.c, who.id, "NET.B", mode, tp, false).code ==
+                    runtime::return_code::ok);
+            CHECK(who.u.engine.names()[who.u.engine.find(who.id)->names].tp_name == tp);
+        };
+        std::vector<std::unique_ptr<program>> callers, servers;
+        for (unsigned i = 0; i < 12; ++i) {
+            callers.push_back(std::make_unique<program>(p, p.a));
+            servers.push_back(std::make_unique<program>(p, p.b));
+            called(*callers[i], i % 2 == 0 ? "ECHO" : "OTHER", i % 3 == 0 ? "FAST" : "");
+        }
+        CHECK(p.a.engine.names().approx_in_use() == 12);  // nobody's are settled yet
+        for (auto& one : callers) {
+            REQUIRE(one->allocate() == 0);
+            CHECK(one->flush() == 0);
+        }
+        p.settle();
+        CHECK(p.a.engine.names().approx_in_use() == 4);
+        for (auto& one : servers) REQUIRE(one->accept() == 0);
+        CHECK(p.b.engine.names().approx_in_use() == 1);  // a mode name, or nothing of their own
+        for (unsigned i = 0; i < 12; ++i) {
+            for (program* const one : {callers[i].get(), servers[i].get()}) {
+                CHECK(extracted(*one, runtime::name_of::tp) == (i % 2 == 0 ? "ECHO" : "OTHER"));
+                CHECK(extracted(*one, runtime::name_of::mode) == (i % 3 == 0 ? "FAST" : ""));
+            }
+            CHECK(extracted(*callers[i], runtime::name_of::partner_lu) == "NET.B");
+            CHECK(extracted(*servers[i], runtime::name_of::partner_lu) == "NET.A");
+        }
+        for (auto& one : callers) {
+            CHECK(one->set(characteristic::deallocate_type, 1) == 0);
+            CHECK(one->deallocate() == 0);
+        }
+        p.settle();
+        for (auto& one : servers) CHECK(one->receive().code == 18);
+        p.settle();
+        CHECK(p.a.engine.names().approx_in_use() == 0);
+        CHECK(p.b.engine.names().approx_in_use() == 0);
     }
 
     TEST_CASE("one that waits is bound by the attach that comes") {

@@ -323,7 +323,7 @@ TEST_SUITE("users") {
         for (memory_unit* u : {&t.p.a, &t.p.b}) {
             CHECK(hidden_in(u->scratch().data(), u->scratch().size()));
             for (std::uint32_t i = 0; i < 4; ++i) {
-                CHECK(hidden_in(&u->engine.details(u->engine.at(i)), sizeof(runtime::particulars)));
+                CHECK(hidden_in(&u->engine.names()[i], sizeof(runtime::particulars)));
                 // Buffers that are free keep what was in them.
                 runtime::buffer* const cell = u->engine.outbound_pool().allocate(100, 0);
                 REQUIRE(cell != nullptr);

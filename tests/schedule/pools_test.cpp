@@ -7,6 +7,7 @@
 
 #include "runtime/buffer_pool.hpp"
 #include "runtime/index_pool.hpp"
+#include "runtime/shared_sets.hpp"
 #include "tests/schedule/explore.hpp"
 #include "tests/schedule/model_atom.hpp"
 
@@ -14,6 +15,46 @@ namespace {
 
 using namespace colloquy;
 using namespace colloquy::schedule;
+
+// One value of two; all of them meet at one hint.
+struct model_set {
+    model_data<unsigned> value;
+    [[nodiscard]] bool same_as(const model_set& other) const noexcept { return value.get() == other.value.get(); }
+    [[nodiscard]] std::uint32_t hash() const noexcept { return 0; }
+};
+
+}  // namespace
+
+template <>
+struct runtime::zero_is_initial<model_set> : std::bool_constant<true> {};
+
+namespace {
+
+// Each of three threads prepares sets, shares them and reads what it holds while others do the same. There are enough
+// for one each and one more each inside share(), so take() may never find none.
+template <template <class> class Atom>
+void sets_scenario(scheduler& model, unsigned rounds) {
+    constexpr unsigned threads = 3;
+    runtime::shared_sets<model_set, Atom, 1> sets{2 * threads, 1};
+    model.run_each(threads, [&](unsigned self) {
+        for (unsigned round = 0; round < rounds; ++round) {
+            const auto mine = sets.take(self);
+            if (!mine) {
+                model.fail("take found none although there were enough");
+                return;
+            }
+            const unsigned value = model.random(2) + 1;
+            sets[*mine].value = value;
+            model.expect(sets.is_own(*mine), "somebody holds what is being written");
+            const std::uint32_t held = sets.share(*mine, 0);
+            model.expect(sets[held].value == value, "a set of other values");
+            model.yield();
+            model.expect(sets[held].value == value, "a set that is held was written");
+            (void)sets.drop(held, 0);
+        }
+    });
+    model.expect(sets.approx_in_use() == 0, "a set is lost or was given back twice");
+}
 
 // The tag of the stack heads is cut off, which is the ABA mistake.
 struct tag_lost : no_fault {
@@ -105,5 +146,12 @@ TEST_SUITE("schedule") {
     }
     TEST_CASE("buffer_pool: a reservation always finds its cell") {
         check_all([](scheduler& model) { reservation_scenario<model_atom>(model); });
+    }
+    TEST_CASE("shared_sets: what is held is not written, and is free when nobody holds it") {
+        check_all([](scheduler& model) { sets_scenario<model_atom>(model, 3); });
+    }
+    TEST_CASE("shared_sets: weakened orders are caught") {
+        check_caught("data race", [](scheduler& model) { sets_scenario<released_weakly>(model, 3); });
+        check_caught("data race", [](scheduler& model) { sets_scenario<acquired_weakly>(model, 3); });
     }
 }
