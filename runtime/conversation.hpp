@@ -215,7 +215,8 @@ private:
     }
 };
 
-// What only some calls look at. A conversation's own until it is allocated, then shared by all that are called the same.
+// What only some calls look at. A conversation's own until it is allocated, then shared by all that are called the
+// same.
 struct particulars {
     wire::small_text<64> tp_name;
     wire::small_text<64> partner_lu_name;  // CPI-C sets 17 characters at most, our own interfaces more
@@ -239,17 +240,19 @@ struct particulars {
         return tp_name == other.tp_name && partner_lu_name == other.partner_lu_name && mode_name == other.mode_name &&
                user_id == other.user_id && service_tp == other.service_tp;
     }
+    // Of sizes, beginnings and ends, by which names differ.
     [[nodiscard]] std::uint32_t hash() const noexcept {
+        constexpr std::uint64_t odd = 0x9E37'79B9'7F4A'7C15ULL;
         std::uint64_t mixed = service_tp;
         for (const std::string_view name : {tp_name.view(), partner_lu_name.view(), mode_name.view(), user_id.view()}) {
-            std::uint64_t word = name.size();
-            for (std::size_t at = 0; at < name.size(); at += sizeof word) {
-                mixed = (mixed ^ word) * 0x9E37'79B9'7F4A'7C15ULL;
-                mixed ^= mixed >> 32;
-                word = 0;
-                std::memcpy(&word, name.data() + at, std::min(sizeof word, name.size() - at));
+            std::uint64_t first = 0, last = 0;
+            if (name.size() >= sizeof first) {
+                std::memcpy(&first, name.data(), sizeof first);
+                std::memcpy(&last, name.data() + name.size() - sizeof last, sizeof last);
+            } else {
+                for (const char c : name) first = first << 8 | static_cast<unsigned char>(c);
             }
-            mixed = (mixed ^ word) * 0x9E37'79B9'7F4A'7C15ULL;
+            mixed = (mixed ^ first ^ last << 1 ^ name.size()) * odd;
             mixed ^= mixed >> 32;
         }
         return static_cast<std::uint32_t>(mixed);
