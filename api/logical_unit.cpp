@@ -273,7 +273,8 @@ bool logical_unit::may_put_off(runtime::context& c) noexcept {
 // which asks before it sleeps. False: there is neither.
 bool logical_unit::promise_output() noexcept {
     if (host_driven()) {
-        if (handle_given_.load_acquire() == 0 || loop_asker_.load_relaxed() == 0) return false;
+        // Its own thread alone knows that it is not inside a call, or busy with something else, for long.
+        if (handle_given_.load_acquire() == 0 || loop_asker_.load_relaxed() != this_thread().number) return false;
         loop_by(0);
         return true;
     }
@@ -292,7 +293,14 @@ bool logical_unit::promise_output() noexcept {
 void logical_unit::before_waiting(runtime::context& c) noexcept {
     c.batch_left = 0;
     write_dirty(c);
+    tell_before_waiting(c);
+}
+
+// Callbacks may put off what they send; who waits here does not come round to the host's loop for a while.
+void logical_unit::tell_before_waiting(runtime::context& c) noexcept {
     tell(c);
+    c.batch_left = 0;
+    if (host_driven()) write_dirty(c);
 }
 
 void logical_unit::write_dirty(runtime::context& c) noexcept {
@@ -389,7 +397,7 @@ return_code logical_unit::wait_until_finished(runtime::context& c, const runtime
         return how == runtime::given_up::finished ? code : told;
     };
     for (;;) {
-        tell(c);
+        tell_before_waiting(c);
         if (engine_->finished(o.id, o.on)) break;
         if (t.hook != nullptr) {
             if (!call_hook(t)) return end_with(return_code::product_specific_error);
@@ -775,6 +783,8 @@ void logical_unit::standby_main() noexcept {
         write_dirty(c);
     };
     while (stopping_.load_acquire() == 0) {
+        // A callback may take its time.
+        if (standby_.owes()) pay();
         ask_again(c);
         tell(c);
         const std::uint32_t taken = drives_taken_.load_relaxed();
@@ -806,6 +816,7 @@ void logical_unit::standby_main() noexcept {
                 if (d.context.posted_first != 0 || c.posted_first != 0 || asks) {
                     runtime::engine::move_postings(d.context, c, *engine_);
                     d.token.hand_over();
+                    if (standby_.owes()) pay();
                     ask_again(c);
                     tell(c);
                     mine = !seekers_.poke_one(waiter_) && d.token.try_acquire();
@@ -1571,14 +1582,16 @@ bool logical_unit::stop(std::uint64_t timeout_ns) noexcept {
         (void)d->ring();
         d->io().wake();
     }
+    std::vector<std::thread> ending;
     {
         const std::lock_guard held{threads_mutex_};
         standby_spot_.notify(waiter_);
-        for (std::thread& t : threads_) t.join();
-        threads_.clear();
-        for (std::uint32_t n = threads_running_.load_acquire(); n != 0; n = threads_running_.load_acquire())
-            (void)waiter_.wait(threads_running_, n, transport::no_deadline);
+        ending.swap(threads_);
     }
+    // Without the mutex: one that tells for the last time may ask for a standby.
+    for (std::thread& t : ending) t.join();
+    for (std::uint32_t n = threads_running_.load_acquire(); n != 0; n = threads_running_.load_acquire())
+        (void)waiter_.wait(threads_running_, n, transport::no_deadline);
     bool all = false;
     do {
         all = true;

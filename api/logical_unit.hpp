@@ -219,6 +219,7 @@ private:
     [[nodiscard]] bool may_put_off(runtime::context& c) noexcept;
     [[nodiscard]] bool promise_output() noexcept;
     void before_waiting(runtime::context& c) noexcept;
+    void tell_before_waiting(runtime::context& c) noexcept;
     void write_dirty(runtime::context& c) noexcept;
     void write_links(runtime::context& c) noexcept;
     void nudge() noexcept;

@@ -333,6 +333,7 @@ wire::reason engine::on_attach(context& c, session& s, const wire::frame_header&
     else
         v->said.peer_turns = 1;
     v->tp_index = tps_.index_of(*tp);
+    drop_names(c, *v);  // those of an Accept_Incoming that waited for it
     if (names) {
         v->names = *names;
         particulars& d = details(*v);

@@ -323,6 +323,7 @@ step flow::allocate() noexcept {
 
 // As if the partner had said so: the calls that may tell of a rejected attach do.
 void flow::refused_here(return_code why) noexcept {
+    e.forget_password(v);
     end_channel(true);
     v.channel = 0;
     v.fate = why;

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <utility>
 
+#include "runtime/cleanse.hpp"
 #include "runtime/common_path.hpp"
 #include "runtime/flow.hpp"
 #include "runtime/wire/fmh7.hpp"
@@ -971,7 +972,9 @@ outcome set_name(engine& e, context& c, conversation_id id, name_of which, const
         case name_of::user_id:
         case name_of::password:
             if (!secured) return k.leave(rc::program_state_check);
-            good = fits(0, 10) && (which == name_of::user_id ? d.user_id : d.password).assign(s);
+            good = fits(0, 10);
+            if (good && which == name_of::password) cleanse(d.password);  // also where it was longer
+            if (good) (void)(which == name_of::user_id ? d.user_id : d.password).assign(s);
             break;
     }
     return k.leave(good ? rc::ok : rc::program_parameter_check);

@@ -10,7 +10,7 @@ namespace colloquy::transport {
 
 struct reactor_options {
     std::uint32_t stream_count_max = 1024;
-    std::uint32_t listener_count_max = 16;
+    std::uint32_t listener_count_max = 32;
     std::uint32_t resolve_count_max = 64;  // names being resolved at one time
     std::uint32_t accepts_per_poll = 64;   // bounds one listener's share of a poll
     std::uint32_t name_timeout_ms = 2000;  // of one try of one name server, where the system lets us choose

@@ -106,7 +106,8 @@ class Manager:
         self.address = self.ready["listening"][0]
 
     def write(self, tps):
-        text = ['lu_name = "TEST.HOUSE"', f'listen = "{self.listen}"', "[attachd]", f'socket = "{self.folder}/sock"',
+        text = ['lu_name = "TEST.HOUSE"', f"listen = {json.dumps(self.listen)}", "[attachd]",
+                f'socket = "{self.folder}/sock"',
                 f'log = "{self.log}"', self.own]
         for name, keys in tps.items():
             text += ["[[tp]]", f'name = "{name}"', *(f"{k} = {self.toml(v)}" for k, v in keys.items())]
@@ -497,7 +498,8 @@ def takeover(tools, folder):
                     assert after.ask("still there, too")[0] == 0
                     assert after.finish() == 0
     # The same by a signal: the manager starts its successor itself.
-    with tools.manager(tps, folder) as old, old.talk("TALK") as before:
+    place = f"{folder}/calls"
+    with tools.manager(tps, folder, listen=["127.0.0.1:0", f"unix:{place}"]) as old, old.talk("TALK") as before:
         assert before.ask()[0] == 0
         old.process.send_signal(signal.SIGUSR2)
         successor = int(old.says(r"starts its successor, process (\d+)")[1])
@@ -507,6 +509,9 @@ def takeover(tools, folder):
             assert before.finish() == 0
             assert old.process.wait(TIMEOUT) == 0
             old.ended = True
+            # Somebody listens at the local socket still.
+            with socket.socket(socket.AF_UNIX) as caller:
+                caller.connect(place)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(successor, signal.SIGTERM)

@@ -43,7 +43,7 @@ class Stepper:
     def __init__(self, program, serving):
         self.process = subprocess.Popen([program, "serve" if serving else "call"], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True)
-        self.limit = threading.Timer(TIMEOUT, self.process.kill)
+        self.limit = threading.Timer(5 * TIMEOUT, self.process.kill)
         self.limit.daemon = True
         self.limit.start()
         atexit.register(self.process.kill)

@@ -18,7 +18,9 @@ import time
 
 import bank
 
-HEARTBEAT_MS = 200
+# Of those who are to notice that nothing comes any more. A link is given up behind three of them, so that everything
+# else has the usual heartbeat: a process that waits for its turn of the processor is not dead.
+HEARTBEAT_MS = 500
 
 
 class Link:
@@ -123,11 +125,11 @@ class Relay:
 
 
 class Server:
-    def __init__(self, command, folder, listen="127.0.0.1:0", inside=()):
-        """`inside` is the command that runs it elsewhere."""
+    def __init__(self, command, listen="127.0.0.1:0", inside=(), config=()):
+        """`inside` is the command that runs it elsewhere, `config` a file."""
         self.process = subprocess.Popen(
             [*inside, command, "serve", "--listen", listen, "--json", "--end-with-input", "--conversations", "500",
-             "--watch", "0.1", "--config", configured(folder)], stdin=subprocess.PIPE,
+             "--watch", "0.1", *(["--config", config] if config else [])], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, text=True)
         atexit.register(self.process.kill)
         self.address = json.loads(self.process.stdout.readline())["listening"][0]
@@ -164,15 +166,27 @@ class Server:
         assert self.process.wait(bank.TIMEOUT) == 0
 
 
-def configured(folder):
+def works_again(command, address):
+    """New conversations do; one that was in the way of the end of the old ones may be told of it."""
+    limit = time.monotonic() + bank.TIMEOUT
+    while True:
+        done = subprocess.run([command, "ping", f"{address}/ECHO"], capture_output=True, text=True,
+                              timeout=bank.TIMEOUT, check=False)
+        if done.returncode == 0:
+            return
+        assert time.monotonic() < limit, done.stderr
+
+
+def impatient(folder):
+    """A configuration with a short heartbeat."""
     file = pathlib.Path(folder) / "colloquy.toml"
     file.write_text(f"[timeouts]\nheartbeat_ms = {HEARTBEAT_MS}\n")
     return file
 
 
-def case_load(wanted, folder):
+def case_load(wanted, _folder):
     """Links that overtake each other and stall lose nothing; after a cut the load goes on over new ones."""
-    server = Server(wanted.colloquy, folder)
+    server = Server(wanted.colloquy)
     relay = Relay(server.address, delays=(0, 0.002, 0.005, 0.02))
 
     def loaded(disturb, seconds=wanted.seconds):
@@ -196,7 +210,7 @@ def case_load(wanted, folder):
         for _ in range(2):
             carries(20_000)
             relay.stall()
-            time.sleep(HEARTBEAT_MS / 1000)
+            time.sleep(0.2)
             relay.flow()
         carries(20_000)
 
@@ -212,8 +226,8 @@ def case_load(wanted, folder):
     quiet = loaded(stalls)
     assert quiet["errors"] == 0, quiet
     told = loaded(cuts)
-    # Each conversation may have been lost once by each cut, and by nothing else.
-    assert 0 < told["errors"] <= 2 * 40 and "CM_RESOURCE_FAILURE" in told["first_error"], told
+    # Each conversation may be lost by each cut, and once more if it came back before the end of its link was heard.
+    assert 0 < told["errors"] <= 2 * 2 * 40 and "CM_RESOURCE_FAILURE" in told["first_error"], told
     server.until(lambda c: c["links"] == 0 and c["conversations"] == 0, "what is left of links that were cut")
     server.end()
     return (f"{quiet['transactions']} transactions on links that overtake each other and stall, none failed; 2 cuts, "
@@ -222,12 +236,12 @@ def case_load(wanted, folder):
 
 def case_silence(wanted, folder):
     """Links that swallow everything: both sides notice by their heartbeats, although no connection ends."""
-    server = Server(wanted.colloquy, folder)
+    server = Server(wanted.colloquy, config=impatient(folder))
     relay = Relay(server.address)
     times = []
-    for _ in range(3):
+    for _ in range(2):
         caller = subprocess.Popen([wanted.colloquy, "ping", f"{relay.address}/ECHO", "--count", "100000000",
-                                   "--config", configured(folder)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   "--config", impatient(folder)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                   text=True)
         rows = (line for line in caller.stdout if line.strip()[:1].isdigit())
         assert next(rows) and next(rows)
@@ -240,9 +254,7 @@ def case_silence(wanted, folder):
         assert caller.wait(bank.TIMEOUT) == 1 and "CM_RESOURCE_FAILURE_RETRY (27)" in said, said
         server.until(lambda c: c["links"] == 0 and c["conversations"] == 0, "the server believes in a silent link")
         relay.cut()
-        done = subprocess.run([wanted.colloquy, "ping", f"{relay.address}/ECHO"], capture_output=True, text=True,
-                              timeout=bank.TIMEOUT, check=False)
-        assert done.returncode == 0, done.stderr
+        works_again(wanted.colloquy, relay.address)
     server.end()
     return f"heartbeat {HEARTBEAT_MS} ms: 27 after " + ", ".join(f"{t:.2f}" for t in times) + " s"
 

@@ -76,7 +76,7 @@ TEST_SUITE("incoming") {
     }
 
     TEST_CASE("conversations that are called the same share their names, and each still tells its own") {
-        pair p;
+        pair p{pair::small(), false};
         (void)p.b.engine.tps().add("ECHO", 100);
         (void)p.b.engine.tps().add("OTHER", 100);
         const auto called = [&](program& who, const char* tp, const char* mode) {
@@ -116,6 +116,19 @@ TEST_SUITE("incoming") {
         for (auto& one : servers) CHECK(one->receive().code == 18);
         p.settle();
         CHECK(p.a.engine.names().approx_in_use() == 0);
+        CHECK(p.b.engine.names().approx_in_use() == 0);
+
+        // One that waits for its attach has some already.
+        REQUIRE(servers[0]->initialize_for_incoming() == 0);
+        const runtime::outcome waits = runtime::accept_incoming(p.b.engine, p.b.c, servers[0]->id, nullptr);
+        REQUIRE(waits.must_wait);
+        called(*callers[0], "ECHO", "FAST");
+        REQUIRE(callers[0]->allocate() == 0);
+        CHECK(callers[0]->flush() == 0);
+        CHECK(servers[0]->finish(waits) == 0);
+        CHECK(extracted(*servers[0], runtime::name_of::mode) == "FAST");
+        CHECK(p.b.engine.names().approx_in_use() == 1);
+        CHECK(runtime::cancel(p.b.engine, p.b.c, servers[0]->id).code == runtime::return_code::ok);
         CHECK(p.b.engine.names().approx_in_use() == 0);
     }
 

@@ -3,6 +3,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -52,6 +53,7 @@ int listen_local(const address& where, unsigned mode, std::intptr_t& out, socket
     const std::string text = where.to_string().substr(local_prefix.size());
     const bool abstract = text.starts_with('@');
     const char* const path = static_cast<const sockaddr_un*>(where.data())->sun_path;
+    std::string name = abstract ? std::string{} : path;
     const int fd = new_socket();
     if (fd < 0) return errno;
     const auto refuse = [&](int why) {
@@ -59,7 +61,7 @@ int listen_local(const address& where, unsigned mode, std::intptr_t& out, socket
         return why;
     };
     // The permissions of the socket's own inode, which bind() gives to the name it makes, less the umask; then exactly.
-    if (!abstract && ::fchmod(fd, 0) != 0) return refuse(errno);
+    if (!abstract && ::fchmod(fd, mode) != 0) return refuse(errno);
     if (::bind(fd, view(where), size_of(where)) != 0) {
         if (errno != EADDRINUSE || abstract) return refuse(errno);
         struct stat there {};
@@ -79,7 +81,8 @@ int listen_local(const address& where, unsigned mode, std::intptr_t& out, socket
         return refuse(why);
     }
     struct stat made {};
-    if (!abstract && ::lstat(path, &made) == 0) file = {path, made.st_dev, made.st_ino, made_ns(made), ::getpid()};
+    if (!abstract && ::lstat(path, &made) == 0)
+        file = {std::move(name), made.st_dev, made.st_ino, made_ns(made), ::getpid()};
     out = fd;
     return 0;
 }

@@ -11,11 +11,18 @@
 
 #include <cxxabi.h>
 
+#include <windows.h>
+
 namespace colloquy::transport {
 namespace {
 
+// Each destructor keeps the module that it lies in loaded until it has run. This one lies in the system's: a DLL may be
+// unloaded before its first thread ends.
 [[gnu::constructor(101)]] void make_key_of_destructors() noexcept {
-    (void)abi::__cxa_thread_atexit([](void*) {}, nullptr, nullptr);
+    using destructor = void(_GLIBCXX_CDTOR_CALLABI*)(void*);
+    const FARPROC harmless = ::GetProcAddress(::GetModuleHandleA("kernel32.dll"), "GetLastError");
+    (void)abi::__cxa_thread_atexit(reinterpret_cast<destructor>(reinterpret_cast<void (*)()>(harmless)), nullptr,
+                                   nullptr);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstddef>
 #include <cstdlib>
@@ -49,7 +50,23 @@ std::string unix_path_of(int descriptor) {
     return {address.sun_path, ::strnlen(address.sun_path, size - offsetof(sockaddr_un, sun_path))};
 }
 
-handed_sockets take_handed_sockets(const std::string& program_path, const std::string& control_path) {
+bool is_local_listener(int descriptor, const std::vector<transport::endpoint>& listen) {
+    sockaddr_un address{};
+    socklen_t size = sizeof address;
+    if (::getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size) != 0 || address.sun_family != AF_UNIX ||
+        size <= offsetof(sockaddr_un, sun_path))
+        return false;
+    std::string name{address.sun_path, size - offsetof(sockaddr_un, sun_path)};
+    if (name.front() == '\0')
+        name.front() = '@';
+    else
+        name.resize(::strnlen(name.data(), name.size()));
+    return std::any_of(listen.begin(), listen.end(),
+                       [&](const transport::endpoint& e) { return e.local && e.host == name; });
+}
+
+handed_sockets take_handed_sockets(const std::string& program_path, const std::string& control_path,
+                                   const std::vector<transport::endpoint>& listen) {
     handed_sockets taken;
     const long count = number_in("LISTEN_PID") == ::getpid() ? number_in("LISTEN_FDS") : 0;
     for (const char* variable : {"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"})
@@ -59,7 +76,7 @@ handed_sockets take_handed_sockets(const std::string& program_path, const std::s
         const int family = family_of(d);
         if (!listens(d)) {
             ::close(d);
-        } else if (family == AF_INET || family == AF_INET6) {
+        } else if (family == AF_INET || family == AF_INET6 || is_local_listener(d, listen)) {
             taken.listeners.push_back(d);
         } else if (const std::string path = unix_path_of(d); !path.empty() && path == program_path) {
             taken.program = d;

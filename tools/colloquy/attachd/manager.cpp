@@ -158,7 +158,7 @@ void manager::open_sockets(bool takeover) {
         take_over();
         return;
     }
-    handed_ = take_handed_sockets(settings_.socket, settings_.control);
+    handed_ = take_handed_sockets(settings_.socket, settings_.control, settings_.unit.listen);
     make_folder_of(settings_.socket);
     make_folder_of(settings_.control);
     control_ = std::exchange(handed_.control, -1);
@@ -180,7 +180,7 @@ void manager::take_over() {
     const auto told = nlohmann::json::parse(*line, nullptr, false);
     const std::vector<int> sockets = predecessor_->take_descriptors();
     for (const int s : sockets) {
-        if (const std::string path = unix_path_of(s); path.empty())
+        if (const std::string path = unix_path_of(s); path.empty() || is_local_listener(s, settings_.unit.listen))
             handed_.listeners.push_back(s);
         else if (path == settings_.control && control_ < 0)
             control_ = s;
