@@ -87,8 +87,8 @@ TEST_SUITE("incoming") {
         };
         std::vector<std::unique_ptr<program>> callers, servers;
         for (unsigned i = 0; i < 12; ++i) {
-            callers.push_back(std::make_unique<program>(p, p.a));
-            servers.push_back(std::make_unique<program>(p, p.b));
+            callers.emplace_back(new program{p, p.a});
+            servers.emplace_back(new program{p, p.b});
             called(*callers[i], i % 2 == 0 ? "ECHO" : "OTHER", i % 3 == 0 ? "FAST" : "");
         }
         CHECK(p.a.engine.names().approx_in_use() == 12);  // nobody's are settled yet
