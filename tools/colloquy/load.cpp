@@ -3,6 +3,7 @@
 #include <cstring>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "tools/colloquy/client.hpp"
 #include "tools/colloquy/codes.hpp"
@@ -385,11 +386,18 @@ int load(const load_options& options) {
     run.all.stop();
     run.turns.stop();
     bool complete = false;
-    const std::uint64_t grace = now_ns() + 10'000'000'000ULL;
-    while (!complete && now_ns() < grace) {
-        live.show("ending conversations: " + grouped(run.all.left()) + " left");
+    // As long as something moves: what is on its way takes its time on a busy machine.
+    constexpr std::uint64_t patience_to_end = 10'000'000'000ULL;
+    const auto not_yet = [&] { return std::pair{run.all.left(), sum(completions).bytes}; };
+    auto left = not_yet();
+    for (std::uint64_t grace = now_ns() + patience_to_end; !complete && now_ns() < grace;) {
+        live.show("ending conversations: " + grouped(left.first) + " left");
         completions.unpark(mine, CM_OK);
         complete = run.all.wait_until_ended(tick);
+        if (const auto now = not_yet(); now != left) {
+            left = now;
+            grace = now_ns() + patience_to_end;
+        }
     }
     if (counts_to_the_end) ended = now_ns();
     const std::size_t stuck = run.all.left();
@@ -398,7 +406,7 @@ int load(const load_options& options) {
 
     totals t = sum(completions);
     if (!complete) {
-        run.all.note_trouble("conversations did not come to their end in ten seconds");
+        run.all.note_trouble("conversations did not come to their end: nothing moved for ten seconds");
         t.errors += stuck;
     }
     histogram latency;
