@@ -949,6 +949,7 @@ TEST_SUITE("async") {
             a[0].answer();
         }
         c.heard.times.wait_for(1);  // this thread is in no call, and no other of the program's is
+        (void)clq_stop(2'000);      // the other caller is told while it is there
     }
     TEST_CASE("output: answers of one batch leave in one write, and a host's loop is told of those put off") {
         clq_options o{};
