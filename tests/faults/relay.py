@@ -3,11 +3,9 @@
 
 usage: relay.py CASE COLLOQUY CUSTOMER [--seed N] [--seconds S], or --list for the cases
 """
-import argparse
 import asyncio
 import atexit
 import json
-import os
 import pathlib
 import random
 import subprocess
@@ -17,6 +15,7 @@ import threading
 import time
 
 import bank
+import cases
 
 # Of those who are to notice that nothing comes any more. A link is given up behind three of them, so that everything
 # else has the usual heartbeat: a process that waits for its turn of the processor is not dead.
@@ -284,21 +283,10 @@ def case_teller(wanted, folder):
 
 
 def main():
-    cases = {name[5:]: function for name, function in globals().items() if name.startswith("case_")}
-    if sys.argv[1:] == ["--list"]:
-        print(";".join(cases))
-        return 0
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("case", choices=cases)
-    parser.add_argument("colloquy")
-    parser.add_argument("customer")
-    parser.add_argument("--seed", type=int,
-                        default=int(os.environ.get("COLLOQUY_SEED", 0)) or random.randrange(1 << 31))
-    parser.add_argument("--seconds", type=float, default=1.5, help="of load, or at least of money; for longer runs")
-    wanted = parser.parse_args()
-    print(f"seed {wanted.seed}", flush=True)
+    case, wanted = cases.chosen(__doc__, globals(), "--seconds", type=float, default=1.5,
+                                help="of load, or at least of money; for longer runs")
     with tempfile.TemporaryDirectory() as folder:
-        print(f"{wanted.case}: passed; {cases[wanted.case](wanted, folder)}")
+        print(f"{wanted.case}: passed; {case(wanted, folder)}")
     return 0
 
 

@@ -7,9 +7,7 @@ Each process connects, has a conversation with ECHO and ends its logical unit, o
 the middle of the conversation, a third before anything was said on it. Half of the processes are killed on their way. A
 conversation beside them goes on all the while; in the end the server holds what it held before.
 """
-import argparse
 import atexit
-import os
 import pathlib
 import random
 import subprocess
@@ -18,6 +16,7 @@ import threading
 import time
 
 import bank
+import cases
 import relay
 
 
@@ -26,13 +25,11 @@ def descriptors(process):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cases.seeded(__doc__)
     parser.add_argument("colloquy")
     parser.add_argument("stepper")
     parser.add_argument("--processes", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=60, help="of each process")
-    parser.add_argument("--seed", type=int,
-                        default=int(os.environ.get("COLLOQUY_SEED", 0)) or random.randrange(1 << 31))
     wanted = parser.parse_args()
     print(f"seed {wanted.seed}", flush=True)
     rng = random.Random(wanted.seed)

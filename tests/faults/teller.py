@@ -6,7 +6,6 @@ usage: teller.py CASE COLLOQUY CUSTOMER [--seed N] [--kills N], or --list for th
 tests/faults/customer.c moves money and says what it was told; bank.py reads the ledger by itself and holds it against
 that: after every death, and at the end.
 """
-import argparse
 import os
 import pathlib
 import random
@@ -17,6 +16,7 @@ import sys
 import tempfile
 
 import bank
+import cases
 
 STEPS = ["allocate", "move", "hear", "ask", "answer"]
 
@@ -184,20 +184,9 @@ def case_full(wanted):
 
 
 def main():
-    cases = {name[5:]: function for name, function in globals().items() if name.startswith("case_")}
-    if sys.argv[1:] == ["--list"]:
-        print(";".join(cases))
-        return 0
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("case", choices=cases)
-    parser.add_argument("colloquy")
-    parser.add_argument("customer")
-    parser.add_argument("--seed", type=int,
-                        default=int(os.environ.get("COLLOQUY_SEED", 0)) or random.randrange(1 << 31))
-    parser.add_argument("--kills", type=int, default=5, help="of the teller at moments from the seed")
-    wanted = parser.parse_args()
-    print(f"seed {wanted.seed}", flush=True)
-    cases[wanted.case](wanted)
+    case, wanted = cases.chosen(__doc__, globals(), "--kills", type=int, default=5,
+                                help="of the teller at moments from the seed")
+    case(wanted)
     print(f"{wanted.case}: passed")
     return 0
 
