@@ -41,28 +41,23 @@ constexpr int first_handed = 3;
 
 }  // namespace
 
-std::string unix_path_of(int descriptor) {
+std::string local_name_of(int descriptor) {
     sockaddr_un address{};
     socklen_t size = sizeof address;
     if (::getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size) != 0 || address.sun_family != AF_UNIX ||
         size <= offsetof(sockaddr_un, sun_path))
         return {};
-    return {address.sun_path, ::strnlen(address.sun_path, size - offsetof(sockaddr_un, sun_path))};
-}
-
-bool is_local_listener(int descriptor, const std::vector<transport::endpoint>& listen) {
-    sockaddr_un address{};
-    socklen_t size = sizeof address;
-    if (::getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size) != 0 || address.sun_family != AF_UNIX ||
-        size <= offsetof(sockaddr_un, sun_path))
-        return false;
     std::string name{address.sun_path, size - offsetof(sockaddr_un, sun_path)};
     if (name.front() == '\0')
         name.front() = '@';
     else
         name.resize(::strnlen(name.data(), name.size()));
+    return name;
+}
+
+bool is_listed(const std::string& local_name, const std::vector<transport::endpoint>& listen) {
     return std::any_of(listen.begin(), listen.end(),
-                       [&](const transport::endpoint& e) { return e.local && e.host == name; });
+                       [&](const transport::endpoint& e) { return e.local && e.host == local_name; });
 }
 
 handed_sockets take_handed_sockets(const std::string& program_path, const std::string& control_path,
@@ -76,11 +71,13 @@ handed_sockets take_handed_sockets(const std::string& program_path, const std::s
         const int family = family_of(d);
         if (!listens(d)) {
             ::close(d);
-        } else if (family == AF_INET || family == AF_INET6 || is_local_listener(d, listen)) {
+        } else if (family == AF_INET || family == AF_INET6) {
             taken.listeners.push_back(d);
-        } else if (const std::string path = unix_path_of(d); !path.empty() && path == program_path) {
+        } else if (const std::string name = local_name_of(d); is_listed(name, listen)) {
+            taken.listeners.push_back(d);
+        } else if (!name.empty() && name == program_path) {
             taken.program = d;
-        } else if (!path.empty() && path == control_path) {
+        } else if (!name.empty() && name == control_path) {
             taken.control = d;
         } else {
             ::close(d);

@@ -26,10 +26,9 @@ struct handed_sockets {
 // wants to know.
 void notify_service_manager(std::string_view text);
 
-// One of those local addresses.
-[[nodiscard]] bool is_local_listener(int descriptor, const std::vector<transport::endpoint>& listen);
-
-// The path of a Unix socket; empty when it is none or has no path.
-[[nodiscard]] std::string unix_path_of(int descriptor);
+// The path of a local socket, or '@' and its name; empty when it is none or has neither.
+[[nodiscard]] std::string local_name_of(int descriptor);
+// One of those addresses.
+[[nodiscard]] bool is_listed(const std::string& local_name, const std::vector<transport::endpoint>& listen);
 
 }  // namespace colloquy::tool

@@ -180,11 +180,13 @@ void manager::take_over() {
     const auto told = nlohmann::json::parse(*line, nullptr, false);
     const std::vector<int> sockets = predecessor_->take_descriptors();
     for (const int s : sockets) {
-        if (const std::string path = unix_path_of(s); path.empty() || is_local_listener(s, settings_.unit.listen))
+        // Names without a file are of listeners alone.
+        if (const std::string name = local_name_of(s);
+            name.empty() || name.front() == '@' || is_listed(name, settings_.unit.listen))
             handed_.listeners.push_back(s);
-        else if (path == settings_.control && control_ < 0)
+        else if (name == settings_.control && control_ < 0)
             control_ = s;
-        else if (path == settings_.socket && handed_.program < 0)
+        else if (name == settings_.socket && handed_.program < 0)
             handed_.program = s;
         else
             ::close(s);
