@@ -314,7 +314,7 @@ wire::reason engine::on_attach(context& c, session& s, const wire::frame_header&
     if (slot != nullptr && asks) check = host_.check_user(c, s, a, slot->id());
     if (slot == nullptr || check == host::user_check::refused || check == host::user_check::busy) {
         if (slot != nullptr) retire(c, *slot);
-        if (names) (void)names_.drop(*names, c.hint);
+        if (names) names_.drop(*names, c.hint);
         inbound_.unreserve(limits_.window_bytes);
         return reject(check == host::user_check::refused ? wire::sense::security_not_valid
                                                          : wire::sense::tp_not_available_retry);

@@ -122,7 +122,7 @@ void engine::share_names(context& c, conversation& v) noexcept {
 void engine::drop_names(context& c, conversation& v) noexcept {
     if (v.names == no_names) return;
     forget_password(v);
-    (void)names_.drop(v.names, c.hint);
+    names_.drop(v.names, c.hint);
     v.names = no_names;
 }
 

@@ -58,13 +58,12 @@ public:
         return i;
     }
 
-    // Its taker, or who holds it: not any more. False: others still hold it, or somebody else was the last.
-    bool drop(std::uint32_t i, std::uint32_t shard) noexcept {
+    // Its taker, or who holds it: not any more.
+    void drop(std::uint32_t i, std::uint32_t shard) noexcept {
         Atom<std::uint32_t>& holders = holders_[i];
         // relaxed: 0 for its taker only. acq_rel[set]: all have read it before it is written again.
-        if (holders.load_relaxed() != 0 && holders.fetch_sub_acq_rel(1) != 1) return false;
+        if (holders.load_relaxed() != 0 && holders.fetch_sub_acq_rel(1) != 1) return;
         free_.release(i, shard);
-        return true;
     }
 
     // Its taker has it still, and nobody shares it.
